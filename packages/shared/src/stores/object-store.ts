@@ -1,0 +1,79 @@
+/**
+ * Where images are read from and results are written to: an S3 bucket (`s3://bucket`) or a folder
+ * (`file:///absolute/path`). One contract suite holds both to this interface.
+ */
+export interface ObjectStore {
+  /** `s3://bucket` or `file:///absolute/path`: what `openStore` was given, normalised. */
+  readonly url: string;
+
+  /**
+   * Every object whose key starts with `prefix`, in the store's listing order, fetched a page at
+   * a time. S3: UTF-8 byte order of keys. Folder: the same order, over paths relative to the
+   * folder with `/` between segments; symbolic links are followed to files, not to folders.
+   */
+  list(prefix?: string): AsyncIterable<ObjectInfo>;
+
+  /**
+   * The whole object.
+   * @throws StoreError `too-large` when it has more than `bytesMax` bytes (nothing more is read),
+   *   `changed` when `etag` is given and the object's differs, and the others below.
+   */
+  get(key: string, options?: GetOptions): Promise<StoredObject>;
+
+  /** What is known of an object without reading it; undefined where there is none. */
+  head(key: string): Promise<ObjectInfo | undefined>;
+
+  /** Creates or replaces an object; readers see the old bytes or the new, never a mixture. */
+  put(key: string, bytes: Uint8Array, options?: { contentType?: string }): Promise<void>;
+
+  /** Deleting what does not exist is not an error. */
+  delete(key: string): Promise<void>;
+
+  /** Resolves when the store can be reached and its bucket or folder exists; else StoreError. */
+  check(): Promise<void>;
+
+  /** Releases connections. */
+  close(): void;
+}
+
+export interface ObjectInfo {
+  key: string;
+  /** S3: as the store gives it, quotes removed. Folder: `<size>-<mtime in ms>`. */
+  etag: string;
+  bytes: number;
+}
+
+export interface StoredObject {
+  bytes: Buffer;
+  etag: string;
+}
+
+export interface GetOptions {
+  bytesMax?: number;
+  etag?: string | undefined;
+  signal?: AbortSignal;
+}
+
+/**
+ * - `not-found`, `access-denied`, `too-large`, `changed`: about one object, permanent.
+ * - `unavailable`: timeouts, refused connections, throttling, 5xx: transient.
+ * - `misconfigured`: no such bucket or folder, no or wrong credentials, wrong region: a person has
+ *   to act, and the message says how.
+ */
+export type StoreErrorReason =
+  | 'not-found'
+  | 'access-denied'
+  | 'too-large'
+  | 'changed'
+  | 'unavailable'
+  | 'misconfigured';
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly reason: StoreErrorReason;
+
+  constructor(reason: StoreErrorReason, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
