@@ -1,0 +1,75 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describeError, UserError } from './errors.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface HttpPort {
+  /** The port that was taken; the configured one, or a free one for 0. */
+  port: number;
+  close(): Promise<void>;
+}
+
+export interface HttpPortOptions {
+  host: string;
+  port: number;
+  metrics: Metrics;
+  /** Brings gauges up to date before they are read. */
+  beforeScrape?: () => Promise<void>;
+  /** Why the process is not healthy (no longer making progress), or undefined. */
+  unhealthy: () => string | undefined;
+  /** Throws when the process cannot do its work now: model, Redis or store. */
+  ready: () => Promise<void>;
+}
+
+/** Serves `/metrics` (Prometheus), `/healthz` (alive and making progress) and `/readyz`. */
+export async function openHttpPort(options: HttpPortOptions): Promise<HttpPort> {
+  const answer = (response: ServerResponse, status: number, text: string) =>
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+
+  const handlers: Record<string, (response: ServerResponse) => Promise<unknown>> = {
+    '/metrics': async (response) => {
+      // A scrape during an outage still tells what this process knows itself.
+      await options.beforeScrape?.().catch(() => {});
+      const { registry } = options.metrics;
+      response.writeHead(200, { 'content-type': registry.contentType });
+      response.end(await registry.metrics());
+    },
+    '/healthz': async (response) => {
+      const reason = options.unhealthy();
+      answer(response, reason ? 503 : 200, reason ?? 'ok');
+    },
+    '/readyz': async (response) => {
+      try {
+        await options.ready();
+        answer(response, 200, 'ok');
+      } catch (error) {
+        answer(response, 503, describeError(error));
+      }
+    },
+  };
+
+  const server = createServer((request, response) => {
+    const handler = handlers[new URL(request.url ?? '/', 'http://localhost').pathname];
+    if (!handler) return answer(response, 404, 'Try /metrics, /healthz or /readyz.');
+    handler(response).catch((error) => answer(response, 500, describeError(error)));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(
+        new UserError(
+          `Cannot serve metrics on ${options.host}:${options.port} (${describeError(cause)}). ` +
+            'Choose another port with --http-port; 0 takes a free one.',
+        ),
+      ),
+    );
+    server.listen(options.port, options.host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { captionOptionsSchema } from './caption-options.ts';
+import { failureClasses, skipReasons } from './errors.ts';
+
+/**
+ * What travels through the two queues: references to images and features, never bytes.
+ *
+ * A batch is tried under an *attempt*, a label that is unique within the batch and says where the
+ * attempt comes from: a generation (0 for the first pass, one more each time the producer finds
+ * images of the batch unaccounted for) and one letter for every division since:
+ *
+ *   r  remainder: the images whose store was unavailable, tried again later
+ *   a  b  halves: what workers died on, or failed on, divided to find the image that does it
+ *   e  encode again: the features were missing or damaged
+ *
+ * Labels are derived, not drawn, so that a step that runs twice makes the same jobs and the same
+ * parts. `0ra` is the first half of the remainder of the first pass.
+ */
+
+export const runIdSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/,
+    'a run name has 1 to 64 letters, digits, "-" or "_", and starts with a letter or a digit',
+  );
+
+export const attemptSchema = z.string().regex(/^\d+[rabe]*$/);
+
+export type Division = 'r' | 'a' | 'b' | 'e';
+
+/** How often an attempt may be divided further; beyond it, images get failure rows. */
+export const divisionsMax = 24;
+
+/** How many times an image's store may be unavailable before the image counts as failed. */
+export const remaindersMax = 5;
+
+export const imageRefSchema = z.strictObject({
+  key: z.string().min(1),
+  /** As listed; null where the images were named by a list of keys. */
+  etag: z.string().nullable(),
+  bytes: z.int().nonnegative().nullable(),
+  /** Present on images that are not to be captioned; their row only says why. */
+  skipped: z.enum(skipReasons).optional(),
+});
+
+export type ImageRef = z.infer<typeof imageRefSchema>;
+
+const batchFields = {
+  run: runIdSchema,
+  batch: z.int().nonnegative(),
+  attempt: attemptSchema,
+  /** Store that holds the images: `s3://bucket` or `file:///folder`. */
+  source: z.string(),
+  /** Location of the results: store URL and key prefix. */
+  output: z.strictObject({ store: z.string(), prefix: z.string() }),
+  /** Model id: `<name>@<hash>`; a worker with another model refuses the job. */
+  model: z.string(),
+  options: captionOptionsSchema,
+  /** Sidecar files to write beside each captioned image, in the output store. */
+  sidecars: z.array(z.enum(['txt', 'json', 'xmp'])),
+};
+
+export const encodeJobSchema = z.strictObject({
+  ...batchFields,
+  images: z.array(imageRefSchema).min(1),
+});
+
+/** An image after the encode stage: encoded (its features are the next ones in the blob) or not. */
+export const encodedImageSchema = z.discriminatedUnion('status', [
+  z.strictObject({
+    status: z.literal('encoded'),
+    key: z.string(),
+    etag: z.string().nullable(),
+    width: z.int().positive(),
+    height: z.int().positive(),
+  }),
+  z.strictObject({
+    status: z.literal('failed'),
+    key: z.string(),
+    etag: z.string().nullable(),
+    failure: z.strictObject({ class: z.enum(failureClasses), message: z.string() }),
+  }),
+  z.strictObject({
+    status: z.literal('skipped'),
+    key: z.string(),
+    etag: z.string().nullable(),
+    reason: z.enum(skipReasons),
+  }),
+]);
+
+export const decodeJobSchema = z.strictObject({
+  ...batchFields,
+  images: z.array(encodedImageSchema).min(1),
+});
+
+export type EncodeJob = z.infer<typeof encodeJobSchema>;
+export type EncodedImage = z.infer<typeof encodedImageSchema>;
+export type DecodeJob = z.infer<typeof decodeJobSchema>;
+
+/** What names an attempt at a batch. */
+export type BatchAttempt = Pick<EncodeJob, 'run' | 'batch' | 'attempt'>;
+
+/** `<run>.<batch>.<attempt>`: BullMQ refuses colons and bare integers in job ids. */
+export function jobId({ run, batch, attempt }: BatchAttempt): string {
+  return `${run}.${batchNumber(batch)}.${attempt}`;
+}
+
+/** The inverse of `jobId`; undefined for an id that Cutline did not make. */
+export function parseJobId(id: string): BatchAttempt | undefined {
+  const match = /^([^.]+)\.(\d+)\.(\d+[rabe]*)$/.exec(id);
+  return match ? { run: match[1]!, batch: Number(match[2]), attempt: match[3]! } : undefined;
+}
+
+export function batchNumber(batch: number): string {
+  return String(batch).padStart(6, '0');
+}
+
+/** How often `division` occurs in the attempt's history. */
+export function countDivisions(attempt: string, division?: Division): number {
+  const letters = attempt.replace(/^\d+/, '');
+  return division ? letters.split(division).length - 1 : letters.length;
+}

@@ -1,0 +1,92 @@
+import { describeError, UserError } from './errors.ts';
+import type { Logger } from './logging.ts';
+
+/**
+ * How a process starts, stops and ends.
+ *
+ * Exit status: 0 done or stopped in good order; 1 a broken invariant, or a stop that missed its
+ * deadline; 2 something for a person to put right (one line on stderr says what).
+ */
+
+/** Runs a program: whatever it throws ends the process with the right status and one line. */
+export async function runProgram(name: string, main: () => Promise<void>): Promise<void> {
+  try {
+    await main();
+  } catch (error) {
+    process.exitCode = error instanceof UserError ? 2 : 1;
+    const detail = error instanceof UserError ? describeError(error) : stackOf(error);
+    process.stderr.write(`${name}: ${detail}\n`);
+    // A failed start may leave connections and threads open; nothing is in hand to lose.
+    process.exit();
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Steps that undo what was opened, run once, newest first, whatever each of them does. */
+export class Closers {
+  readonly #steps: { name: string; close: () => unknown }[] = [];
+
+  add(name: string, close: () => unknown): void {
+    this.#steps.push({ name, close });
+  }
+
+  async closeAll(log?: Logger): Promise<void> {
+    for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
+      try {
+        await step.close();
+      } catch (error) {
+        log?.warn({ error: describeError(error) }, `closing ${step.name} failed`);
+      }
+    }
+  }
+}
+
+/** Why a long-running process stops. */
+export type StopReason = { signal: NodeJS.Signals } | { error: unknown };
+
+/**
+ * Waits until the process should stop: SIGTERM, SIGINT, or `fail(error)`.
+ * A second signal ends the process at once.
+ */
+export function untilStopped(): { stopped: Promise<StopReason>; fail: (error: unknown) => void } {
+  let resolve: (reason: StopReason) => void;
+  const stopped = new Promise<StopReason>((r) => {
+    resolve = r;
+  });
+  let signals = 0;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      signals += 1;
+      if (signals > 1) process.exit(1);
+      resolve({ signal });
+    });
+  }
+  return { stopped, fail: (error) => resolve({ error }) };
+}
+
+/**
+ * Closes everything within a deadline, then ends the process. What is still in hand at the
+ * deadline is not lost: its lock expires, and another worker takes it.
+ */
+export async function stopProcess(
+  reason: StopReason,
+  options: { closers: Closers; deadlineMs: number; log: Logger },
+): Promise<never> {
+  const { log } = options;
+  if ('signal' in reason) log.info({ signal: reason.signal }, 'stopping');
+  else if (reason.error instanceof UserError) log.fatal(describeError(reason.error));
+  else log.fatal({ err: reason.error }, 'stopping on a broken invariant');
+
+  const deadline = setTimeout(() => {
+    log.error({ deadlineMs: options.deadlineMs }, 'not finished by the deadline: leaving the rest');
+    process.exit(1);
+  }, options.deadlineMs);
+  await options.closers.closeAll(log);
+  clearTimeout(deadline);
+  log.info('stopped');
+  if ('signal' in reason) process.exit(0);
+  process.exit(reason.error instanceof UserError ? 2 : 1);
+}

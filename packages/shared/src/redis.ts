@@ -1,0 +1,77 @@
+import { Redis } from 'ioredis';
+import { describeError, UserError } from './errors.ts';
+
+/**
+ * Connects to Redis and makes sure that it is fit for queues.
+ *
+ * At start an unreachable Redis is a mistake to report; later it is an outage to sit out: the
+ * connection then comes back by itself, for as long as it takes.
+ *
+ * @throws UserError when Redis cannot be reached within `deadlineMs`, refuses the credentials, or
+ *   evicts keys under memory pressure (which would silently drop jobs).
+ */
+export async function connectRedis(url: string, deadlineMs = 5_000): Promise<Redis> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: deadlineMs,
+    // BullMQ's blocking commands must be able to wait out an outage.
+    maxRetriesPerRequest: null,
+    retryStrategy: (attempt) => Math.min(attempt * 100, 3_000),
+  });
+  let lastError: unknown;
+  redis.on('error', (error) => {
+    lastError = error;
+  });
+  try {
+    await withDeadline(
+      (async () => {
+        await redis.connect();
+        await redis.ping();
+      })(),
+      deadlineMs,
+    );
+    await refuseEviction(redis, url);
+  } catch (error) {
+    redis.disconnect();
+    if (error instanceof UserError) throw error;
+    const cause = lastError ?? error;
+    const remedy = /NOAUTH|WRONGPASS|ERR AUTH/.test(describeError(cause))
+      ? 'Give the password in the URL: redis://:password@host:port.'
+      : 'Start one (redis-server --maxmemory-policy noeviction) or set REDIS_URL.';
+    throw new UserError(
+      `Cannot use Redis at ${redactUrl(url)} (${describeError(cause)}). ${remedy}`,
+    );
+  }
+  return redis;
+}
+
+/** The URL without its password, for messages and logs. */
+export function redactUrl(url: string): string {
+  return url.replace(/\/\/([^/@]*)@/, '//***@');
+}
+
+async function refuseEviction(redis: Redis, url: string): Promise<void> {
+  const policy = /^maxmemory_policy:(\S+)/m.exec(await redis.info('memory'))?.[1];
+  if (policy === undefined || policy === 'noeviction') return;
+  throw new UserError(
+    `Redis at ${redactUrl(url)} has maxmemory-policy "${policy}", under which it silently drops ` +
+      'jobs when memory runs short. Set it to noeviction: ' +
+      'redis-cli config set maxmemory-policy noeviction (and in redis.conf).',
+  );
+}
+
+async function withDeadline<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`no answer within ${deadlineMs / 1000} s`)),
+      deadlineMs,
+    );
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => {});
+  }
+}

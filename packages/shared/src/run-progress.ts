@@ -1,0 +1,105 @@
+import type { Redis } from 'ioredis';
+import type { Summary } from './run.ts';
+
+/**
+ * How far a run is, kept in Redis for people who watch. It may be lost at any time (S3 is the
+ * truth): the producer counts again from the parts when it resumes.
+ *
+ * Each step is counted once however often it is repeated: a counter moves only when the step's
+ * name is new to the run's set of steps.
+ */
+
+export interface RunProgress {
+  /** Images listed so far. */
+  listed: number;
+  /** 1 when the listing is complete, else 0. */
+  listingComplete: number;
+  enqueued: number;
+  encoded: number;
+  captioned: number;
+  skipped: number;
+  failed: number;
+  failedByClass: Record<string, number>;
+}
+
+const ttlSeconds = 30 * 24 * 3600;
+const hashKey = (run: string) => `cutline:run:${run}:progress`;
+const stepsKey = (run: string) => `cutline:run:${run}:steps`;
+
+/** KEYS: steps, hash. ARGV: step, ttl, then field and increment, repeated. */
+const countScript = `
+  if redis.call('SADD', KEYS[1], ARGV[1]) == 0 then return 0 end
+  for i = 3, #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1]) end
+  redis.call('EXPIRE', KEYS[1], ARGV[2])
+  redis.call('EXPIRE', KEYS[2], ARGV[2])
+  return 1
+`;
+
+type Counts = Partial<Record<string, number>>;
+
+/**
+ * Adds counts once per step.
+ * @param step names the work: `encode:<batch>.<attempt>`, `part:<batch>.<attempt>`, …
+ */
+export async function countProgress(
+  redis: Redis,
+  run: string,
+  step: string,
+  counts: Counts,
+): Promise<void> {
+  const increments = Object.entries(counts).flatMap(([field, n]) => (n ? [field, n] : []));
+  await redis.eval(
+    countScript,
+    2,
+    stepsKey(run),
+    hashKey(run),
+    step,
+    ttlSeconds,
+    ...(increments as (string | number)[]),
+  );
+}
+
+/** Sets counters to what the producer counted itself. */
+export async function setProgress(redis: Redis, run: string, counts: Counts): Promise<void> {
+  await redis.multi().hset(hashKey(run), counts).expire(hashKey(run), ttlSeconds).exec();
+}
+
+/** Forgets everything, before a pass that counts anew. */
+export async function resetProgress(redis: Redis, run: string): Promise<void> {
+  await redis.unlink(hashKey(run), stepsKey(run));
+}
+
+/** undefined when Redis knows nothing of the run (any more). */
+export async function readProgress(redis: Redis, run: string): Promise<RunProgress | undefined> {
+  const hash = await redis.hgetall(hashKey(run));
+  if (Object.keys(hash).length === 0) return undefined;
+  const count = (field: string) => Number(hash[field] ?? 0);
+  const failedByClass: Record<string, number> = {};
+  for (const field of Object.keys(hash)) {
+    if (field.startsWith('failed:')) failedByClass[field.slice('failed:'.length)] = count(field);
+  }
+  return {
+    listed: count('listed'),
+    listingComplete: count('listingComplete'),
+    enqueued: count('enqueued'),
+    encoded: count('encoded'),
+    captioned: count('captioned'),
+    skipped: count('skipped'),
+    failed: count('failed'),
+    failedByClass,
+  };
+}
+
+/** A finished run's progress, as its summary tells it. */
+export function progressOf(summary: Summary): RunProgress {
+  return {
+    listed: summary.images,
+    listingComplete: 1,
+    enqueued: summary.images,
+    encoded: summary.captioned,
+    captioned: summary.captioned,
+    skipped: summary.skipped,
+    failed: summary.failed,
+    failedByClass: summary.failedByClass,
+  };
+}
