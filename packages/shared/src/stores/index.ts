@@ -1,1 +1,3 @@
+export * from './location.ts';
 export * from './object-store.ts';
+export { openStore, type StoreConfig, storeConfigSchema } from './open-store.ts';

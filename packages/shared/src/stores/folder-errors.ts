@@ -1,0 +1,74 @@
+import { stat } from 'node:fs/promises';
+import { StoreError } from './object-store.ts';
+
+/** The `code` of a system error ('ENOENT'), or undefined of anything else. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
+}
+
+/** What a missing file looks like: also where one of its folders is a file, or it is a folder. */
+export function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP'].includes(codeOf(error) ?? '');
+}
+
+/**
+ * Tells that the folder is there. A missing object says nothing of itself while the whole folder
+ * is missing, as when a disk is not mounted: without this, every image of a run would become a
+ * failure row.
+ *
+ * @throws StoreError `misconfigured`
+ */
+export async function requireFolder(root: string): Promise<void> {
+  const stats = await stat(root).catch((cause: unknown) => {
+    throw new StoreError(
+      'misconfigured',
+      `There is no folder ${root} (${codeOf(cause)}): create it, mount its disk, or correct the ` +
+        'location.',
+      { cause },
+    );
+  });
+  if (!stats.isDirectory()) {
+    throw new StoreError('misconfigured', `${root} is not a folder: give the folder it is in.`);
+  }
+}
+
+/** A StoreError for what a read of one file met; anything that is no system error stays as it is. */
+export function readError(error: unknown, key: string): unknown {
+  if (error instanceof StoreError || codeOf(error) === undefined) return error;
+  const name = JSON.stringify(key);
+  const code = codeOf(error);
+  if (isMissing(error)) {
+    const advice = key.includes('\ufffd') ? ': its name is not UTF-8, rename it' : '';
+    return new StoreError('not-found', `There is no file ${name}${advice}.`, { cause: error });
+  }
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new StoreError('access-denied', `The file ${name} may not be read (${code}).`, {
+      cause: error,
+    });
+  }
+  return new StoreError('unavailable', `The file ${name} could not be read (${code}).`, {
+    cause: error,
+  });
+}
+
+/** The same for a write. What stands in its way stands in the way of all of them. */
+export function writeError(error: unknown, path: string): unknown {
+  const code = codeOf(error);
+  if (error instanceof StoreError || code === undefined) return error;
+  if (code === 'EIO' || code === 'EMFILE' || code === 'ENFILE' || code === 'EBUSY') {
+    return new StoreError('unavailable', `${path} could not be written (${code}).`, {
+      cause: error,
+    });
+  }
+  const advice =
+    code === 'ENOSPC' || code === 'EDQUOT'
+      ? 'the disk is full: make room'
+      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
+        ? 'make its folder writable'
+        : 'a file stands where a folder is needed, or the reverse, or the name is too long';
+  return new StoreError('misconfigured', `${path} could not be written (${code}): ${advice}.`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,234 @@
+import type { Readable } from 'node:stream';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { describeError } from '../errors.ts';
+import {
+  type GetOptions,
+  type ObjectInfo,
+  type ObjectStore,
+  type StoredObject,
+  StoreError,
+} from './object-store.ts';
+import type { ParsedStoreConfig } from './open-store.ts';
+import { createS3Client, endpointOf } from './s3-client.ts';
+import { type S3Operation, s3Error } from './s3-errors.ts';
+
+/**
+ * A bucket of Amazon S3, or of any store that speaks its protocol.
+ *
+ * It needs s3:ListBucket besides s3:GetObject and s3:PutObject, in the workers too: without it, S3
+ * answers 403 for what does not exist, and a missing object looks like a forbidden one.
+ */
+export class S3Store implements ObjectStore {
+  readonly url: string;
+  readonly #bucket: string;
+  readonly #client: S3Client;
+  readonly #endpoint: string | undefined;
+
+  constructor(bucket: string, config: ParsedStoreConfig) {
+    this.url = `s3://${bucket}`;
+    this.#bucket = bucket;
+    this.#client = createS3Client(config);
+    this.#endpoint = endpointOf(config);
+  }
+
+  async *list(prefix = ''): AsyncGenerator<ObjectInfo> {
+    let token: string | undefined;
+    do {
+      const page = await this.#listPage(prefix, pageSizeMax, token);
+      const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
+      for (const { Key, ETag, Size } of page.Contents ?? []) {
+        yield { key: decode(Key ?? ''), etag: plainEtag(ETag), bytes: Size ?? 0 };
+      }
+      token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<StoredObject> {
+    const { bytesMax = Number.POSITIVE_INFINITY, etag, signal } = options;
+    signal?.throwIfAborted();
+    let body: Readable | undefined;
+    try {
+      const answer = await this.#client.send(
+        new GetObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) }),
+        signal && { abortSignal: signal },
+      );
+      body = answer.Body as Readable;
+      const found = plainEtag(answer.ETag);
+      // Compared here, and not by If-Match: not every store that speaks S3 heeds that.
+      if (etag !== undefined && etag !== found) {
+        throw new StoreError(
+          'changed',
+          `${this.#name(key)} was replaced: its ETag is ${found}, not ${etag}.`,
+        );
+      }
+      return {
+        bytes: await this.#readBody(key, body, bytesMax, answer.ContentLength),
+        etag: found,
+      };
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw this.#storeError(error, 'get', key);
+    } finally {
+      // Read to its end, this does nothing, and the connection is kept. Otherwise it is closed:
+      // a body that nobody reads would hold it for ever.
+      body?.destroy();
+    }
+  }
+
+  /** S3 answers 404 without a body: a missing bucket looks like a missing object. */
+  async head(key: string): Promise<ObjectInfo | undefined> {
+    try {
+      const answer = await this.#client.send(
+        new HeadObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) }),
+      );
+      return { key, etag: plainEtag(answer.ETag), bytes: answer.ContentLength ?? 0 };
+    } catch (cause) {
+      const error = this.#storeError(cause, 'head', key);
+      if (error instanceof StoreError && error.reason === 'not-found') return undefined;
+      throw error;
+    }
+  }
+
+  async put(key: string, bytes: Uint8Array, options: { contentType?: string } = {}): Promise<void> {
+    const { contentType: ContentType } = options;
+    try {
+      await this.#client.send(
+        new PutObjectCommand({
+          Bucket: this.#bucket,
+          Key: requireKey(key),
+          Body: bytes,
+          ...(ContentType && { ContentType }),
+        }),
+      );
+    } catch (error) {
+      throw this.#storeError(error, 'put', key);
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    try {
+      await this.#client.send(
+        new DeleteObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) }),
+      );
+    } catch (error) {
+      throw this.#storeError(error, 'delete', key);
+    }
+  }
+
+  /** By a listing, not by HeadBucket, whose errors have no body to say what is wrong. */
+  async check(): Promise<void> {
+    await this.#listPage('', 1);
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+
+  async #listPage(
+    prefix: string,
+    keysMax: number,
+    token?: string,
+  ): Promise<ListObjectsV2CommandOutput> {
+    let page: ListObjectsV2CommandOutput;
+    try {
+      page = await this.#client.send(
+        new ListObjectsV2Command({
+          Bucket: this.#bucket,
+          Prefix: prefix,
+          MaxKeys: keysMax,
+          EncodingType: 'url', // XML cannot carry every character that a key may have
+          ...(token && { ContinuationToken: token }),
+        }),
+      );
+    } catch (error) {
+      throw this.#storeError(error, 'list');
+    }
+    // Any well-formed page of a web server would pass for the listing of an empty bucket.
+    if (page.Name === undefined && page.IsTruncated === undefined) {
+      throw new StoreError(
+        'misconfigured',
+        `${this.#endpoint ?? 'Amazon S3'} does not answer as S3 does: check AWS_ENDPOINT_URL_S3.`,
+      );
+    }
+    if (page.IsTruncated && !page.NextContinuationToken) {
+      throw new StoreError(
+        'unavailable',
+        `${this.url}: a page of the listing says that more follow, but not where.`,
+      );
+    }
+    return page;
+  }
+
+  async #readBody(
+    key: string,
+    body: Readable,
+    bytesMax: number,
+    length: number | undefined,
+  ): Promise<Buffer> {
+    const tooLarge = (bytes: string) =>
+      new StoreError(
+        'too-large',
+        `${this.#name(key)} has ${bytes} bytes, the limit is ${bytesMax}.`,
+      );
+    if (length !== undefined && length > bytesMax) throw tooLarge(String(length));
+    const chunks: Buffer[] = [];
+    let read = 0;
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        read += chunk.length;
+        if (read > bytesMax) throw tooLarge('more');
+        chunks.push(chunk);
+      }
+    } catch (cause) {
+      if (cause instanceof StoreError) throw cause;
+      // A connection that was cut or that stalled, or bytes that do not match their checksum.
+      throw new StoreError(
+        'unavailable',
+        `${this.#name(key)} could not be read to its end: ${describeError(cause)}.`,
+        { cause },
+      );
+    }
+    return Buffer.concat(chunks, read);
+  }
+
+  #storeError(error: unknown, operation: S3Operation, key?: string): unknown {
+    return s3Error(error, {
+      operation,
+      name: key === undefined ? this.url : this.#name(key),
+      bucket: this.#bucket,
+      endpoint: this.#endpoint,
+    });
+  }
+
+  /** Quoted, so that spaces and control characters can be seen and the message is one line. */
+  #name(key: string): string {
+    return JSON.stringify(`${this.url}/${key}`);
+  }
+}
+
+/** The protocol's own limit. */
+const pageSizeMax = 1_000;
+
+/** An empty key would turn the request for an object into one for the whole bucket. */
+function requireKey(key: string): string {
+  if (key === '') throw new StoreError('not-found', 'An empty key names no object.');
+  return key;
+}
+
+/** S3 and MinIO write a space as `+`, Ceph and Garage as `%20`; all write `+` as `%2B`. */
+function decodeKey(encoded: string): string {
+  return decodeURIComponent(encoded.replaceAll('+', '%20'));
+}
+
+/** Without quotes, and without the mark of a weak ETag, which gateways add to some answers. */
+function plainEtag(etag: string | undefined): string {
+  return (etag ?? '').replace(/^W\//, '').replaceAll('"', '');
+}
