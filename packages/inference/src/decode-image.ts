@@ -1,0 +1,161 @@
+import os from 'node:os';
+import { ImageError } from '@cutline/shared';
+import sharp from 'sharp';
+import { enlargeBicubic } from './enlarge-bicubic.ts';
+import { isSrgbProfile } from './icc-profile.ts';
+import { acceptedFormats, detectImageType } from './image-type.ts';
+
+/**
+ * Bytes of any image file to the pixels that a model sees: upright, sRGB, 8 bit, no alpha, first
+ * page, resized as the model's preprocessing says. The work is done by libvips on libuv's threads;
+ * the event loop stays free.
+ */
+
+/** How a model wants its images; part of `model.json`. */
+export interface PixelSpec {
+  width: number;
+  height: number;
+  /** Both axes are scaled to fit, and the aspect ratio is given up; nothing is cut off. */
+  fit: 'squash';
+  /** Catmull-Rom, widened when shrinking (what PIL calls BICUBIC). */
+  kernel: 'cubic';
+}
+
+export interface DecodeLimits {
+  /** Width times height of the source, told from its header before anything is allocated. */
+  pixelsMax: number;
+  /** Wall-clock time for one image. */
+  timeoutMs: number;
+}
+
+export interface DecodedImage {
+  /** [height, width, 3] of the spec, sRGB. */
+  pixels: Uint8Array;
+  /** Of the source as seen upright, in pixels. */
+  width: number;
+  height: number;
+}
+
+/**
+ * Sets libvips up for many different images in parallel, once a process: no cache of operations
+ * (no image comes twice), and one thread an image (the parallelism is over images).
+ */
+export function configureImageDecoding(): void {
+  sharp.cache(false);
+  sharp.concurrency(1);
+}
+
+/** How many calls of `decodeImage` keep the machine busy; more would only hold memory. */
+export function decodeParallelism(): number {
+  const libuvThreads = Number(process.env.UV_THREADPOOL_SIZE) || 4;
+  return Math.min(os.availableParallelism(), libuvThreads);
+}
+
+/**
+ * Decodes one image.
+ *
+ * - Damaged pixel data that a decoder can conceal is concealed, as browsers do; a file that ends
+ *   early is corrupt. Odd metadata and trailing bytes do no harm.
+ * - Transparency is laid on white: it stands for the page, and the colour that is stored under
+ *   fully transparent pixels is arbitrary, often black.
+ *
+ * @throws ImageError `empty`, `unsupported`, `corrupt`, `too-large` or `timeout`
+ */
+export async function decodeImage(
+  bytes: Buffer,
+  spec: PixelSpec,
+  limits: DecodeLimits,
+): Promise<DecodedImage> {
+  if (bytes.length === 0) throw new ImageError('empty', 'the object has 0 bytes');
+  const type = detectImageType(bytes);
+  if (!type.accepted) {
+    throw new ImageError(
+      'unsupported',
+      `this seems to be ${type.name}; ${acceptedFormats} are accepted`,
+    );
+  }
+  try {
+    return await withDeadline(decodeAccepted(bytes, spec, limits), limits.timeoutMs);
+  } catch (error) {
+    throw error instanceof ImageError ? error : decodingFailure(error, type.name);
+  }
+}
+
+async function decodeAccepted(
+  bytes: Buffer,
+  spec: PixelSpec,
+  limits: DecodeLimits,
+): Promise<DecodedImage> {
+  const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+  const { width, height } = header.autoOrient;
+  if (width * height > limits.pixelsMax) {
+    throw new ImageError(
+      'too-large',
+      `${width}×${height} is ${width * height} pixels; at most ${limits.pixelsMax} are accepted`,
+    );
+  }
+
+  const image = sharp(bytes, {
+    autoOrient: true,
+    failOn: 'error', // 'warning' would refuse PNGs for a harmless slip in their colour profile
+    ignoreIcc: header.icc !== undefined && isSrgbProfile(header.icc),
+    limitInputPixels: limits.pixelsMax,
+  });
+  // sharp converts 16-bit RGB with a profile to Display P3 and leaves it so, although it is asked
+  // for sRGB. Reduced to 8 bit first, it takes the same way as other images.
+  if (header.space === 'rgb16' && header.icc) image.pipelineColourspace('srgb');
+
+  const shrunk = { width: Math.min(width, spec.width), height: Math.min(height, spec.height) };
+  const { data, info } = await image
+    .flatten({ background: '#ffffff' })
+    // JPEGs may be decoded at 1/2, 1/4 or 1/8, but to no less than twice the wanted size. Without
+    // that margin (sharp's default) pixels are off by up to 46 of 255, to save a tenth of the time.
+    .resize({ ...shrunk, fit: 'fill', kernel: spec.kernel, fastShrinkOnLoad: false })
+    .toColourspace('srgb')
+    // The deadline is the caller's; this one stops libvips, which would otherwise go on in vain.
+    .timeout({ seconds: Math.ceil(limits.timeoutMs / 1000) })
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 3) {
+    throw new ImageError('unsupported', `${info.channels} colour channels; 1, 3 or 4 are accepted`);
+  }
+  const isWanted = info.width === spec.width && info.height === spec.height;
+  const decoded = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const pixels = isWanted ? decoded : enlargeBicubic(decoded, shrunk, spec);
+  return { pixels, width, height };
+}
+
+async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new ImageError('timeout', `decoding took longer than ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What libvips reports, as one line without its own repetitions. */
+function decodingFailure(cause: unknown, format: string): ImageError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const lines = text
+    .split('\n')
+    .map((line) => line.replace(/^Input buffer has corrupt header: |^Vips\w+: /g, '').trim())
+    .filter((line) => line !== '' && !line.startsWith('source: bad seek'));
+  const reason = [...new Set(lines)].join(' ').slice(0, 300);
+  // The format is known and the file may be sound, but it uses a variant (a compression scheme, a
+  // bit depth) that this build of libvips does not have.
+  const isVariant = /unsupported jpeg|not configured|not implemented|omitted at compile/i.test(
+    text,
+  );
+  return isVariant
+    ? new ImageError('unsupported', `a variant of ${format} that is not decoded: ${reason}`, {
+        cause,
+      })
+    : new ImageError('corrupt', `${format} that cannot be decoded: ${reason}`, { cause });
+}

@@ -1,0 +1,96 @@
+/**
+ * What an object is, by its first bytes: names and content types lie in every archive, and an error
+ * page that was saved as `photo.jpg` must be called what it is.
+ */
+
+/** The formats that are decoded, as messages list them. */
+export const acceptedFormats = 'JPEG, PNG, WebP, AVIF, TIFF and GIF';
+
+export interface ImageType {
+  /** What a person would call it: `JPEG`, `SVG`, `a PDF document`. */
+  name: string;
+  accepted: boolean;
+}
+
+/** Of an object that has at least one byte. */
+export function detectImageType(bytes: Buffer): ImageType {
+  const signature = signatures.find(({ matches }) => matches(bytes));
+  if (signature) return { name: signature.name, accepted: signature.accepted ?? false };
+  return { name: nameText(bytes) ?? 'data of an unknown kind', accepted: false };
+}
+
+interface Signature {
+  name: string;
+  matches: (bytes: Buffer) => boolean;
+  accepted?: true;
+}
+
+/** Tried from top to bottom; byte strings are written in Latin-1. */
+const signatures: readonly Signature[] = [
+  { name: 'JPEG', matches: startsWith('\xff\xd8\xff'), accepted: true },
+  { name: 'PNG', matches: startsWith('\x89PNG\r\n\x1a\n'), accepted: true },
+  { name: 'GIF', matches: startsWith('GIF87a', 'GIF89a'), accepted: true },
+  { name: 'WebP', matches: isRiff('WEBP'), accepted: true },
+  // Little and big endian, and the same for BigTIFF.
+  { name: 'TIFF', matches: startsWith('II*\0', 'MM\0*', 'II+\0', 'MM\0+'), accepted: true },
+  { name: 'AVIF', matches: isIsoMedia('avif', 'avis'), accepted: true },
+  {
+    name: 'HEIC',
+    matches: isIsoMedia('heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'hevm', 'hevs', 'mif1'),
+  },
+  { name: 'a Canon CR3 raw photograph', matches: isIsoMedia('crx ') },
+  { name: 'a video', matches: isIsoMedia() },
+  { name: 'a video', matches: startsWith('\x1a\x45\xdf\xa3') },
+  { name: 'a video', matches: isRiff('AVI ') },
+  { name: 'JPEG XL', matches: startsWith('\xff\x0a', '\0\0\0\x0cJXL ') },
+  { name: 'JPEG 2000', matches: startsWith('\0\0\0\x0cjP  ', '\xff\x4f\xff\x51') },
+  // The four bytes after the size are reserved and 0, which tells BMP from text that begins "BM".
+  { name: 'BMP', matches: (bytes) => /^BM.{4}\0{4}/s.test(latin1(bytes, 10)) },
+  { name: 'a Photoshop document', matches: startsWith('8BPS') },
+  { name: 'an icon (ICO)', matches: startsWith('\0\0\x01\0') },
+  // Readers accept a PDF whose header stands anywhere in the first 1,024 bytes.
+  { name: 'a PDF document', matches: (bytes) => latin1(bytes, 1024).includes('%PDF-') },
+  { name: 'PostScript', matches: startsWith('%!PS') },
+  { name: 'a ZIP archive', matches: startsWith('PK\x03\x04') },
+  { name: 'gzip data', matches: startsWith('\x1f\x8b') },
+];
+
+function latin1(bytes: Buffer, length: number): string {
+  return bytes.toString('latin1', 0, length);
+}
+
+function startsWith(...prefixes: string[]) {
+  return (bytes: Buffer) => prefixes.some((prefix) => latin1(bytes, prefix.length) === prefix);
+}
+
+function isRiff(form: string) {
+  return (bytes: Buffer) => latin1(bytes, 4) === 'RIFF' && latin1(bytes.subarray(8), 4) === form;
+}
+
+/**
+ * ISO base media files begin with a box of type `ftyp` that lists the brands they comply with; a
+ * generic major brand (`mif1`) with the specific one among the compatible ones is common.
+ * Without brands: any file of that family.
+ */
+function isIsoMedia(...brands: string[]) {
+  return (bytes: Buffer) => {
+    if (bytes.length < 12 || latin1(bytes.subarray(4), 4) !== 'ftyp') return false;
+    const box = latin1(bytes, Math.min(bytes.readUInt32BE(0), 256));
+    // Bytes 8 to 11 are the major brand, 12 to 15 its version, then the compatible brands.
+    const found = box.slice(8).match(/.{4}/gs) ?? [];
+    return brands.length === 0 || found.some((brand) => brands.includes(brand));
+  };
+}
+
+/** Text and the markup that is written in it; undefined for anything else. */
+function nameText(bytes: Buffer): string | undefined {
+  const head = bytes.toString('utf8', 0, 1024);
+  // A character that the cut splits decodes to U+FFFD at the end, which does not count.
+  const text = bytes.length > 1024 ? head.replace(/\ufffd{1,3}$/, '') : head;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters tell data from text.
+  if (/[\0-\x08\x0e-\x1f\ufffd]/.test(text)) return undefined;
+  if (/<svg[\s>]/i.test(text)) return 'SVG';
+  if (/<!doctype html|<html[\s>]/i.test(text)) return 'an HTML page';
+  if (/^\ufeff?\s*<\?xml/.test(text)) return 'XML';
+  return 'text';
+}
