@@ -1,0 +1,129 @@
+/**
+ * The page around the cards: head, title, legend, controls and foot. The page is one file that
+ * asks nothing of any network, now or when it is opened in twenty years, and its content security
+ * policy says so: no source but data: for images, and only the style and the scripts whose hashes
+ * are named, so that nothing in a key or caption could ever run.
+ */
+import { createHash } from 'node:crypto';
+import { formatCount, formatDate, formatInteger } from './format.ts';
+import type { GalleryRun, GalleryTotals } from './gallery.ts';
+import { Html, html } from './html.ts';
+import { pageStyle } from './page-style.ts';
+
+/** Everything before the first card. */
+export function pageStart(run: GalleryRun, scripts: readonly string[]): Html {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy(scripts)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<meta name="robots" content="noindex">
+<meta name="generator" content="Cutline">
+<title>${run.run} · Cutline</title>
+<link rel="icon" href="${icon}">
+<style>${new Html(pageStyle)}</style>
+</head>
+<body>
+<header class="page-header">
+<p class="eyebrow">Cutline</p>
+<h1>${run.run}</h1>
+<p class="imprint">${imprint(run)}</p>
+${totals(run.totals)}
+${legend(run)}
+</header>
+${controls}
+<main>
+<h2 class="unseen">Captioned images</h2>
+<ol class="cards">`;
+}
+
+/**
+ * Everything after the last card.
+ *
+ * @param cards how many the page has
+ * @param captioned how many captioned rows there were: a page has its limit
+ * @param uncaptioned the sections of failed and skipped images
+ */
+export function pageEnd(
+  cards: number,
+  captioned: number,
+  uncaptioned: Html,
+  scripts: readonly string[],
+): Html {
+  const more =
+    captioned > cards
+      ? html`<p class="notice">These are the first ${formatInteger(cards)} of ${formatCount(captioned, 'captioned image')}: a page that is to open anywhere has its limit. The run’s parts hold them all.</p>`
+      : undefined;
+  const none = cards === 0 ? html`<p class="notice">No image has a caption yet.</p>` : undefined;
+  return html`
+</ol>
+<p class="notice" id="no-match" hidden>Nothing here matches the search.</p>
+${none}${more}
+${uncaptioned}
+</main>
+<footer class="page-footer"><p>Made by Cutline. This page is complete in itself: it loads nothing from anywhere.</p></footer>
+<p class="unseen" id="announcement" role="status"></p>
+${scripts.map((script) => html`<script type="module">${new Html(script)}</script>\n`)}
+</body>
+</html>
+`;
+}
+
+function contentSecurityPolicy(scripts: readonly string[]): string {
+  const hashes = scripts.map(sourceHash).join(' ');
+  return `default-src 'none'; img-src data:; style-src ${sourceHash(pageStyle)}; script-src ${hashes}; base-uri 'none'; form-action 'none'`;
+}
+
+function sourceHash(source: string): string {
+  return `'sha256-${createHash('sha256').update(source).digest('base64')}'`;
+}
+
+/** A print on its mat; without an icon of its own, a browser would ask the server for one. */
+const icon = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="2" fill="#8a4a2f"/><rect x="3.5" y="3.5" width="9" height="6" fill="#fbfaf7"/><rect x="3.5" y="11.5" width="6" height="1" fill="#fbfaf7"/></svg>',
+)}`;
+
+function imprint({ model, created, finished }: GalleryRun): Html {
+  const days = [...new Set([created, finished].filter((day) => day !== undefined).map(formatDate))];
+  const dates = days.length > 0 ? html`<span>${days.join(' – ')}</span>` : undefined;
+  return html`<span>Model <code>${model}</code></span>${dates}`;
+}
+
+function totals({ images, captioned, skipped, failed }: GalleryTotals): Html {
+  const waiting = images - captioned - skipped - failed;
+  return html`<dl class="totals">
+<div><dt>images</dt><dd>${formatInteger(images)}</dd></div>
+<div><dt>captioned</dt><dd>${formatInteger(captioned)}</dd></div>
+${total('skipped', skipped)}
+${total('failed', failed)}
+${waiting > 0 ? html`<div><dt>still to do</dt><dd>${formatInteger(waiting)}</dd></div>` : undefined}
+</dl>`;
+}
+
+function total(section: 'skipped' | 'failed', count: number): Html {
+  const number = formatInteger(count);
+  const linked = count > 0 ? html`<a href="#${section}">${number}</a>` : number;
+  return html`<div><dt>${section}</dt><dd>${linked}</dd></div>`;
+}
+
+function legend({ modelNote, lengthPenalty }: GalleryRun): Html {
+  const normalisation =
+    lengthPenalty === 0
+      ? 'not normalised by length'
+      : html`divided by (words + 1)<sup>${lengthPenalty}</sup> so that short and long captions compare`;
+  return html`<div class="legend">
+<section><h2>Score</h2><p>The natural logarithm of the probability that the model gives its caption, ${normalisation}. It is never above 0, and nearer 0 is more certain. It tells how sure the model is, not whether it is right: begin a review with the least certain.</p></section>
+<section id="attention-legend" hidden><h2>Where the model looked</h2><p>Point at a word of a caption, tap it, or step through the words with <kbd>←</kbd> <kbd>→</kbd>. The light falls where the model looked as it wrote that word, relative to the word’s own brightest spot.</p><p class="scale"><span>less</span><canvas width="128" height="1" aria-hidden="true"></canvas><span>more</span></p></section>
+${modelNote === undefined ? undefined : html`<section><h2>Model</h2><p>${modelNote}</p></section>`}
+</div>`;
+}
+
+/** Hidden until the script that serves them runs. */
+const controls = html`<search class="controls" id="controls" hidden>
+<label class="search"><span class="unseen">Search captions and keys</span><input type="search" id="query" placeholder="Search captions and keys" autocomplete="off" spellcheck="false"></label>
+<label class="order"><span>Order</span><select id="order"><option value="listing">as listed</option><option value="least-certain">least certain first</option><option value="most-certain">most certain first</option></select></label>
+<p class="shown" id="shown" role="status"></p>
+</search>`;

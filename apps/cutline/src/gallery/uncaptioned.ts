@@ -1,0 +1,109 @@
+/**
+ * The images without a caption: failures by class, skipped images by reason. They are gathered
+ * while the cards stream by, and a run may hold millions: all are counted, and of each group the
+ * first `listedMax` are kept.
+ */
+import {
+  type FailedRow,
+  type FailureClass,
+  failureClasses,
+  type SkippedRow,
+  type SkipReason,
+  skipReasons,
+} from '@cutline/shared';
+import { formatCount, formatInteger } from './format.ts';
+import { type Html, html } from './html.ts';
+import { keyLine } from './key.ts';
+
+const failureMeanings: Readonly<Record<FailureClass, string>> = {
+  empty: 'The object has no bytes.',
+  unsupported: 'Not an image, or of a format that is not decoded.',
+  corrupt: 'An image by its first bytes, but it cannot be decoded to its end.',
+  'too-large': 'More bytes or pixels than the limits allow.',
+  timeout: 'Decoding took longer than the limit.',
+  'not-found': 'Deleted between listing and fetching.',
+  changed: 'Replaced between listing and fetching.',
+  'access-denied': 'The store refuses to hand it out.',
+  unavailable: 'The store did not answer, and retrying did not help.',
+  'worker-lost': 'Workers died repeatedly while they held this image alone.',
+  internal: 'A bug in Cutline: please report it, with the message.',
+};
+
+const skipMeanings: Readonly<Record<SkipReason, string>> = {
+  'not-an-image': 'The key’s extension says that it is not an image.',
+  duplicate: 'The same key was listed before.',
+};
+
+export class Uncaptioned {
+  readonly #listedMax: number;
+  readonly #failed = new Map<FailureClass, Group>();
+  readonly #skipped = new Map<SkipReason, Group>();
+
+  constructor(listedMax: number) {
+    this.#listedMax = listedMax;
+  }
+
+  add(row: FailedRow | SkippedRow): void {
+    if (row.status === 'failed') this.#count(this.#failed, row.failure.class, row);
+    else this.#count(this.#skipped, row.reason, row);
+  }
+
+  /** A section for the failures and one for the skipped images, each where there are any. */
+  render(run: string): Html {
+    const failed = failureClasses.map((name) =>
+      renderGroup(name, failureMeanings[name], this.#failed.get(name)),
+    );
+    const skipped = skipReasons.map((name) =>
+      renderGroup(name, skipMeanings[name], this.#skipped.get(name)),
+    );
+    return html`${
+      this.#failed.size > 0
+        ? html`
+<section id="failed" aria-labelledby="failed-heading">
+<h2 id="failed-heading">Failed</h2>
+<p class="section-note">A fault that has healed since is worth another try: <code>cutline retry ${run}</code></p>
+${failed}</section>`
+        : undefined
+    }${
+      this.#skipped.size > 0
+        ? html`
+<section id="skipped" aria-labelledby="skipped-heading">
+<h2 id="skipped-heading">Skipped</h2>
+${skipped}</section>`
+        : undefined
+    }`;
+  }
+
+  #count<Name>(groups: Map<Name, Group>, name: Name, row: FailedRow | SkippedRow): void {
+    const group = groups.get(name) ?? { count: 0, listed: [] };
+    groups.set(name, group);
+    group.count++;
+    if (group.listed.length < this.#listedMax) group.listed.push(row);
+  }
+}
+
+interface Group {
+  count: number;
+  readonly listed: (FailedRow | SkippedRow)[];
+}
+
+function renderGroup(name: string, meaning: string, group: Group | undefined): Html | undefined {
+  if (!group) return undefined;
+  const unlisted = group.count - group.listed.length;
+  return html`
+<div class="group">
+<h3>${name} <span class="count">${formatInteger(group.count)}</span></h3>
+<p class="meaning">${meaning}</p>
+<ul>${group.listed.map(renderEntry)}</ul>
+${unlisted > 0 ? html`<p class="section-note">… and ${formatCount(unlisted, 'more image')}: the run’s parts name them all.</p>` : undefined}
+</div>`;
+}
+
+function renderEntry(row: FailedRow | SkippedRow): Html {
+  const message =
+    row.status === 'failed'
+      ? html`<p class="message" dir="auto">${row.failure.message}</p>`
+      : undefined;
+  return html`
+<li class="entry">${keyLine(row.key)}${message}</li>`;
+}

@@ -1,0 +1,102 @@
+/**
+ * Writes a run's gallery as one self-contained HTML page. The page is a stream: a few thumbnails
+ * are in memory at any time, however many images the run has, and a slow reader slows it down.
+ */
+import { randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { readFile, rename, rm } from 'node:fs/promises';
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { CaptionedRow } from '@cutline/shared';
+import { card } from './card.ts';
+import type { Gallery } from './gallery.ts';
+import type { Html } from './html.ts';
+import { pageEnd, pageStart } from './page.ts';
+import { Uncaptioned } from './uncaptioned.ts';
+
+export interface GalleryLimits {
+  /** Captioned images shown, the first ones; 0 or more. Default 2000: some 40 MB of page. */
+  readonly cardsMax: number;
+  /** Rows listed of each failure class and skip reason; 0 or more. Default 500. */
+  readonly listedMax: number;
+}
+
+/** What the page shows, and what the rows held. */
+export interface GallerySummary {
+  cards: number;
+  captioned: number;
+  skipped: number;
+  failed: number;
+}
+
+/** Thumbnails being made at once. */
+const thumbnailsAtOnce = 8;
+
+/**
+ * @param out a path, which appears (or is replaced) only when the page is complete; or a stream,
+ *   which is ended, and destroyed on an error
+ * @throws whatever `rows`, `thumbnail` or the writing throws
+ */
+export async function writeGallery(
+  gallery: Gallery,
+  out: string | Writable,
+  { cardsMax = 2000, listedMax = 500 }: Partial<GalleryLimits> = {},
+): Promise<GallerySummary> {
+  const summary: GallerySummary = { cards: 0, captioned: 0, skipped: 0, failed: 0 };
+  const page = Readable.from(pageText(gallery, { cardsMax, listedMax }, summary), {
+    objectMode: false,
+  });
+  if (typeof out !== 'string') {
+    await pipeline(page, out);
+    return summary;
+  }
+  const unfinished = `${out}.${randomBytes(4).toString('hex')}.unfinished`;
+  try {
+    await pipeline(page, createWriteStream(unfinished, { flags: 'wx' }));
+    await rename(unfinished, out);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+  return summary;
+}
+
+async function* pageText(
+  gallery: Gallery,
+  limits: GalleryLimits,
+  summary: GallerySummary,
+): AsyncGenerator<string> {
+  const scripts = await Promise.all(['browse', 'heat-map'].map(readScript));
+  const uncaptioned = new Uncaptioned(limits.listedMax);
+  yield pageStart(gallery, scripts).text;
+  const cards: AsyncIterable<Html> = Readable.from(
+    rowsToShow(gallery.rows, limits.cardsMax, summary, uncaptioned),
+  ).map(
+    async (row: CaptionedRow) => card(row, await gallery.thumbnail(row), gallery.attentionGrid),
+    { concurrency: thumbnailsAtOnce },
+  );
+  for await (const { text } of cards) yield text;
+  yield pageEnd(summary.cards, summary.captioned, uncaptioned.render(gallery.run), scripts).text;
+}
+
+/** Counts every row, and lets through those that get a card. */
+async function* rowsToShow(
+  rows: Gallery['rows'],
+  cardsMax: number,
+  summary: GallerySummary,
+  uncaptioned: Uncaptioned,
+): AsyncGenerator<CaptionedRow> {
+  for await (const row of rows) {
+    summary[row.status]++;
+    if (row.status !== 'captioned') uncaptioned.add(row);
+    else if (summary.cards < cardsMax) {
+      summary.cards++;
+      yield row;
+    }
+  }
+}
+
+/** The page's own scripts are TypeScript of their own, compiled for browsers beside this file. */
+async function readScript(name: string): Promise<string> {
+  return readFile(new URL(`./client/${name}.js`, import.meta.url), 'utf8');
+}
