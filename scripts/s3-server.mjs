@@ -1,0 +1,91 @@
+// @ts-check
+
+/**
+ * The S3-protocol server of the demo and the tests: fauxqs, in this process, in memory, on
+ * 127.0.0.1 only, for as long as the process runs. Any credentials will do.
+ *
+ * fauxqs 1.9.2 needs three corrections to be S3 enough
+ * (docs/decisions/0002-s3-server-for-demo-and-tests.md), which are made here:
+ * - It sorts keys by locale but continues a listing by code units, and so leaves out keys at page
+ *   boundaries. S3 lists in the order of the keys' UTF-8 bytes.
+ * - It ignores `encoding-type=url`.
+ * - It refuses objects above 11 MiB.
+ */
+
+/** S3's own limit for one request. */
+const objectBytesMax = 5 * 1024 ** 3;
+
+/** @param {{ port?: number }} [options] port 0 (default): a free one */
+export async function startS3Server({ port = 0 } = {}) {
+  const { buildApp } = await import('fauxqs');
+  // The package exports the server, but not the stores that `buildApp` takes.
+  const inPackage = (/** @type {string} */ path) =>
+    import(new URL(path, import.meta.resolve('fauxqs')).href);
+  const { S3Store } = await inPackage('./s3/s3Store.js');
+  const { SqsStore } = await inPackage('./sqs/sqsStore.js');
+  const { SnsStore } = await inPackage('./sns/snsStore.js');
+  const s3Store = new S3Store();
+  s3Store.listObjects = listInByteOrder;
+
+  const app = buildApp({
+    logger: false,
+    stores: { s3Store, sqsStore: new SqsStore(), snsStore: new SnsStore() },
+  });
+  app.addHook('onSend', async (request, reply, payload) => {
+    const { 'encoding-type': encoding } = /** @type {Record<string, string>} */ (request.query);
+    if (encoding !== 'url' || reply.statusCode !== 200) return payload;
+    return urlEncodeKeys(String(payload));
+  });
+  app.addContentTypeParser(
+    /^/,
+    { parseAs: 'buffer', bodyLimit: objectBytesMax },
+    async (/** @type {unknown} */ _request, /** @type {Buffer} */ body) => body,
+  );
+  const endpoint = await app.listen({ host: '127.0.0.1', port });
+
+  return {
+    endpoint,
+    /** @param {string} name */
+    createBucket: (name) => s3Store.createBucket(name),
+    stop: () => app.close(),
+  };
+}
+
+/**
+ * @this {{ buckets: Map<string, Map<string, { key: string }>> }}
+ * @param {string} bucket
+ * @param {{ prefix?: string, maxKeys?: number, startAfter?: string, marker?: string }} options
+ */
+function listInByteOrder(bucket, options) {
+  const { prefix = '', maxKeys = 1000, startAfter, marker } = options;
+  const objects = this.buckets.get(bucket);
+  // The class's own method, for its answer to a missing bucket.
+  if (!objects) return Object.getPrototypeOf(this).listObjects.call(this, bucket, {});
+  const after = Buffer.from(startAfter || marker || '');
+  const matching = [...objects.values()]
+    .filter(({ key }) => key.startsWith(prefix))
+    .map((object) => ({ object, bytes: Buffer.from(object.key) }))
+    .filter(({ bytes }) => Buffer.compare(bytes, after) > 0)
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes));
+  return {
+    objects: matching.slice(0, maxKeys).map(({ object }) => object),
+    commonPrefixes: [],
+    isTruncated: matching.length > maxKeys,
+  };
+}
+
+/** As Amazon writes it: a space as `+`, slashes as they are. @param {string} listing */
+function urlEncodeKeys(listing) {
+  return listing
+    .replace(/<Key>(.*?)<\/Key>/gs, (_, /** @type {string} */ escaped) => {
+      const key = escaped
+        .replaceAll('&lt;', '<')
+        .replaceAll('&gt;', '>')
+        .replaceAll('&quot;', '"')
+        .replaceAll('&apos;', "'")
+        .replaceAll('&amp;', '&');
+      const encoded = encodeURIComponent(key).replaceAll('%2F', '/').replaceAll('%20', '+');
+      return `<Key>${encoded}</Key>`;
+    })
+    .replace('</ListBucketResult>', '<EncodingType>url</EncodingType></ListBucketResult>');
+}
