@@ -1,0 +1,246 @@
+/**
+ * Beam search (as in Vinyals et al. 2015, section 3.3), batched over images and hypotheses. It
+ * decides which words to keep; a `DecoderSession` computes their probabilities.
+ *
+ * At each step an image has up to K live hypotheses of equal length. Of their K·V continuations the
+ * best 2K are taken: at most K of them are ends, so at least K go on. Ends become candidates,
+ * ranked by score = logProb / (words + 1)^α. After `lengthMax` words only the end may follow, so
+ * that every candidate is a whole sentence.
+ *
+ * An image is finished when its n candidates cannot be beaten any more. A logProb only ever falls
+ * and no caption is longer than `lengthMax`, so a live hypothesis cannot score better than
+ * logProb / (lengthMax + 1)^α. That bound is exact: it saves steps and never changes a result.
+ * Finished images leave the batch.
+ *
+ * With K as large as the number of prefixes this is an exhaustive search, and a test holds it to
+ * that. Of equals, the earlier hypothesis and the lower word id win.
+ */
+import { type CaptionOptions, captionOptionsSchema } from './caption-options.ts';
+import type { Decoder, StepResult } from './engines/engine.ts';
+import { endToken, padToken, startToken, unknownToken } from './vocabulary.ts';
+
+export interface SearchCandidate {
+  /** Word ids, the end token not included. */
+  tokens: number[];
+  /** Sum of the words' natural-log probabilities, the end token's included. */
+  logProb: number;
+  /** logProb, length-normalised. */
+  score: number;
+  /** On request: L weights a word, each row summing to 1. */
+  attention?: Float32Array[];
+}
+
+/**
+ * The n best captions of each image, best first. There are fewer than n only where the rules
+ * leave no more sentences (a vocabulary of a few words).
+ *
+ * @param features `[B,L,D]` of `count` (B) images
+ * @throws z.ZodError for options out of range
+ * @throws RangeError when attention is asked of a decoder that has none
+ */
+export async function searchCaptions(
+  decoder: Decoder,
+  features: Float32Array,
+  count: number,
+  options: CaptionOptions,
+): Promise<SearchCandidate[][]> {
+  captionOptionsSchema.parse(options);
+  if (options.attention && !decoder.attends) {
+    throw new RangeError('this decoder has no attention to return; leave the option off');
+  }
+  if (count === 0) return [];
+
+  const vocabulary = decoder.vocabulary.words.length;
+  const searches = Array.from({ length: count }, (_, image) => new ImageSearch(image, options));
+  const session = await decoder.start(features, count);
+  try {
+    let active = searches;
+    let stay: Int32Array | undefined;
+    for (let words = 0; active.length > 0; words++) {
+      const width = words === 0 ? 1 : options.beamSize;
+      const rows = active.flatMap((search) => search.rows(width));
+      const bans = active.map((search) => search.bans(vocabulary));
+      // Banned continuations may be among the best: ask for that many more.
+      const spare = Math.max(...bans.map((banned) => banned.size));
+      const asked = Math.min(2 * options.beamSize + spare, width * vocabulary);
+      const result = await session.step({
+        images: active.length,
+        width,
+        ...(stay && { stay }),
+        tokens: Int32Array.from(rows, ({ token }) => token),
+        parents: Int32Array.from(rows, ({ parent }) => parent),
+        scores: Float32Array.from(rows, ({ logProb }) => logProb),
+        penalties: penaltiesAfter(words, vocabulary, options),
+        count: asked,
+        attention: options.attention,
+      });
+      for (const [image, search] of active.entries()) {
+        const allowed = continuationsOf(result, image, { asked, width, vocabulary })
+          .filter(({ index }) => !bans[image]?.has(index))
+          .slice(0, 2 * options.beamSize);
+        search.advance(allowed, words);
+      }
+      const unfinished = active.flatMap((search, image) => (search.finished ? [] : [image]));
+      stay = unfinished.length < active.length ? Int32Array.from(unfinished) : undefined;
+      active = active.filter((search) => !search.finished);
+    }
+  } finally {
+    session.dispose();
+  }
+  return searches.map((search) => search.candidates);
+}
+
+/** A sentence that may go on: its last word, and what came before. */
+interface Hypothesis {
+  token: number;
+  logProb: number;
+  /** The row of the last step's state that it continues. */
+  parent: number;
+  previous?: Hypothesis;
+  /** Where the decoder looked to say `token`. */
+  attention?: Float32Array;
+}
+
+/** One word more, for a live hypothesis. */
+interface Continuation {
+  /** hypothesis·V + token */
+  index: number;
+  hypothesis: number;
+  token: number;
+  logProb: number;
+  /** The row of this step. */
+  row: number;
+  attention?: Float32Array;
+}
+
+/** The search for one image's captions. */
+class ImageSearch {
+  /** The best n so far, best first. */
+  readonly candidates: SearchCandidate[] = [];
+  finished = false;
+
+  readonly #options: CaptionOptions;
+  /** At most K, best first. */
+  #live: Hypothesis[];
+
+  constructor(image: number, options: CaptionOptions) {
+    this.#options = options;
+    this.#live = [{ token: startToken, logProb: 0, parent: image }];
+  }
+
+  /** The live hypotheses, filled up to `width` with rows that cannot win. */
+  rows(width: number): Hypothesis[] {
+    const parent = this.#live[0]?.parent ?? 0;
+    const unused = { token: endToken, logProb: -Infinity, parent };
+    return Array.from({ length: width }, (_, index) => this.#live[index] ?? unused);
+  }
+
+  /** Continuations, by index, that would repeat a sequence of `noRepeatNgram` words. */
+  bans(vocabulary: number): Set<number> {
+    const { noRepeatNgram } = this.#options;
+    if (noRepeatNgram === 0) return new Set();
+    return new Set(
+      this.#live.flatMap((hypothesis, index) =>
+        repeatingWords(wordsOf(hypothesis), noRepeatNgram).map((word) => index * vocabulary + word),
+      ),
+    );
+  }
+
+  /** Takes the best continuations of hypotheses of `words` words: ends, and what lives on. */
+  advance(continuations: readonly Continuation[], words: number): void {
+    const live: Hypothesis[] = [];
+    for (const { hypothesis, token, logProb, row, attention } of continuations) {
+      const previous = this.#live[hypothesis] as Hypothesis;
+      if (token === endToken) this.#addCandidate(previous, logProb, words);
+      else if (live.length < this.#options.beamSize) {
+        live.push({ token, logProb, parent: row, previous, ...(attention && { attention }) });
+      }
+    }
+    this.#live = live;
+    this.finished = live.length === 0 || this.#cannotImprove();
+  }
+
+  #addCandidate(last: Hypothesis, logProb: number, words: number): void {
+    const score = normalised(logProb, words, this.#options);
+    const place = this.candidates.findIndex((candidate) => candidate.score < score);
+    const rank = place === -1 ? this.candidates.length : place;
+    if (rank >= this.#options.candidates) return;
+    const looks = this.#options.attention && { attention: attentionOf(last) };
+    this.candidates.splice(rank, 0, { tokens: wordsOf(last), logProb, score, ...looks });
+    this.candidates.length = Math.min(this.candidates.length, this.#options.candidates);
+  }
+
+  #cannotImprove(): boolean {
+    const worst = this.candidates[this.#options.candidates - 1];
+    const best = this.#live[0];
+    if (!worst || !best) return false;
+    return normalised(best.logProb, this.#options.lengthMax, this.#options) <= worst.score;
+  }
+}
+
+/** score = logProb / (words + 1)^α; the 1 is the end token. */
+function normalised(logProb: number, words: number, { lengthPenalty }: CaptionOptions): number {
+  return logProb / (words + 1) ** lengthPenalty;
+}
+
+/** Which words may not follow hypotheses of `words` words: -Infinity for those, 0 for others. */
+function penaltiesAfter(words: number, vocabulary: number, options: CaptionOptions): Float32Array {
+  const penalties = new Float32Array(vocabulary);
+  if (words === options.lengthMax) penalties.fill(-Infinity).fill(0, endToken, endToken + 1);
+  if (words < options.lengthMin) penalties[endToken] = -Infinity;
+  for (const token of [padToken, startToken, unknownToken]) penalties[token] = -Infinity;
+  return penalties;
+}
+
+/** An image's part of a step's result, without impossible continuations. */
+function continuationsOf(
+  { values, indices, attention }: StepResult,
+  image: number,
+  { asked, width, vocabulary }: { asked: number; width: number; vocabulary: number },
+): Continuation[] {
+  const continuations: Continuation[] = [];
+  for (let at = image * asked; at < (image + 1) * asked; at++) {
+    const logProb = values[at] as number;
+    if (logProb === -Infinity) break;
+    const index = indices[at] as number;
+    const hypothesis = Math.floor(index / vocabulary);
+    const row = image * width + hypothesis;
+    continuations.push({
+      index,
+      hypothesis,
+      token: index % vocabulary,
+      logProb,
+      row,
+      ...(attention && { attention: attention[row] as Float32Array }),
+    });
+  }
+  return continuations;
+}
+
+/** Words that, said next, would complete a sequence of `n` words that is already there. */
+function repeatingWords(words: readonly number[], n: number): number[] {
+  const tail = words.slice(words.length - (n - 1));
+  if (tail.length < n - 1) return [];
+  const repeating: number[] = [];
+  for (let at = 0; at + n <= words.length; at++) {
+    if (tail.every((word, offset) => words[at + offset] === word)) {
+      repeating.push(words[at + n - 1] as number);
+    }
+  }
+  return repeating;
+}
+
+function wordsOf(last: Hypothesis): number[] {
+  return pathTo(last).map(({ token }) => token);
+}
+
+function attentionOf(last: Hypothesis): Float32Array[] {
+  return pathTo(last).map(({ attention }) => attention as Float32Array);
+}
+
+/** From the first word to the last; the start token is left out. */
+function pathTo(last: Hypothesis): Hypothesis[] {
+  const path: Hypothesis[] = [];
+  for (let at = last; at.previous; at = at.previous) path.push(at);
+  return path.reverse();
+}

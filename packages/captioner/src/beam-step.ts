@@ -1,0 +1,51 @@
+/**
+ * One step of beam search as tensor operations, for every decoder: reorder the state after the
+ * last selection, run the decoder, and find the best continuations of each image. As it is written
+ * over `TensorOps`, an engine can run it as a single graph and return only a few numbers.
+ */
+import type { DecoderModel, Tensors } from './decoders/decoder-family.ts';
+import type { TensorOps } from './tensor-ops.ts';
+
+export interface BeamStepInputs<T> {
+  /** `[N]` int32: the last word of each hypothesis. */
+  tokens: T;
+  /** `[N]` int32: the row of the previous step's state that each hypothesis continues. */
+  parents: T;
+  /** `[N,1]`: sum of the log-probabilities of each hypothesis; -Infinity for an unused row. */
+  scores: T;
+  /** `[1,V]`: 0, or -Infinity for words that may not follow now. */
+  penalties: T;
+}
+
+export interface BeamStepOutputs<T> {
+  /** `[B,count]`: log-probabilities of the best continuations of each image, best first. */
+  values: T;
+  /** `[B,count]` int32: which they are: hypothesis·V + word, hypothesis in 0 … W−1. */
+  indices: T;
+  state: Tensors<T>;
+  /** `[N,L]`, of decoders that attend. */
+  attention?: T;
+}
+
+/** N = B·`width` hypotheses one word further; `vocabulary` is V. */
+export function beamStep<T>(
+  ops: TensorOps<T>,
+  model: DecoderModel<T>,
+  memory: Tensors<T>,
+  state: Tensors<T>,
+  inputs: BeamStepInputs<T>,
+  { width, vocabulary, count }: { width: number; vocabulary: number; count: number },
+): BeamStepOutputs<T> {
+  const rows = gatherRows(ops, state, inputs.parents);
+  const { logProbs, ...rest } = model.step(memory, rows, inputs.tokens, width);
+  const totals = ops.add(ops.add(logProbs, inputs.scores), inputs.penalties); // [N,V]
+  const best = ops.topK(ops.reshape(totals, [-1, width * vocabulary]), count); // [B,count]
+  return { ...best, ...rest };
+}
+
+/** The named rows of every tensor, in the order of `rows [N]` int32. */
+export function gatherRows<T>(ops: TensorOps<T>, tensors: Tensors<T>, rows: T): Tensors<T> {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => [name, ops.gather(tensor, rows)]),
+  );
+}

@@ -1,0 +1,82 @@
+/**
+ * What a decoder has to say about itself. One file defines it, one line in index.ts registers it.
+ *
+ * A decoder is a policy-free step function: it knows nothing of beams' scores, lengths or bans.
+ * Tensors that change with every word (the state) have one row a hypothesis, and beam search
+ * gathers them; what is computed once from the features (the memory) has one row an image, and is
+ * shared by all hypotheses of that image. Rows are ordered image by image: with W hypotheses an
+ * image, row r belongs to image ⌊r/W⌋.
+ */
+import type { z } from 'zod';
+import type { TensorOps } from '../tensor-ops.ts';
+import type { ParameterSpecs, Weights } from '../weights.ts';
+
+/** Named tensors. */
+export type Tensors<T, Name extends string = string> = Readonly<Record<Name, T>>;
+
+export interface DecoderStep<T, StateName extends string = string> {
+  /** `[N,V]`: natural logarithms; each row's exponentials sum to 1. */
+  logProbs: T;
+  state: Tensors<T, StateName>;
+  /** `[N,L]`: where the decoder looked to predict the next word; each row sums to 1. */
+  attention?: T;
+}
+
+/** A decoder over given weights. */
+export interface DecoderModel<
+  T,
+  MemoryName extends string = string,
+  StateName extends string = string,
+> {
+  /**
+   * `features [B,L,D]` → the memory, `[B,...]` each, and the state before `<start>`, `[B,...]`
+   * each: one row an image, W = 1.
+   */
+  start(features: T): { memory: Tensors<T, MemoryName>; state: Tensors<T, StateName> };
+  /** Reads the words `tokens [N]` int32; the state is `[N,...]` each, and `width` is W. */
+  step(
+    memory: Tensors<T, MemoryName>,
+    state: Tensors<T, StateName>,
+    tokens: T,
+    width: number,
+  ): DecoderStep<T, StateName>;
+}
+
+/** Sizes that the decoder does not choose. */
+export interface DecoderContext {
+  /** L */
+  locations: number;
+  /** D */
+  channels: number;
+  /** V */
+  vocabulary: number;
+}
+
+export interface DecoderFamily<
+  Sizes,
+  MemoryName extends string = string,
+  StateName extends string = string,
+> {
+  /** The name in model.json. */
+  name: string;
+  /** The sizes in model.json. */
+  sizesSchema: z.ZodType<Sizes>;
+  /** Whether steps return attention. */
+  attends: boolean;
+  parameters(sizes: Sizes, context: DecoderContext): ParameterSpecs;
+  /**
+   * Binds the definition to weights. What can be derived from weights alone (a transposed
+   * embedding) is computed here, once, not at every step.
+   */
+  build<T>(
+    ops: TensorOps<T>,
+    weights: Weights<T>,
+    sizes: Sizes,
+    context: DecoderContext,
+  ): DecoderModel<T, MemoryName, StateName>;
+}
+
+/** Declares a word's vector each, `embedding [V,E]`. */
+export function embeddingSpec(vocabulary: number, size: number): ParameterSpecs {
+  return { embedding: { shape: [vocabulary, size], limit: Math.sqrt(3 / size) } };
+}

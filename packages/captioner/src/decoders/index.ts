@@ -1,0 +1,10 @@
+/** The table of decoder families: a new one is a file that defines it and a line here. */
+import type { DecoderFamily } from './decoder-family.ts';
+import { lrcn } from './lrcn.ts';
+import { showAndTell } from './show-and-tell.ts';
+import { showAttendTell } from './show-attend-tell.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: each family checks its own sizes with its schema
+export const decoderFamilies: ReadonlyMap<string, DecoderFamily<any>> = new Map(
+  [showAndTell, lrcn, showAttendTell].map((family) => [family.name, family]),
+);

@@ -1,0 +1,59 @@
+/**
+ * Show and Tell (Vinyals et al. 2015, https://arxiv.org/abs/1411.4555): the image enters the LSTM
+ * once, as if it were the word before the first.
+ *
+ *     x₋₁ = image(mean over L of f)           eq. 10
+ *     xₜ  = embedding[Sₜ]                     eq. 11
+ *     hₜ  = LSTM(xₜ, hₜ₋₁)                    eqs. 4–8 (lstm.ts)
+ *     log pₜ₊₁ = log softmax(output(hₜ))      eqs. 9, 12
+ */
+import { z } from 'zod';
+import { denseLayers, denseSpecs, kernelSpec } from '../weights.ts';
+import { type DecoderFamily, embeddingSpec } from './decoder-family.ts';
+import { lstmCell } from './lstm.ts';
+
+const size = z.int().positive();
+
+const sizesSchema = z.strictObject({
+  /** E: a word's vector, and the image's. */
+  embedding: size,
+  /** H: the LSTM's state. */
+  hidden: size,
+});
+
+export type ShowAndTellSizes = z.infer<typeof sizesSchema>;
+
+export const showAndTell: DecoderFamily<ShowAndTellSizes, never, 'hidden' | 'cell'> = {
+  name: 'show-and-tell',
+  sizesSchema,
+  attends: false,
+
+  build(ops, weights, sizes) {
+    const dense = denseLayers(ops, weights);
+    return {
+      start(features) {
+        const image = dense(ops.mean(features, 1), 'image'); // [B,E]
+        // The hidden state is still zero, so the image alone makes up the cell's inputs.
+        const zeros = ops.zeros(features, sizes.hidden); // [B,H]
+        return { memory: {}, state: lstmCell(ops, dense(image, 'lstm.word'), zeros) };
+      },
+
+      step(_memory, { hidden, cell }, tokens) {
+        const word = ops.gather(weights.get('embedding'), tokens); // [N,E]
+        const inputs = ops.add(dense(word, 'lstm.word'), dense(hidden, 'lstm.hidden')); // [N,4H]
+        const state = lstmCell(ops, inputs, cell); // [N,H]
+        return { logProbs: ops.logSoftmax(dense(state.hidden, 'output')), state };
+      },
+    };
+  },
+
+  parameters({ embedding, hidden }, { channels, vocabulary }) {
+    return {
+      ...denseSpecs('image', channels, embedding),
+      ...embeddingSpec(vocabulary, embedding),
+      ...denseSpecs('lstm.word', embedding, 4 * hidden),
+      ...kernelSpec('lstm.hidden', hidden, 4 * hidden),
+      ...denseSpecs('output', hidden, vocabulary),
+    };
+  },
+};

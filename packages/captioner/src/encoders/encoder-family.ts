@@ -1,0 +1,19 @@
+/**
+ * What a CNN has to say about itself to serve as an encoder. One file defines it, one line in
+ * index.ts registers it.
+ */
+import type { z } from 'zod';
+import type { TensorOps } from '../tensor-ops.ts';
+import type { ParameterSpecs, Weights } from '../weights.ts';
+
+export interface EncoderFamily<Sizes> {
+  /** The name in model.json. */
+  name: string;
+  /** The sizes in model.json. */
+  sizesSchema: z.ZodType<Sizes>;
+  parameters(sizes: Sizes): ParameterSpecs;
+  /** `[L,D]` of the features of an image of `height`×`width` pixels. */
+  featuresShape(sizes: Sizes, height: number, width: number): readonly [number, number];
+  /** normalised images `[B,H,W,3]` → the last feature map `[B,H',W',D]`; L = H'·W'. */
+  encode<T>(ops: TensorOps<T>, weights: Weights<T>, sizes: Sizes, images: T): T;
+}

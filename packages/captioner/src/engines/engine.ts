@@ -1,0 +1,92 @@
+/**
+ * What computes models. An engine holds a backend and loads either half of a model bundle; what it
+ * returns works on plain arrays, so that nothing else needs to know about tensors.
+ *
+ * The contract, which one test suite holds every engine to: features, log-probabilities and
+ * attention agree with the golden values to 1e-3, captions are the same, results do not depend on
+ * how images are batched, and repeating work does not grow memory.
+ */
+import type { DecoderBundle, EncoderBundle } from '../model-bundle.ts';
+import type { Vocabulary } from '../vocabulary.ts';
+
+export type Backend = 'wasm' | 'tensorflow';
+
+/** One engine per thread: its computations block that thread. */
+export interface Engine {
+  readonly backend: Backend;
+  /** For a log: what computes, in which version, and why it was chosen. */
+  readonly description: string;
+  loadEncoder(bundle: EncoderBundle): Promise<Encoder>;
+  loadDecoder(bundle: DecoderBundle): Promise<Decoder>;
+  /** Frees what was loaded, too. */
+  dispose(): void;
+}
+
+export interface Encoder {
+  /** `[H,W]` in pixels. */
+  readonly imageSize: readonly [height: number, width: number];
+  /** `[L,D]` */
+  readonly featuresShape: readonly [locations: number, channels: number];
+  /**
+   * `pixels [B,H,W,3]` sRGB bytes of `count` (B) images → features `[B,L,D]`.
+   *
+   * @throws RangeError when `pixels` is not as long as `count` says.
+   */
+  encode(pixels: Uint8Array, count: number): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface Decoder {
+  readonly vocabulary: Vocabulary;
+  /** `[L,D]` */
+  readonly featuresShape: readonly [locations: number, channels: number];
+  /** Whether steps can return attention. */
+  readonly attends: boolean;
+  /**
+   * Opens a search over `count` (B) images, with one hypothesis each.
+   *
+   * @param features `[B,L,D]`
+   * @throws RangeError when `features` is not as long as `count` says.
+   */
+  start(features: Float32Array, count: number): Promise<DecoderSession>;
+  dispose(): void;
+}
+
+/** A batch of captions in the making; beam search drives it. */
+export interface DecoderSession {
+  /** One word further, for all hypotheses. */
+  step(request: StepRequest): Promise<StepResult>;
+  dispose(): void;
+}
+
+/** The hypotheses of `images` images, `width` (W) each, image by image: N = images·W rows. */
+export interface StepRequest {
+  images: number;
+  width: number;
+  /**
+   * Which images of the previous step these are, in order; absent while all stay. The others'
+   * memory is dropped.
+   */
+  stay?: Int32Array;
+  /** `[N]`: the last word of each hypothesis. */
+  tokens: Int32Array;
+  /** `[N]`: the row of the previous step that each continues (at first: the image's number). */
+  parents: Int32Array;
+  /** `[N]`: sum of the log-probabilities so far; -Infinity for a row that is not used. */
+  scores: Float32Array;
+  /** `[V]`: 0, or -Infinity for words that may not follow now. */
+  penalties: Float32Array;
+  /** How many of the best continuations to return per image; at most W·V. */
+  count: number;
+  /** Return attention, of decoders that attend. */
+  attention: boolean;
+}
+
+export interface StepResult {
+  /** `[images,count]`: log-probabilities of the best continuations, best first. */
+  values: Float32Array;
+  /** `[images,count]`: hypothesis·V + word, hypothesis in 0 … W−1; of equals the lower first. */
+  indices: Int32Array;
+  /** N rows of L weights: where each hypothesis looked for its next word. */
+  attention?: Float32Array[];
+}

@@ -1,0 +1,37 @@
+/**
+ * TensorFlow's native library through tfjs-node: for GPUs, and for training. Optional: neither
+ * package is a dependency, because installing them downloads hundreds of megabytes.
+ */
+import type { Engine } from '../engine.ts';
+import { createTfjsEngine } from './tfjs-engine.ts';
+import { type Tf, TfjsOps } from './tfjs-ops.ts';
+
+const packages = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
+
+/** @throws Error that says why neither package loads, and how to install one. */
+export async function loadTensorflow(): Promise<Engine> {
+  const problems: string[] = [];
+  for (const name of packages) {
+    try {
+      const module = (await import(name)) as { default?: TfjsNode } & TfjsNode;
+      const tf = module.default ?? module;
+      await tf.ready();
+      tf.enableProdMode();
+      const description = `TensorFlow ${tf.version.tfjs}, ${name}`;
+      return createTfjsEngine(tf, new TfjsOps(tf), 'tensorflow', description);
+    } catch (error) {
+      problems.push(`${name}: ${firstLine(error)}`);
+    }
+  }
+  throw new Error(
+    `the tensorflow backend needs @tensorflow/tfjs-node-gpu or @tensorflow/tfjs-node; ` +
+      `install one with npm (${problems.join('; ')})`,
+  );
+}
+
+/** The packages re-export all of tfjs-core, and the versions of what they contain. */
+type TfjsNode = Tf & { version: { tfjs: string } };
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] as string;
+}

@@ -1,0 +1,35 @@
+/** TensorFlow.js's WebAssembly backend: from npm alone, everywhere, one thread. */
+import type { Engine } from '../engine.ts';
+import { createTfjsEngine } from './tfjs-engine.ts';
+import { WasmOps } from './wasm-ops.ts';
+
+export async function loadWasm(): Promise<Engine> {
+  const listeners = processListeners();
+  const tf = await import('@tensorflow/tfjs-core');
+  const { version_wasm } = await import('@tensorflow/tfjs-backend-wasm');
+  if (!(await tf.setBackend('wasm'))) throw new Error('the WebAssembly backend did not start');
+  await tf.ready();
+  listeners.restore();
+  tf.enableProdMode();
+  const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
+  const description = `TensorFlow.js ${version_wasm}, WebAssembly${simd ? ' with SIMD' : ''}, 1 thread`;
+  return createTfjsEngine(tf, new WasmOps(tf), 'wasm', description);
+}
+
+/**
+ * Emscripten's start-up code installs process-wide handlers that turn any unhandled rejection into
+ * an abort of the WebAssembly module. How a process fails is for the process to decide.
+ */
+function processListeners() {
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const before = events.map((event) => process.listeners(event as 'unhandledRejection'));
+  return {
+    restore() {
+      for (const [index, event] of events.entries()) {
+        for (const listener of process.listeners(event as 'unhandledRejection')) {
+          if (!before[index]?.includes(listener)) process.removeListener(event, listener);
+        }
+      }
+    },
+  };
+}

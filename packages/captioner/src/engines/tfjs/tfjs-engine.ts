@@ -1,0 +1,27 @@
+/** The engine that executes models eagerly with TensorFlow.js. */
+import type { Backend, Engine } from '../engine.ts';
+import { createDecoder } from './tfjs-decoder.ts';
+import { createEncoder } from './tfjs-encoder.ts';
+import type { Tf, TfjsOps } from './tfjs-ops.ts';
+
+export function createTfjsEngine(
+  tf: Tf,
+  ops: TfjsOps,
+  backend: Backend,
+  description: string,
+): Engine {
+  const loaded: { dispose(): void }[] = [];
+  const own = <Model extends { dispose(): void }>(model: Model): Model => {
+    loaded.push(model);
+    return model;
+  };
+  return {
+    backend,
+    description,
+    loadEncoder: async (bundle) => own(createEncoder(tf, ops, bundle)),
+    loadDecoder: async (bundle) => own(createDecoder(tf, ops, bundle)),
+    dispose() {
+      for (const model of loaded.splice(0)) model.dispose();
+    },
+  };
+}

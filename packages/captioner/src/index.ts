@@ -1,0 +1,78 @@
+/** Neural image captioning: what other packages use. */
+export { type SearchCandidate, searchCaptions } from './beam-search.ts';
+export { type BeamStepInputs, type BeamStepOutputs, beamStep, gatherRows } from './beam-step.ts';
+export { type CaptionOptions, captionOptionsSchema } from './caption-options.ts';
+export {
+  type Caption,
+  type Captioner,
+  captionFeatures,
+  createCaptioner,
+  encodeImages,
+} from './captioner.ts';
+export type {
+  DecoderContext,
+  DecoderFamily,
+  DecoderModel,
+  DecoderStep,
+  Tensors,
+} from './decoders/decoder-family.ts';
+export { decoderFamilies } from './decoders/index.ts';
+export type { EncoderFamily } from './encoders/encoder-family.ts';
+export { encoderFamilies } from './encoders/index.ts';
+export { type MobileNetV2Sizes, mobileNetV2Sizes } from './encoders/mobilenet-v2.ts';
+export { type Normalisation, normalise } from './encoders/normalise.ts';
+export { backends, type ChosenEngine, createEngine } from './engines/create-engine.ts';
+export type {
+  Backend,
+  Decoder,
+  DecoderSession,
+  Encoder,
+  Engine,
+  StepRequest,
+  StepResult,
+} from './engines/engine.ts';
+export { fromFloat16, toFloat16 } from './float16.ts';
+export {
+  type BundleFiles,
+  type DecoderBundle,
+  decoderBundleFiles,
+  decoderContext,
+  type EncoderBundle,
+  encoderBundleFiles,
+  formatModelBundle,
+  type ModelBundle,
+  modelBundleFiles,
+  parseDecoderBundle,
+  parseEncoderBundle,
+  parseModelBundle,
+} from './model-bundle.ts';
+export {
+  type BundleFile,
+  bundleFiles,
+  findDecoderFamily,
+  findEncoderFamily,
+  type ModelDescription,
+  modelId,
+  type PreprocessingSpec,
+  parseModelDescription,
+} from './model-description.ts';
+export { createRandom } from './random.ts';
+export { formatSafetensors, parseSafetensors } from './safetensors.ts';
+export type { Activation, ConvolutionOptions, TensorOps } from './tensor-ops.ts';
+export {
+  endToken,
+  formatVocabulary,
+  padToken,
+  parseVocabulary,
+  startToken,
+  unknownToken,
+  type Vocabulary,
+} from './vocabulary.ts';
+export {
+  initialiseWeights,
+  type ParameterSpec,
+  type ParameterSpecs,
+  type WeightArray,
+  type WeightArrays,
+  Weights,
+} from './weights.ts';

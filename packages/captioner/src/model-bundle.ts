@@ -1,0 +1,187 @@
+/**
+ * A model bundle as a whole: model.json, the weights and the vocabulary, checked against each
+ * other. No file is read here: a loader reads the names that `…BundleFiles` list, and hands over
+ * their bytes. Encoder and decoder load separately, each without the other's weights.
+ */
+import {
+  type BundleFile,
+  bundleFiles,
+  checkModelDescription,
+  findDecoderFamily,
+  findEncoderFamily,
+  formatModelDescription,
+  type ModelDescription,
+  modelId,
+  parseModelDescription,
+  sha256,
+} from './model-description.ts';
+import { formatSafetensors, parseSafetensors } from './safetensors.ts';
+import { formatVocabulary, parseVocabulary, type Vocabulary } from './vocabulary.ts';
+import type { ParameterSpecs, WeightArrays } from './weights.ts';
+
+/** Contents by name; names without a folder. */
+export type BundleFiles = ReadonlyMap<string, Uint8Array>;
+
+interface Model {
+  /** `<name>@<12 hexadecimal digits>` */
+  id: string;
+  description: ModelDescription;
+}
+
+export interface EncoderBundle extends Model {
+  encoder: WeightArrays;
+}
+
+export interface DecoderBundle extends Model {
+  decoder: WeightArrays;
+  vocabulary: Vocabulary;
+}
+
+export interface ModelBundle extends EncoderBundle, DecoderBundle {}
+
+export const encoderBundleFiles = ['model.json', bundleFiles.encoder] as const;
+export const decoderBundleFiles = [
+  'model.json',
+  bundleFiles.decoder,
+  bundleFiles.vocabulary,
+] as const;
+export const modelBundleFiles = ['model.json', ...Object.values(bundleFiles)] as const;
+
+/** @throws Error that names the file, what was expected and what was found. */
+export function parseEncoderBundle(files: BundleFiles): EncoderBundle {
+  const model = parseModel(files);
+  return { ...model, encoder: parseEncoderWeights(files, model.description) };
+}
+
+/** @throws Error that names the file, what was expected and what was found. */
+export function parseDecoderBundle(files: BundleFiles): DecoderBundle {
+  const model = parseModel(files);
+  return { ...model, ...parseDecoderWeights(files, model.description) };
+}
+
+/** @throws Error that names the file, what was expected and what was found. */
+export function parseModelBundle(files: BundleFiles): ModelBundle {
+  const model = parseModel(files);
+  return {
+    ...model,
+    encoder: parseEncoderWeights(files, model.description),
+    ...parseDecoderWeights(files, model.description),
+  };
+}
+
+/** What `formatModelBundle` works out by itself. */
+type Derived = 'formatVersion' | 'vocabulary' | 'files';
+
+/**
+ * The files of a bundle (all but its card), from its parts. Deterministic.
+ *
+ * @throws Error when the parts do not fit together, as parsing would.
+ */
+export function formatModelBundle(parts: {
+  description: Omit<ModelDescription, Derived>;
+  encoder: WeightArrays;
+  decoder: WeightArrays;
+  vocabulary: Vocabulary;
+}): Map<'model.json' | BundleFile, Uint8Array> {
+  const contents: [BundleFile, Uint8Array][] = [
+    [bundleFiles.encoder, formatSafetensors(parts.encoder)],
+    [bundleFiles.decoder, formatSafetensors(parts.decoder)],
+    [bundleFiles.vocabulary, formatVocabulary(parts.vocabulary)],
+  ];
+  const description = checkModelDescription({
+    formatVersion: 1,
+    ...parts.description,
+    vocabulary: { size: parts.vocabulary.words.length },
+    files: Object.fromEntries(
+      contents.map(([name, bytes]) => [name, { bytes: bytes.length, sha256: sha256(bytes) }]),
+    ),
+  });
+  const files = new Map([
+    ['model.json', formatModelDescription(description)] as const,
+    ...contents,
+  ]);
+  parseModelBundle(files);
+  return files;
+}
+
+function parseModel(files: BundleFiles): Model {
+  const description = parseModelDescription(fileOf(files, 'model.json'));
+  return { id: modelId(description), description };
+}
+
+function parseEncoderWeights(files: BundleFiles, description: ModelDescription): WeightArrays {
+  const { family, sizes } = findEncoderFamily(description);
+  return parseWeights(files, description, bundleFiles.encoder, family.parameters(sizes));
+}
+
+function parseDecoderWeights(files: BundleFiles, description: ModelDescription) {
+  const name = bundleFiles.vocabulary;
+  const vocabulary = parseVocabulary(checkedFileOf(files, description, name), name);
+  if (vocabulary.words.length !== description.vocabulary.size) {
+    throw new Error(
+      `${name}: should have ${description.vocabulary.size} words, and has ` +
+        `${vocabulary.words.length}`,
+    );
+  }
+  const { family, sizes } = findDecoderFamily(description);
+  const specs = family.parameters(sizes, decoderContext(description));
+  return { vocabulary, decoder: parseWeights(files, description, bundleFiles.decoder, specs) };
+}
+
+/** The sizes that the rest of the model prescribes to its decoder. */
+export function decoderContext({ features, vocabulary }: ModelDescription) {
+  const [locations, channels] = features.shape;
+  return { locations, channels, vocabulary: vocabulary.size };
+}
+
+function parseWeights(
+  files: BundleFiles,
+  description: ModelDescription,
+  name: BundleFile,
+  specs: ParameterSpecs,
+): WeightArrays {
+  const weights = parseSafetensors(checkedFileOf(files, description, name), name);
+  const problems: string[] = [];
+  for (const [tensor, { shape }] of Object.entries(specs)) {
+    const found = weights.get(tensor);
+    if (!found) problems.push(`'${tensor}' [${shape}] is missing`);
+    else if (String(found.shape) !== String(shape)) {
+      problems.push(`'${tensor}' should be [${shape}], and is [${found.shape}]`);
+    } else if (!found.data.every(Number.isFinite)) {
+      problems.push(`'${tensor}' [${shape}] has values that are not finite`);
+    }
+  }
+  for (const [tensor, { shape }] of weights) {
+    if (!(tensor in specs)) problems.push(`'${tensor}' [${shape}] does not belong there`);
+  }
+  if (problems.length > 0) {
+    const more = problems.length > 5 ? `; and ${problems.length - 5} more` : '';
+    throw new Error(`${name}: ${problems.slice(0, 5).join('; ')}${more}`);
+  }
+  return weights;
+}
+
+function checkedFileOf(
+  files: BundleFiles,
+  description: ModelDescription,
+  name: BundleFile,
+): Uint8Array {
+  const bytes = fileOf(files, name);
+  const expected = description.files[name];
+  if (bytes.length !== expected.bytes) {
+    throw new Error(
+      `${name}: should have ${expected.bytes} bytes, and has ${bytes.length} (incomplete copy?)`,
+    );
+  }
+  const found = sha256(bytes);
+  if (found !== expected.sha256) {
+    throw new Error(`${name}: should have SHA-256 ${expected.sha256}, and has ${found}`);
+  }
+  return bytes;
+}
+
+function fileOf(files: BundleFiles, name: string): Uint8Array {
+  const bytes = files.get(name);
+  if (!bytes) throw new Error(`${name}: missing from the model bundle`);
+  return bytes;
+}

@@ -1,0 +1,164 @@
+/**
+ * model.json: everything about a model except its numbers. It names the other files of the bundle
+ * with their SHA-256, so that it alone identifies the model.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { captionOptionsSchema } from './caption-options.ts';
+import { decoderFamilies } from './decoders/index.ts';
+import { encoderFamilies } from './encoders/index.ts';
+
+/** The files of a bundle besides model.json; README.md, the model card, is for people only. */
+export const bundleFiles = {
+  encoder: 'encoder.safetensors',
+  decoder: 'decoder.safetensors',
+  vocabulary: 'vocabulary.txt',
+} as const;
+
+export type BundleFile = (typeof bundleFiles)[keyof typeof bundleFiles];
+
+const fileSchema = z.strictObject({
+  bytes: z.int().positive(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
+});
+
+const rgbSchema = z.tuple([z.number(), z.number(), z.number()]);
+
+const descriptionSchema = z.strictObject({
+  formatVersion: z.literal(1),
+  /** Lower-case words and digits joined by hyphens: it is part of the model id. */
+  name: z.string().regex(/^[a-z0-9]+([.-][a-z0-9]+)*$/, 'must be lower-case-words-and-digits'),
+  description: z.string(),
+  encoder: z.strictObject({ family: z.string(), sizes: z.unknown() }),
+  decoder: z.strictObject({ family: z.string(), sizes: z.unknown() }),
+  /** From an upright sRGB image to pixels, and from those to what the CNN was trained on. */
+  preprocessing: z.strictObject({
+    width: z.int().positive(),
+    height: z.int().positive(),
+    /** `squash` ignores the aspect ratio, so that nothing is cut off. */
+    fit: z.literal('squash'),
+    kernel: z.literal('cubic'),
+    mean: rgbSchema,
+    std: rgbSchema.refine((std) => std.every((s) => s > 0), 'must be positive'),
+  }),
+  /** `[L,D]`, and the type in which they travel from encoder to decoder. */
+  features: z.strictObject({
+    shape: z.tuple([z.int().positive(), z.int().positive()]),
+    dtype: z.literal('float16'),
+  }),
+  /** V: lines of vocabulary.txt. */
+  vocabulary: z.strictObject({ size: z.int().min(5) }),
+  /** What decoding uses unless told otherwise. */
+  decoding: captionOptionsSchema,
+  /** Of the weights; SPDX identifiers where there is one. */
+  licence: z.strictObject({ encoder: z.string(), decoder: z.string() }),
+  /** Where the weights come from. */
+  provenance: z.strictObject({ encoder: z.string(), decoder: z.string() }),
+  /** Measured on captioned images: which, how, and the metrics by name. */
+  scores: z.array(
+    z.strictObject({
+      dataset: z.string(),
+      split: z.string(),
+      beamSize: z.int().positive(),
+      metrics: z.record(z.string(), z.number()),
+    }),
+  ),
+  files: z.strictObject({
+    [bundleFiles.encoder]: fileSchema,
+    [bundleFiles.decoder]: fileSchema,
+    [bundleFiles.vocabulary]: fileSchema,
+  }),
+});
+
+export type ModelDescription = z.infer<typeof descriptionSchema>;
+export type PreprocessingSpec = ModelDescription['preprocessing'];
+
+/** @throws Error that starts with `name` and lists everything that is wrong. */
+export function parseModelDescription(bytes: Uint8Array, name = 'model.json'): ModelDescription {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new Error(`${name}: not JSON`, { cause });
+  }
+  return checkModelDescription(json, name);
+}
+
+/** Also of a description that was just put together. @throws as `parseModelDescription` */
+export function checkModelDescription(json: unknown, name = 'model.json'): ModelDescription {
+  const parsed = descriptionSchema.safeParse(json);
+  if (!parsed.success) throw new Error(`${name}: ${listIssues(parsed.error)}`);
+  const description = parsed.data;
+  const { preprocessing, features } = description;
+
+  const encoder = findEncoderFamily(description, name);
+  const expected = encoder.family.featuresShape(
+    encoder.sizes,
+    preprocessing.height,
+    preprocessing.width,
+  );
+  if (String(expected) !== String(features.shape)) {
+    throw new Error(
+      `${name}: features.shape should be [${expected}], which is what ${encoder.family.name} ` +
+        `gives for ${preprocessing.width}×${preprocessing.height} pixels, and is [${features.shape}]`,
+    );
+  }
+  findDecoderFamily(description, name);
+  return description;
+}
+
+/** The encoder's definition and its sizes, checked. @throws Error for what is not known here */
+export function findEncoderFamily({ encoder }: ModelDescription, name = 'model.json') {
+  return find(encoderFamilies, encoder, `${name}: encoder`);
+}
+
+/** The decoder's definition and its sizes, checked. @throws Error for what is not known here */
+export function findDecoderFamily({ decoder }: ModelDescription, name = 'model.json') {
+  return find(decoderFamilies, decoder, `${name}: decoder`);
+}
+
+/**
+ * `<name>@<12 hexadecimal digits>`: of the SHA-256 of model.json's content, and through the hashes
+ * in it of the whole bundle. Order of keys and white space do not matter.
+ */
+export function modelId(description: ModelDescription): string {
+  return `${description.name}@${sha256(Buffer.from(canonicalJson(description))).slice(0, 12)}`;
+}
+
+export function formatModelDescription(description: ModelDescription): Uint8Array {
+  return Buffer.from(`${JSON.stringify(description, null, 2)}\n`);
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function find<Sizes, Family extends { sizesSchema: z.ZodType<Sizes> }>(
+  families: ReadonlyMap<string, Family>,
+  { family: familyName, sizes }: { family: string; sizes: unknown },
+  where: string,
+): { family: Family; sizes: Sizes } {
+  const family = families.get(familyName);
+  if (!family) {
+    const known = [...families.keys()].join(', ');
+    throw new Error(`${where}.family should be one of ${known}, and is '${familyName}'`);
+  }
+  const parsed = family.sizesSchema.safeParse(sizes);
+  if (!parsed.success) throw new Error(`${where}.sizes: ${listIssues(parsed.error)}`);
+  return { family, sizes: parsed.data };
+}
+
+function listIssues(error: z.ZodError): string {
+  return error.issues
+    .map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message))
+    .join('; ');
+}
+
+/** JSON with sorted keys and no white space. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

@@ -1,0 +1,92 @@
+/**
+ * Safetensors files (https://github.com/huggingface/safetensors#format), float32 only: eight
+ * bytes of header length, a JSON header `{name: {dtype, shape, data_offsets}}`, then the data.
+ * Nothing in such a file is executed, and every offset is checked before it is used.
+ */
+import { z } from 'zod';
+import { elementCount, type WeightArray, type WeightArrays } from './weights.ts';
+
+const entrySchema = z.strictObject({
+  dtype: z.string(),
+  shape: z.array(z.int().min(0)),
+  data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
+});
+
+const headerBytesMax = 16 * 1024 * 1024;
+
+/**
+ * Reads all tensors. Data is shared with `bytes` where alignment allows, so leave those as they
+ * are.
+ *
+ * @throws Error that starts with `name` and says what is wrong with the file.
+ */
+export function parseSafetensors(bytes: Uint8Array, name: string): Map<string, WeightArray> {
+  const { header, dataStart } = parseHeader(bytes, name);
+  const tensors = new Map<string, WeightArray>();
+  for (const [tensor, value] of Object.entries(header)) {
+    if (tensor === '__metadata__') continue;
+    const entry = entrySchema.safeParse(value);
+    if (!entry.success) throw new Error(`${name}: the header's entry for '${tensor}' is malformed`);
+    const { dtype, shape, data_offsets } = entry.data;
+    const [begin, end] = data_offsets;
+    if (dtype !== 'F32') {
+      throw new Error(`${name}: '${tensor}' should be of dtype F32, and is of ${dtype}`);
+    }
+    const expectedBytes = 4 * elementCount(shape);
+    if (end - begin !== expectedBytes || dataStart + end > bytes.length) {
+      throw new Error(
+        `${name}: '${tensor}' of shape [${shape}] takes ${expectedBytes} bytes, but the file ` +
+          `says ${begin} to ${end} of ${bytes.length - dataStart} (is it truncated?)`,
+      );
+    }
+    tensors.set(tensor, { shape, data: floatsAt(bytes, dataStart + begin, elementCount(shape)) });
+  }
+  return tensors;
+}
+
+/** Deterministic: tensors are written in the order of their names. */
+export function formatSafetensors(tensors: WeightArrays): Uint8Array {
+  const sorted = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
+  const header: Record<string, unknown> = {};
+  let dataBytes = 0;
+  for (const [name, { shape, data }] of sorted) {
+    const end = dataBytes + data.byteLength;
+    header[name] = { dtype: 'F32', shape, data_offsets: [dataBytes, end] };
+    dataBytes = end;
+  }
+  const json = JSON.stringify(header);
+  // Spaces after the header align the data to 8 bytes, so that readers need not copy it.
+  const headerBytes = Buffer.from(json.padEnd(json.length + ((8 - (json.length % 8)) % 8)));
+  const bytes = new Uint8Array(8 + headerBytes.length + dataBytes);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes.length), true);
+  bytes.set(headerBytes, 8);
+  let offset = 8 + headerBytes.length;
+  for (const [, { data }] of sorted) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
+  }
+  return bytes;
+}
+
+function parseHeader(bytes: Uint8Array, name: string) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerBytes = bytes.length < 8 ? 0 : Number(view.getBigUint64(0, true));
+  if (headerBytes < 2 || headerBytes > Math.min(headerBytesMax, bytes.length - 8)) {
+    throw new Error(`${name}: not a safetensors file, or a truncated one (${bytes.length} bytes)`);
+  }
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(
+      bytes.subarray(8, 8 + headerBytes),
+    );
+    const header = z.record(z.string(), z.unknown()).parse(JSON.parse(text));
+    return { header, dataStart: 8 + headerBytes };
+  } catch (cause) {
+    throw new Error(`${name}: not a safetensors file: its header is not a JSON object`, { cause });
+  }
+}
+
+function floatsAt(bytes: Uint8Array, offset: number, count: number): Float32Array {
+  const start = bytes.byteOffset + offset;
+  if (start % 4 === 0) return new Float32Array(bytes.buffer, start, count);
+  return new Float32Array(bytes.slice(offset, offset + 4 * count).buffer);
+}

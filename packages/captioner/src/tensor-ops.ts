@@ -1,0 +1,63 @@
+/**
+ * The operations of which every model is made. Encoders, decoders and the beam step are functions
+ * over this interface and nothing else, so that one definition can be executed eagerly
+ * (TensorFlow.js), differentiated (a trainer) and recorded as a graph (ONNX).
+ *
+ * For that to hold, a model never reads a tensor's data, and never bakes a batch size into a
+ * constant: the leading dimension is only known when the model runs, and is written -1 in
+ * `reshape`.
+ *
+ * `T` is the engine's tensor and opaque to models. Images are `[B,H,W,C]`; float32 throughout,
+ * indices int32.
+ */
+export interface TensorOps<T> {
+  /** A tensor whose values are known when the model is built. */
+  constant(values: Float32Array, shape: readonly number[]): T;
+  /** `[B,columns]` of zeros, with as many rows as `rowsOf` has. */
+  zeros(rowsOf: T, columns: number): T;
+
+  /** `x [B,H,W,I]` * `kernel [h,w,I,O]` → `[B,H',W',O]`. */
+  conv2d(x: T, kernel: T, options: ConvolutionOptions<T>): T;
+  /** `x [B,H,W,C]` * `kernel [h,w,C,1]` → `[B,H',W',C]`: each channel by itself. */
+  depthwiseConv2d(x: T, kernel: T, options: ConvolutionOptions<T>): T;
+  /** activation(x · kernel + bias): `x [...,I]`, `kernel [I,O]`, `bias [O]` → `[...,O]`. */
+  dense(x: T, kernel: T, bias?: T, activation?: Activation): T;
+  /** `a [B,M,N]` · `b [B,N,P]` → `[B,M,P]`. */
+  matMul(a: T, b: T): T;
+
+  /** Elementwise; shapes broadcast from the right, as everywhere. */
+  add(a: T, b: T): T;
+  mul(a: T, b: T): T;
+  relu(x: T): T;
+  relu6(x: T): T;
+  tanh(x: T): T;
+  sigmoid(x: T): T;
+
+  /** Over the last axis. */
+  softmax(x: T): T;
+  logSoftmax(x: T): T;
+  /** Over one axis, which goes away. */
+  mean(x: T, axis: number): T;
+
+  /** One dimension may be -1: what remains. */
+  reshape(x: T, shape: readonly number[]): T;
+  transpose(x: T, permutation: readonly number[]): T;
+  /** `count` equal pieces along the last axis. */
+  split(x: T, count: number): T[];
+  concat(xs: readonly T[], axis: number): T;
+  /** Rows of `x` along its first axis: `indices [N]` int32 → `[N,...]`. */
+  gather(x: T, indices: T): T;
+  /** The `count` largest of each row of `x [R,C]`, largest first; of equals the lower index. */
+  topK(x: T, count: number): { values: T; indices: T };
+}
+
+export type Activation = 'relu' | 'relu6' | 'tanh' | 'sigmoid';
+
+export interface ConvolutionOptions<T> {
+  bias: T;
+  /** Of both axes; 1 when absent. */
+  stride?: number;
+  /** Zeros added on all four sides, whatever the stride (as in PyTorch); 0 when absent. */
+  padding?: number;
+  activation?: 'relu' | 'relu6';
+}

@@ -1,0 +1,106 @@
+/**
+ * Makes the bundle that ships with the project, models/mobilenet-v2-show-attend-tell-flickr8k, from
+ * a folder with mobilenet-v2.safetensors, decoder-flickr8k.safetensors and vocabulary.txt:
+ *
+ *     npm run build
+ *     node scripts/make-flickr8k-bundle.mjs <weights-folder>
+ *
+ * The same weights give the same bytes, and so the same model id.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const name = 'mobilenet-v2-show-attend-tell-flickr8k';
+const target = fileURLToPath(new URL(`../models/${name}`, import.meta.url));
+
+const weightsFolder = process.argv[2];
+if (!weightsFolder) stop('usage: node scripts/make-flickr8k-bundle.mjs <weights-folder>');
+const captioner = await import('@cutline/captioner').catch(() =>
+  stop('@cutline/captioner is not built; run: npm run build'),
+);
+
+const encoder = await readSafetensors('mobilenet-v2.safetensors');
+const decoder = await readSafetensors('decoder-flickr8k.safetensors');
+const vocabulary = captioner.parseVocabulary(await read('vocabulary.txt'), 'vocabulary.txt');
+
+const files = captioner.formatModelBundle({
+  description: {
+    name,
+    description:
+      'MobileNetV2 and an attention LSTM; knows people, dogs, sport, streets, water and snow',
+    encoder: { family: 'mobilenet-v2', sizes: captioner.mobileNetV2Sizes },
+    decoder: {
+      family: 'show-attend-tell',
+      sizes: { annotation: 512, attention: 256, embedding: 300, hidden: 512 },
+    },
+    preprocessing: {
+      width: 224,
+      height: 224,
+      fit: 'squash',
+      kernel: 'cubic',
+      mean: [0.485, 0.456, 0.406],
+      std: [0.229, 0.224, 0.225],
+    },
+    features: { shape: [49, 1280], dtype: 'float16' },
+    decoding: {
+      beamSize: 5,
+      candidates: 5,
+      lengthPenalty: 0.7,
+      lengthMax: 16,
+      lengthMin: 0,
+      noRepeatNgram: 0,
+      attention: false,
+    },
+    licence: {
+      encoder: 'Apache-2.0',
+      decoder: 'LicenseRef-Flickr8k: derived from Flickr8k, for research and education only',
+    },
+    provenance: {
+      encoder:
+        "ImageNet weights of the ONNX model zoo's mobilenetv2-7, batch normalisation folded into " +
+        'kernels and biases, classifier removed',
+      decoder:
+        'trained on Flickr8k train by maximum likelihood for 13 epochs over the frozen encoder; ' +
+        'captions lower-cased, at most 16 words, words that occur 5 times or more',
+    },
+    scores: [
+      score('dev', 3, [63.1, 44.7, 30.9, 21.0, 49.0]),
+      score('test', 5, [62.9, 44.6, 31.1, 21.4, 50.3]),
+    ],
+  },
+  encoder,
+  decoder,
+  vocabulary,
+});
+
+await mkdir(target, { recursive: true });
+for (const [file, bytes] of files) await writeFile(join(target, file), bytes);
+const { id } = captioner.parseModelBundle(files);
+console.log(`${target}\n${id}`);
+
+function score(split, beamSize, [bleu1, bleu2, bleu3, bleu4, ciderD]) {
+  const metrics = {
+    'BLEU-1': bleu1,
+    'BLEU-2': bleu2,
+    'BLEU-3': bleu3,
+    'BLEU-4': bleu4,
+    'CIDEr-D': ciderD,
+  };
+  return { dataset: 'Flickr8k', split, beamSize, metrics };
+}
+
+async function readSafetensors(file) {
+  return captioner.parseSafetensors(await read(file), file);
+}
+
+async function read(file) {
+  return readFile(join(weightsFolder, file)).catch((error) =>
+    stop(`cannot read ${join(weightsFolder, file)}: ${error.message}`),
+  );
+}
+
+function stop(message) {
+  console.error(message);
+  process.exit(1);
+}
