@@ -55,6 +55,23 @@ export class UserError extends Error {
   override readonly name = 'UserError';
 }
 
+/**
+ * Whether trying again later may help: an outage of a store, of Redis, of the network. Redis out
+ * of memory (OOM), loading or failing over counts too, since those end.
+ */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof TransientError) return true;
+  if (!(error instanceof Error)) return false;
+  const { reason, code } = error as { reason?: unknown; code?: unknown };
+  return (
+    (error.name === 'StoreError' && reason === 'unavailable') ||
+    error.name === 'ReplyError' ||
+    error.name === 'MaxRetriesPerRequestError' ||
+    error.message === 'Connection is closed.' ||
+    /^(ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND)/.test(String(code))
+  );
+}
+
 /** The message of anything that was thrown, with its causes, on one line. */
 export function describeError(error: unknown): string {
   const messages: string[] = [];

@@ -31,6 +31,9 @@ export type Division = 'r' | 'a' | 'b' | 'e';
 /** How often an attempt may be divided further; beyond it, images get failure rows. */
 export const divisionsMax = 24;
 
+/** Workers that may die holding a batch before it is halved to find the image that does it. */
+export const lostWorkersMax = 2;
+
 /** How many times an image's store may be unavailable before the image counts as failed. */
 export const remaindersMax = 5;
 
@@ -90,7 +93,12 @@ export const encodedImageSchema = z.discriminatedUnion('status', [
 
 export const decodeJobSchema = z.strictObject({
   ...batchFields,
-  images: z.array(encodedImageSchema).min(1),
+  images: z.array(encodedImageSchema),
+  /**
+   * Images whose store was unavailable. Their remainder is enqueued by the decoder, from this one
+   * list: whatever is repeated, an image is then in the part or in the remainder, never in both.
+   */
+  deferred: z.array(imageRefSchema),
 });
 
 export type EncodeJob = z.infer<typeof encodeJobSchema>;
@@ -99,6 +107,35 @@ export type DecodeJob = z.infer<typeof decodeJobSchema>;
 
 /** What names an attempt at a batch. */
 export type BatchAttempt = Pick<EncodeJob, 'run' | 'batch' | 'attempt'>;
+
+/** The job's images as the encode stage takes them, in order: to encode them (again). */
+export function imageRefs(job: EncodeJob | DecodeJob): ImageRef[] {
+  const refs = job.images.map((image): ImageRef => {
+    if (!('status' in image)) return image;
+    const { key, etag } = image;
+    const ref = { key, etag, bytes: null };
+    return image.status === 'skipped' ? { ...ref, skipped: image.reason } : ref;
+  });
+  return 'deferred' in job ? [...refs, ...job.deferred] : refs;
+}
+
+/** The same batch under another attempt, with these of its images. */
+export function divide(
+  job: EncodeJob | DecodeJob,
+  division: Division,
+  images: ImageRef[],
+): EncodeJob {
+  const { run, batch, attempt, source, output, model, options, sidecars } = job;
+  const label = attempt + division;
+  return { run, batch, attempt: label, source, output, model, options, sidecars, images };
+}
+
+/** Two halves, to find the image that workers die on. */
+export function halve(job: EncodeJob | DecodeJob): [EncodeJob, EncodeJob] {
+  const images = imageRefs(job);
+  const middle = Math.ceil(images.length / 2);
+  return [divide(job, 'a', images.slice(0, middle)), divide(job, 'b', images.slice(middle))];
+}
 
 /** `<run>.<batch>.<attempt>`: BullMQ refuses colons and bare integers in job ids. */
 export function jobId({ run, batch, attempt }: BatchAttempt): string {

@@ -11,7 +11,7 @@ export type Stage = 'list' | 'encode' | 'decode';
 
 /** The timed steps of the pipeline, in the order in which an image meets them. */
 export type Step =
-  | 'list' // one page of a listing
+  | 'list' // one chunk of the manifest
   | 'fetch' // one image from the store
   | 'preprocess' // one image: decode, orient, resize
   | 'encode' // one batch through the CNN
@@ -51,7 +51,7 @@ export class Metrics {
   );
   readonly stepSeconds = new Histogram({
     name: 'cutline_step_seconds',
-    help: 'Duration of one step (list, fetch, preprocess: an image or page; the others: a batch)',
+    help: 'Duration of one step (fetch, preprocess: an image; list: a chunk of the manifest; the others: a batch)',
     labelNames: ['stage'] as const,
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     registers: [this.registry],

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { PartRow } from './part.ts';
 import type { Summary } from './run.ts';
 
 /**
@@ -35,20 +36,39 @@ const countScript = `
   return 1
 `;
 
+/** Names the counting of a part, for decoders and for the producer that counts again. */
+export function partStep({ batch, attempt }: { batch: number; attempt: string }): string {
+  return `part:${batch}.${attempt}`;
+}
+
+/** `captioned`, `skipped`, `failed` and `failed:<class>` of these rows. */
+export function countByOutcome(rows: readonly PartRow[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  const add = (field: string) => {
+    counts[field] = (counts[field] ?? 0) + 1;
+  };
+  for (const row of rows) {
+    add(row.status);
+    if (row.status === 'failed') add(`failed:${row.failure.class}`);
+  }
+  return counts;
+}
+
 type Counts = Partial<Record<string, number>>;
 
 /**
  * Adds counts once per step.
- * @param step names the work: `encode:<batch>.<attempt>`, `part:<batch>.<attempt>`, …
+ * @param step names the work: `encode:<batch>.<attempt>` or `part:<batch>.<attempt>`
+ * @returns whether the step was new.
  */
 export async function countProgress(
   redis: Redis,
   run: string,
   step: string,
   counts: Counts,
-): Promise<void> {
+): Promise<boolean> {
   const increments = Object.entries(counts).flatMap(([field, n]) => (n ? [field, n] : []));
-  await redis.eval(
+  const counted = await redis.eval(
     countScript,
     2,
     stepsKey(run),
@@ -57,6 +77,7 @@ export async function countProgress(
     ttlSeconds,
     ...(increments as (string | number)[]),
   );
+  return counted === 1;
 }
 
 /** Sets counters to what the producer counted itself. */
@@ -64,7 +85,7 @@ export async function setProgress(redis: Redis, run: string, counts: Counts): Pr
   await redis.multi().hset(hashKey(run), counts).expire(hashKey(run), ttlSeconds).exec();
 }
 
-/** Forgets everything, before a pass that counts anew. */
+/** Forgets everything; the producer's next pass counts anew from the parts. */
 export async function resetProgress(redis: Redis, run: string): Promise<void> {
   await redis.unlink(hashKey(run), stepsKey(run));
 }

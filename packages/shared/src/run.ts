@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { captionOptionsSchema } from './caption-options.ts';
 import { UserError } from './errors.ts';
 import { batchNumber, parseJobId, runIdSchema } from './jobs.ts';
+import { formatPart, type PartRow, parsePart } from './part.ts';
 import type { ObjectStore } from './stores/index.ts';
 
 /**
@@ -14,21 +15,27 @@ import type { ObjectStore } from './stores/index.ts';
  *   <prefix>runs/<run>/summary.json               totals that reconcile; written last
  */
 
+/** Which of the images that the source has belong to the run. */
+export const selectionSchema = z.strictObject({
+  /** A list of keys instead of a listing of the store: a path, an s3:// URL, or `-` for stdin. */
+  keysFrom: z.string().nullable(),
+  include: z.array(z.string()),
+  exclude: z.array(z.string()),
+  /** The first n images; what is skipped does not count. */
+  limit: z.int().positive().nullable(),
+  /** n images drawn at random, in the order of the listing. */
+  sample: z.strictObject({ images: z.int().positive(), seed: z.int() }).nullable(),
+});
+
+export type Selection = z.infer<typeof selectionSchema>;
+
 export const runSchema = z.strictObject({
   format: z.literal(1),
   run: runIdSchema,
   /** ISO 8601, UTC. */
   created: z.string(),
   source: z.strictObject({ store: z.string(), prefix: z.string() }),
-  /** Which of the listed keys belong to the run; the order of the fields is that of their use. */
-  selection: z.strictObject({
-    /** A list of keys (JSON Lines, CSV or plain lines) instead of a listing of the store. */
-    keysFrom: z.string().nullable(),
-    include: z.array(z.string()),
-    exclude: z.array(z.string()),
-    limit: z.int().positive().nullable(),
-    sample: z.strictObject({ images: z.int().positive(), seed: z.int() }).nullable(),
-  }),
+  selection: selectionSchema,
   model: z.string(),
   options: captionOptionsSchema,
   sidecars: z.array(z.enum(['txt', 'json', 'xmp'])),
@@ -61,6 +68,18 @@ export const summarySchema = z.strictObject({
 });
 
 export type Summary = z.infer<typeof summarySchema>;
+
+/** The date and the time, in UTC: `20261122-204312`. */
+export function newRunName(now: Date): string {
+  return now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+}
+
+/** One part: the results of one attempt at a batch. */
+export interface PartName {
+  batch: number;
+  attempt: string;
+  key: string;
+}
 
 /** Reads and writes one run's objects. */
 export class RunStore {
@@ -121,21 +140,33 @@ export class RunStore {
     return `${this.prefix}parts/${batchNumber(batch)}${suffix}.jsonl`;
   }
 
-  /** The keys of the parts that exist, by batch. */
-  async listParts(): Promise<Map<number, string[]>> {
-    const parts = new Map<number, string[]>();
+  /** The parts that exist, by batch. */
+  async listParts(): Promise<Map<number, PartName[]>> {
+    const parts = new Map<number, PartName[]>();
     const folder = `${this.prefix}parts/`;
     for await (const { key } of this.store.list(folder)) {
       const name = key.slice(folder.length);
       if (!name.endsWith('.jsonl')) continue;
-      const [batch, attempt = '0'] = name.slice(0, -'.jsonl'.length).split('.');
-      const parsed = parseJobId(`${this.run}.${batch}.${attempt}`);
+      const [number, attempt = '0'] = name.slice(0, -'.jsonl'.length).split('.');
+      const parsed = parseJobId(`${this.run}.${number}.${attempt}`);
       if (!parsed) continue;
-      const keys = parts.get(parsed.batch);
-      if (keys) keys.push(key);
-      else parts.set(parsed.batch, [key]);
+      const part = { batch: parsed.batch, attempt: parsed.attempt, key };
+      const others = parts.get(parsed.batch);
+      if (others) others.push(part);
+      else parts.set(parsed.batch, [part]);
     }
     return parts;
+  }
+
+  async readPart(part: PartName): Promise<PartRow[]> {
+    const { bytes } = await this.store.get(part.key);
+    return parsePart(bytes, part.key);
+  }
+
+  async writePart({ batch, attempt }: Omit<PartName, 'key'>, rows: PartRow[]): Promise<void> {
+    await this.store.put(this.partKey(batch, attempt), formatPart(rows), {
+      contentType: 'application/x-ndjson',
+    });
   }
 
   async #read<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from './errors.ts';
+import type { StoreConfig } from './stores/index.ts';
 
 /**
  * Every setting that Cutline's programs share, in one table: its flag, its environment variable,
@@ -218,6 +219,11 @@ export function readSettings<N extends SettingName>(
     result[name] = parsed.data;
   }
   return result as Settings<N>;
+}
+
+/** How stores are reached, as far as the AWS SDK's own variables do not say it. */
+export function storeConfig({ s3PathStyle }: Settings<'s3PathStyle'>): StoreConfig {
+  return s3PathStyle === undefined ? {} : { pathStyle: s3PathStyle };
 }
 
 /** @throws UserError for a CUTLINE_ variable that nothing reads: probably a misspelling. */

@@ -1,3 +1,4 @@
 export * from './location.ts';
 export * from './object-store.ts';
-export { openStore, type StoreConfig, storeConfigSchema } from './open-store.ts';
+export { openStore } from './open-store.ts';
+export { type StoreConfig, storeConfigSchema } from './s3-config.ts';

@@ -37,7 +37,9 @@ export function parseObjectLocation(text: string): ObjectLocation {
   const s3 = parseS3(text);
   const { store, key } = s3 ? { store: s3.store, key: s3.prefix } : splitPath(parsePath(text));
   if (key === '' || key.endsWith('/')) {
-    throw new UserError(`"${text}" names no object: expected s3://bucket/key or a file's path.`);
+    throw new UserError(
+      `${JSON.stringify(text)} names no object: expected s3://bucket/key or a file's path.`,
+    );
   }
   return { store, key };
 }
@@ -57,12 +59,11 @@ function parseS3(text: string): Location | undefined {
 
 /** The absolute path that a path or a file:// URL names. */
 function parsePath(text: string): string {
-  if (/^file:/i.test(text)) return parseFileUrl(text);
-  // Two letters and more: `C:\photos` is a path.
-  if (text === '' || text.includes('\0') || /^[a-z][a-z0-9+.-]+:\/\//i.test(text)) {
-    throw notALocation(text);
-  }
-  return resolve(text);
+  // A scheme has two letters and more: `C:\photos` is a path.
+  const isUrl = /^file:|^[a-z][a-z0-9+.-]+:\/\//i.test(text);
+  const path = isUrl ? parseFileUrl(text) : resolve(text);
+  if (text === '' || path.includes('\0')) throw notALocation(text);
+  return path;
 }
 
 function splitPath(path: string): ObjectLocation {
@@ -75,7 +76,7 @@ function parseFileUrl(text: string): string {
   try {
     const url = new URL(text);
     if (url.search !== '' || url.hash !== '') {
-      throw new UserError(`In "${text}", write "?" as %3F and "#" as %23.`);
+      throw new UserError(`In ${JSON.stringify(text)}, write "?" as %3F and "#" as %23.`);
     }
     return resolve(fileURLToPath(url));
   } catch (error) {
@@ -86,7 +87,7 @@ function parseFileUrl(text: string): string {
 
 function notALocation(text: string, cause?: unknown): UserError {
   return new UserError(
-    `"${text}" is not a location: expected s3://bucket, s3://bucket/prefix, a folder such as ` +
+    `${JSON.stringify(text)} is not a location: expected s3://bucket, s3://bucket/prefix, a folder such as ` +
       './photos, or file:///absolute/folder.',
     cause === undefined ? undefined : { cause },
   );

@@ -2,14 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import type { ParsedStoreConfig } from './open-store.ts';
-
-/** The endpoint that the configuration or the environment names; undefined for Amazon's own. */
-export function endpointOf(config: ParsedStoreConfig): string | undefined {
-  const named =
-    config.endpoint ?? (process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL);
-  return named === '' ? undefined : named;
-}
+import type { S3Config } from './s3-config.ts';
 
 /**
  * One client for one store, with connections that are kept and bounded.
@@ -19,15 +12,16 @@ export function endpointOf(config: ParsedStoreConfig): string | undefined {
  * counts each retry, and sets the image aside when that does not help, none of which it could do
  * if faults were hidden down here for half a minute.
  */
-export function createS3Client(config: ParsedStoreConfig): S3Client {
+export function createS3Client(config: S3Config): S3Client {
   // The SDK announces on stderr that its releases of 2027 will require Node 22. The version in
   // package-lock.json supports Node 20, and stderr is for log lines of one JSON object each.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 
-  const endpoint = endpointOf(config);
+  const { endpoint, region, pathStyle, credentials } = config;
   const agent = { keepAlive: true, maxSockets: socketsMax };
   const options: S3ClientConfig = {
     maxAttempts: 2,
+    forcePathStyle: pathStyle ?? endpoint !== undefined,
     requestHandler: new NodeHttpHandler({
       httpAgent: new HttpAgent(agent),
       httpsAgent: new HttpsAgent(agent),
@@ -37,17 +31,15 @@ export function createS3Client(config: ParsedStoreConfig): S3Client {
       socketTimeout: config.requestTimeoutMs,
     }),
   };
-  const region = config.region ?? (process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION);
-  if (region) options.region = region;
-  if (config.credentials) {
-    const { accessKeyId, secretAccessKey, sessionToken } = config.credentials;
-    options.credentials = { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
-  }
+  if (region !== undefined) options.region = region;
   if (endpoint !== undefined) {
     options.endpoint = endpoint;
     options.region ??= 'us-east-1'; // what stores other than Amazon's expect to be signed for
   }
-  options.forcePathStyle = config.pathStyle ?? endpoint !== undefined;
+  if (credentials) {
+    const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+    options.credentials = { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
+  }
   if (endpoint !== undefined && !isAmazon(endpoint)) {
     // By default the SDK sends CRC32 trailers, which other stores refuse or store as content.
     options.requestChecksumCalculation = 'WHEN_REQUIRED';
@@ -57,10 +49,10 @@ export function createS3Client(config: ParsedStoreConfig): S3Client {
 }
 
 /**
- * More than the requests that a process has in flight: one that waits for a connection for longer
- * than `connectTimeoutMs` fails.
+ * More than a process has requests in flight (which its settings bound): one that waits for a
+ * connection for longer than `connectTimeoutMs` fails.
  */
-const socketsMax = 256;
+const socketsMax = 1_024;
 
 function isAmazon(endpoint: string): boolean {
   return /\.amazonaws\.com(\.cn)?$/.test(new URL(endpoint).hostname);

@@ -16,8 +16,8 @@ import {
   type StoredObject,
   StoreError,
 } from './object-store.ts';
-import type { ParsedStoreConfig } from './open-store.ts';
-import { createS3Client, endpointOf } from './s3-client.ts';
+import { createS3Client } from './s3-client.ts';
+import type { S3Config } from './s3-config.ts';
 import { type S3Operation, s3Error } from './s3-errors.ts';
 
 /**
@@ -32,11 +32,11 @@ export class S3Store implements ObjectStore {
   readonly #client: S3Client;
   readonly #endpoint: string | undefined;
 
-  constructor(bucket: string, config: ParsedStoreConfig) {
+  constructor(bucket: string, config: S3Config) {
     this.url = `s3://${bucket}`;
     this.#bucket = bucket;
     this.#client = createS3Client(config);
-    this.#endpoint = endpointOf(config);
+    this.#endpoint = config.endpoint;
   }
 
   async *list(prefix = ''): AsyncGenerator<ObjectInfo> {

@@ -1,0 +1,13 @@
+import { addSettings } from '@cutline/shared';
+import type { Command } from 'commander';
+import { followRun } from '../follow-run.ts';
+import { addRunArguments } from '../run-context.ts';
+
+export function addResume(program: Command): void {
+  const command = program
+    .command('resume')
+    .description('Go on with a run: whatever it has no result for is enqueued again.');
+  addSettings(addRunArguments(command), ['redis']).action(async (name: string, options) => {
+    await followRun(name, options, ['--resume', '--run', name]);
+  });
+}

@@ -1,0 +1,72 @@
+import {
+  addSettings,
+  closeQueues,
+  connectRedis,
+  type FailureClass,
+  failureClasses,
+  liveBatches,
+  openQueues,
+  type RunStore,
+  readSettings,
+  resetProgress,
+  UserError,
+} from '@cutline/shared';
+import { type Command, Option } from 'commander';
+import { followRun } from '../follow-run.ts';
+import { formatCount } from '../format.ts';
+import { addRunArguments, withRun } from '../run-context.ts';
+
+export function addRetry(program: Command): void {
+  const command = program
+    .command('retry')
+    .description('Try failed images again: all of them, or those of some classes.')
+    .addOption(
+      new Option('--class <names...>', 'only failures of these classes').choices(failureClasses),
+    );
+  addSettings(addRunArguments(command), ['redis']).action(async (name: string, options) => {
+    const classes = new Set<FailureClass>(options.class ?? failureClasses);
+    const { redis: url } = readSettings(options, ['redis']);
+    const images = await withRun(name, options, async ({ run, closers }) => {
+      await run.readRun();
+      const redis = await connectRedis(url);
+      closers.add('Redis', () => redis.disconnect());
+      const queues = openQueues(redis);
+      closers.add('queues', () => closeQueues(queues));
+      if ((await liveBatches(queues, name)).size > 0) {
+        throw new UserError(
+          `Run "${name}" is under way: retry when it is finished (cutline status ${name}).`,
+        );
+      }
+      const count = await withdrawFailures(run, classes);
+      await resetProgress(redis, name);
+      return count;
+    });
+    if (images === 0) {
+      process.stdout.write('No image of this run has failed in that way: nothing to retry.\n');
+      return;
+    }
+    process.stderr.write(`Trying ${formatCount(images)} images again.\n`);
+    await followRun(name, options, ['--resume', '--run', name]);
+  });
+}
+
+/**
+ * Takes the rows of failed images out of their parts: the images are then unaccounted for, and a
+ * pass of the producer enqueues them like any other. If this stops half-way, "resume" or "retry"
+ * goes on from there.
+ *
+ * @returns how many rows were taken out.
+ */
+async function withdrawFailures(run: RunStore, classes: Set<FailureClass>): Promise<number> {
+  let withdrawn = 0;
+  for (const part of [...(await run.listParts()).values()].flat()) {
+    const rows = await run.readPart(part);
+    const kept = rows.filter((row) => row.status !== 'failed' || !classes.has(row.failure.class));
+    if (kept.length === rows.length) continue;
+    if (withdrawn === 0) await run.deleteSummary();
+    withdrawn += rows.length - kept.length;
+    if (kept.length > 0) await run.writePart(part, kept);
+    else await run.store.delete(part.key);
+  }
+  return withdrawn;
+}

@@ -1,0 +1,22 @@
+import type { Summary } from '@cutline/shared';
+import { formatCount, formatCounts, formatDuration } from './format.ts';
+
+/** The end of a run, for a person. */
+export function formatSummary(summary: Summary, results: string): string {
+  const { images, captioned, skipped, failed, imagesPerSecond } = summary;
+  const seconds = (Date.parse(summary.finished) - Date.parse(summary.created)) / 1000;
+  const lines = [
+    `Run ${summary.run}: ${formatCount(images)} images in ${formatDuration(seconds)}` +
+      (captioned > 0 ? `, ${imagesPerSecond} captions/s` : ''),
+    `  captioned  ${formatCount(captioned)}`,
+    `  skipped    ${formatCount(skipped)}${reasons(summary.skippedByReason)}`,
+    `  failed     ${formatCount(failed)}${reasons(summary.failedByClass)}`,
+    `  results    ${results}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function reasons(counts: Record<string, number>): string {
+  const text = formatCounts(counts);
+  return text && `  (${text})`;
+}

@@ -1,0 +1,140 @@
+import type { RunProgress } from '@cutline/shared';
+import cliProgress from 'cli-progress';
+import { formatBytes, formatCount, formatCounts, formatDuration } from './format.ts';
+import type { RunStatus } from './run-status.ts';
+
+/** Shows a run's progress to whoever watches: bars on a terminal, a line now and then elsewhere. */
+export interface ProgressDisplay {
+  update(status: RunStatus): void;
+  /** Prints a line above the bars. */
+  note(text: string): void;
+  stop(): void;
+}
+
+/** Half-life of the moving average behind rates and the time that is left. */
+const rateHalfLifeMs = 5_000;
+const lineIntervalMs = 10_000;
+
+export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
+  return stream.isTTY ? showBars(stream) : showLines(stream);
+}
+
+function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
+  const multibar = new cliProgress.MultiBar(
+    {
+      format: '  {stage}  {bar}  {counts}  {note}',
+      barsize: 30,
+      hideCursor: true,
+      stream,
+      clearOnComplete: false,
+      emptyOnZero: true,
+      forceRedraw: true,
+    },
+    cliProgress.Presets.shades_classic,
+  );
+  const encoded = multibar.create(0, 0, { stage: 'encoded  ', counts: '', note: '' });
+  const finished = multibar.create(0, 0, { stage: 'captioned', counts: '', note: '' });
+  const rates = { encoded: new Rate(), finished: new Rate() };
+  return {
+    update(status) {
+      const { progress } = status;
+      const done = finishedImages(progress);
+      const wanted = Math.max(progress.listed - progress.skipped - progress.failed, 0);
+      const rate = rates.finished.add(done);
+      const left = progress.listed - done;
+      const eta = rate > 0 && left > 0 ? `${formatDuration(left / rate)} left` : '';
+      encoded.setTotal(wanted);
+      encoded.update(Math.min(wanted, Math.max(progress.encoded, progress.captioned)), {
+        counts: `${formatCount(progress.encoded)} of ${formatCount(wanted)}`,
+        note: `${formatRate(rates.encoded.add(progress.encoded))}${hint(status)}`,
+      });
+      finished.setTotal(progress.listed);
+      finished.update(done, {
+        counts: `${formatCount(done)} of ${formatCount(progress.listed)}${progress.listingComplete ? '' : '+'}`,
+        note: [formatRate(rate), eta, outcomes(progress)].filter(Boolean).join(' · '),
+      });
+    },
+    note: (text) => multibar.log(`${text}\n`),
+    stop: () => multibar.stop(),
+  };
+}
+
+function showLines(stream: NodeJS.WriteStream): ProgressDisplay {
+  const rate = new Rate();
+  let lastLine = Number.NEGATIVE_INFINITY;
+  return {
+    update(status) {
+      const imagesPerSecond = rate.add(finishedImages(status.progress));
+      if (performance.now() - lastLine < lineIntervalMs) return;
+      lastLine = performance.now();
+      stream.write(`${statusLine(status, imagesPerSecond)}\n`);
+    },
+    note: (text) => stream.write(`${text}\n`),
+    stop() {},
+  };
+}
+
+/** Everything that matters on one line. */
+export function statusLine(status: RunStatus, imagesPerSecond?: number): string {
+  const { progress, featureBytes } = status;
+  return [
+    `${formatCount(finishedImages(progress))} of ${formatCount(progress.listed)}${progress.listingComplete ? '' : '+'} images`,
+    imagesPerSecond === undefined ? '' : formatRate(imagesPerSecond),
+    outcomes(progress),
+    featureBytes ? `${formatBytes(featureBytes)} of features in flight` : '',
+    hint(status).replace(/^ · /, ''),
+  ]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+export function finishedImages({ captioned, skipped, failed }: RunProgress): number {
+  return captioned + skipped + failed;
+}
+
+function outcomes({ skipped, failed, failedByClass }: RunProgress): string {
+  const parts = [];
+  if (failed > 0) parts.push(`${formatCount(failed)} failed (${formatCounts(failedByClass)})`);
+  if (skipped > 0) parts.push(`${formatCount(skipped)} skipped`);
+  return parts.join(' · ');
+}
+
+/** What to do about work that waits for workers that are not there. */
+function hint({ queues }: RunStatus): string {
+  for (const stage of ['encode', 'decode'] as const) {
+    const queue = queues?.[stage];
+    if (queue && queue.waiting > 0 && queue.workers === 0) {
+      return ` · no ${stage}r-worker is connected: start one`;
+    }
+  }
+  return '';
+}
+
+function formatRate(imagesPerSecond: number): string {
+  return imagesPerSecond > 0 ? `${imagesPerSecond.toFixed(1)} images/s` : '';
+}
+
+/** A rate, smoothed exponentially over time. */
+class Rate {
+  #value = 0;
+  #count: number | undefined;
+  #at = 0;
+
+  /** @param count the total so far. Returns units per second. */
+  add(count: number): number {
+    const now = performance.now();
+    if (this.#count === undefined) {
+      this.#count = count;
+      this.#at = now;
+      return 0;
+    }
+    const ms = now - this.#at;
+    if (ms < 200) return this.#value;
+    const current = ((count - this.#count) / ms) * 1000;
+    const weight = this.#value === 0 ? 1 : 1 - 0.5 ** (ms / rateHalfLifeMs);
+    this.#value += weight * (current - this.#value);
+    this.#count = count;
+    this.#at = now;
+    return this.#value;
+  }
+}

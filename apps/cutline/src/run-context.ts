@@ -1,0 +1,52 @@
+import {
+  addSettings,
+  Closers,
+  parseLocation,
+  RunStore,
+  readSettings,
+  StorePool,
+  storeConfig,
+  UserError,
+} from '@cutline/shared';
+import { type Command, Option } from 'commander';
+
+/** Flags of the commands about a run that exists: where its results are. */
+export function addRunArguments(command: Command): Command {
+  return addSettings(
+    command
+      .argument('<run>', 'name of the run')
+      .addOption(
+        new Option('-o, --output <location>', 'where the results are, as given to "run"').env(
+          'CUTLINE_OUTPUT',
+        ),
+      ),
+    ['s3PathStyle'],
+  );
+}
+
+/** Opens the results of a run, and closes what was opened when the work is done or has failed. */
+export async function withRun<T>(
+  name: string,
+  options: Record<string, unknown>,
+  work: (context: { run: RunStore; stores: StorePool; closers: Closers }) => Promise<T>,
+): Promise<T> {
+  const { output } = options;
+  if (typeof output !== 'string') {
+    throw new UserError(
+      'Say where the results of the run are: --output s3://bucket/prefix or a folder ' +
+        '(or set CUTLINE_OUTPUT).',
+    );
+  }
+  const closers = new Closers();
+  try {
+    const stores = new StorePool(storeConfig(readSettings(options, ['s3PathStyle'])));
+    closers.add('stores', () => stores.close());
+    const { store: url, prefix } = parseLocation(output);
+    const store = await stores.open(url);
+    await store.check();
+    const folder = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
+    return await work({ run: new RunStore(store, folder, name), stores, closers });
+  } finally {
+    await closers.closeAll();
+  }
+}

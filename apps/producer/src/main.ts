@@ -1,0 +1,172 @@
+import { defaultBundleFolder } from '@cutline/inference';
+import {
+  addRunFlags,
+  addSettings,
+  Closers,
+  closeQueues,
+  connectRedis,
+  createLogger,
+  FeatureStore,
+  type Logger,
+  Metrics,
+  observeQueues,
+  openHttpPort,
+  openQueues,
+  type RunFlags,
+  RunStore,
+  readSettings,
+  refuseUnknownVariables,
+  runProgram,
+  type Settings,
+  StorePool,
+  storeConfig,
+  UserError,
+  untilStopped,
+} from '@cutline/shared';
+import { Argument, Command } from 'commander';
+import { countListing } from './count-listing.ts';
+import { produce } from './produce.ts';
+import { lockRun } from './producer-lock.ts';
+import { resumeListing } from './resume-listing.ts';
+import { outputLocation, requestRun, resultsPrefix } from './run-request.ts';
+import { ManifestProgress } from './write-manifest.ts';
+
+const settingNames = ['redis', 'model', 'httpPort', 'httpHost', 's3PathStyle', 'logLevel'] as const;
+
+type ProducerSettings = Settings<(typeof settingNames)[number]>;
+type ProducerFlags = RunFlags & { resume?: boolean };
+
+await runProgram('producer', async () => {
+  refuseUnknownVariables(process.env);
+  const command = new Command('producer')
+    .description('Lists images, writes the manifest, enqueues them, and sees the run to its end.')
+    .version('0.1.0')
+    .addArgument(
+      new Argument('[source]', 'images: s3://bucket/prefix or a folder').default(
+        process.env.CUTLINE_SOURCE,
+        'CUTLINE_SOURCE',
+      ),
+    )
+    .option('--resume', 'go on with the run named by --run, from its manifest and parts');
+  addSettings(addRunFlags(command), settingNames).parse();
+  const settings = readSettings(command.opts(), settingNames);
+  const flags = command.opts<ProducerFlags>();
+  const source: string | undefined = command.processedArgs[0];
+
+  const log = createLogger({ process: 'producer', level: settings.logLevel });
+  const closers = new Closers();
+  const { stopped } = untilStopped();
+  const program = flags.dryRun
+    ? dryRun(source, flags, settings, closers)
+    : run(source, flags, settings, closers, log);
+  const stop = await Promise.race([program, stopped]).finally(() => closers.closeAll(log));
+  if (stop && 'signal' in stop) {
+    log.warn('stopped before the end: go on with "cutline resume"');
+    process.exit(stop.signal === 'SIGINT' ? 130 : 143);
+  }
+});
+
+/** Prints what a run would list, and writes nothing. */
+async function dryRun(
+  sourceText: string | undefined,
+  flags: ProducerFlags,
+  settings: ProducerSettings,
+  closers: Closers,
+): Promise<void> {
+  const stores = openStores(settings, closers);
+  const { source, selection } = await requestRun(sourceText, flags, bundleFolder(settings));
+  const store = await stores.open(source.store);
+  await store.check();
+  const exceptPrefix = flags.output ? resultsPrefix(source, outputLocation(flags)) : undefined;
+  const counts = await countListing({ store, prefix: source.prefix }, selection, { exceptPrefix });
+  process.stdout.write(`${JSON.stringify(counts)}\n`);
+}
+
+/** Starts or resumes a run, sees it to its end, and prints its summary as one JSON line. */
+async function run(
+  sourceText: string | undefined,
+  flags: ProducerFlags,
+  settings: ProducerSettings,
+  closers: Closers,
+  log: Logger,
+): Promise<void> {
+  const stores = openStores(settings, closers);
+  const output = outputLocation(flags);
+  const outputStore = await stores.open(output.store);
+  await outputStore.check();
+  const { run, runStore } = flags.resume
+    ? await resumedRun(flags.run, (name) => new RunStore(outputStore, output.prefix, name))
+    : await newRun(
+        await requestRun(sourceText, flags, bundleFolder(settings)),
+        (name) => new RunStore(outputStore, output.prefix, name),
+      );
+  const sourceStore = await stores.open(run.source.store);
+  await sourceStore.check();
+
+  const redis = await connectRedis(settings.redis);
+  closers.add('Redis', () => redis.disconnect());
+  const queues = openQueues(redis);
+  closers.add('queues', () => closeQueues(queues));
+  closers.add('lock', await lockRun(redis, run.run));
+
+  const metrics = new Metrics({ processMetrics: true });
+  const features = new FeatureStore(redis, { ttlMs: 1 });
+  const http = await openHttpPort({
+    host: settings.httpHost,
+    port: settings.httpPort,
+    metrics,
+    beforeScrape: () => observeQueues(metrics, { redis, queues, features }),
+    unhealthy: () => undefined,
+    ready: async () => {
+      await Promise.all([redis.ping(), stores.check()]);
+    },
+  });
+  closers.add('http', () => http.close());
+
+  await runStore.writeRun(run);
+  await runStore.deleteSummary();
+  log.info({ run: run.run, results: runStore.url, httpPort: http.port }, 'producing');
+  const source = { store: sourceStore, prefix: run.source.prefix };
+  const exceptPrefix = resultsPrefix(run.source, output);
+  const { images, batchSize } = run;
+  const listing =
+    images === null ? await resumeListing(runStore, run, source, { exceptPrefix }) : undefined;
+  const manifest =
+    images === null ? new ManifestProgress() : ManifestProgress.complete({ images, batchSize });
+  const { window } = flags;
+  const context = { runStore, run, output, queues, redis, manifest, window, listing, metrics, log };
+  const summary = await produce(context);
+  log.info({ run: run.run, captioned: summary.captioned, failed: summary.failed }, 'run finished');
+  process.stdout.write(`${JSON.stringify(summary)}\n`);
+}
+
+async function newRun(
+  run: Awaited<ReturnType<typeof requestRun>>,
+  open: (name: string) => RunStore,
+) {
+  const runStore = open(run.run);
+  if (await runStore.exists()) {
+    throw new UserError(
+      `There is a run "${run.run}" already at ${runStore.url}. Choose another --run, or go on ` +
+        `with it: cutline resume ${run.run}`,
+    );
+  }
+  return { run, runStore };
+}
+
+async function resumedRun(name: string | undefined, open: (name: string) => RunStore) {
+  if (!name) throw new UserError('Say which run to resume: --run <name>.');
+  const runStore = open(name);
+  const run = await runStore.readRun();
+  return { run: { ...run, generation: run.generation + 1 }, runStore };
+}
+
+function openStores(settings: ProducerSettings, closers: Closers): StorePool {
+  const stores = new StorePool(storeConfig(settings));
+  closers.add('stores', () => stores.close());
+  return stores;
+}
+
+function bundleFolder(settings: ProducerSettings): string {
+  return settings.model ?? defaultBundleFolder();
+}

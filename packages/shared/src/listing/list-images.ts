@@ -1,0 +1,113 @@
+import picomatch from 'picomatch';
+import type { ImageRef } from '../jobs.ts';
+import type { Selection } from '../run.ts';
+import type { ObjectStore } from '../stores/index.ts';
+import { type ListedKey, readKeys } from './read-keys.ts';
+
+/**
+ * The images of a run, in a stable order: S3's and a folder's is the byte order of keys; a list's
+ * is its own.
+ *
+ * Keys whose extension says that they are no images are yielded as skipped, so that the totals
+ * reconcile with the listing; everything else is for the encoder to judge by content.
+ */
+export async function* listImages(
+  source: { store: ObjectStore; prefix: string },
+  selection: Selection,
+  options: { exceptPrefix?: string | undefined } = {},
+): AsyncGenerator<ImageRef> {
+  const wanted = keyFilter(selection);
+  const { exceptPrefix } = options;
+  const images = (async function* () {
+    for await (const listed of listKeys(source, selection)) {
+      if (exceptPrefix !== undefined && listed.key.startsWith(exceptPrefix)) continue;
+      if (wanted(listed.key)) yield classify(listed);
+    }
+  })();
+  if (selection.sample) yield* drawSample(images, selection.sample);
+  else yield* takeFirst(images, selection.limit);
+}
+
+function listKeys(
+  { store, prefix }: { store: ObjectStore; prefix: string },
+  { keysFrom }: Selection,
+): AsyncIterable<ListedKey> {
+  return keysFrom === null ? listObjects(store, prefix) : readKeys(keysFrom, store);
+}
+
+async function* listObjects(store: ObjectStore, prefix: string): AsyncGenerator<ListedKey> {
+  for await (const object of store.list(prefix)) {
+    // Consoles make empty objects that stand for folders.
+    if (object.key.endsWith('/') && object.bytes === 0) continue;
+    yield object;
+  }
+}
+
+/** Globs without a slash match the last segment of a key; case is ignored. */
+function keyFilter({ include, exclude }: Selection): (key: string) => boolean {
+  const options = { dot: true, nocase: true, basename: true };
+  const included = include.length > 0 ? picomatch(include, options) : () => true;
+  const excluded = exclude.length > 0 ? picomatch(exclude, options) : () => false;
+  return (key) => included(key) && !excluded(key);
+}
+
+/**
+ * Extensions that are certainly not images: sidecars, documents, sound and video, archives.
+ * Anything else, known or not, is fetched and judged by its content.
+ */
+const otherExtensions = new Set(
+  (
+    'txt md csv tsv json jsonl ndjson xml xmp html htm yml yaml log ini db sqlite ds_store ' +
+    'doc docx xls xlsx ppt pptx odt mp3 wav flac ogg m4a mp4 mov avi mkv webm mpg mpeg ' +
+    'zip gz tar 7z rar md5 sha1 sha256 url lnk'
+  ).split(' '),
+);
+
+function classify({ key, etag, bytes, duplicate }: ListedKey): ImageRef {
+  const name = key.slice(key.lastIndexOf('/') + 1);
+  const extension = name.includes('.') ? name.slice(name.lastIndexOf('.') + 1).toLowerCase() : '';
+  const image = { key, etag: etag ?? null, bytes: bytes ?? null };
+  if (duplicate) return { ...image, skipped: 'duplicate' };
+  return otherExtensions.has(extension) ? { ...image, skipped: 'not-an-image' } : image;
+}
+
+async function* takeFirst(
+  images: AsyncIterable<ImageRef>,
+  limit: number | null,
+): AsyncGenerator<ImageRef> {
+  let taken = 0;
+  for await (const image of images) {
+    yield image;
+    if (!image.skipped) taken += 1;
+    if (taken === limit) return;
+  }
+}
+
+/** Reservoir sampling (Vitter 1985, algorithm R): one pass, memory for the sample only. */
+async function* drawSample(
+  images: AsyncIterable<ImageRef>,
+  { images: size, seed }: { images: number; seed: number },
+): AsyncGenerator<ImageRef> {
+  const random = seededRandom(seed);
+  const reservoir: { position: number; image: ImageRef }[] = [];
+  let position = 0;
+  for await (const image of images) {
+    if (image.skipped) continue;
+    const slot = position < size ? position : Math.floor(random() * (position + 1));
+    if (slot < size) reservoir[slot] = { position, image };
+    position += 1;
+  }
+  reservoir.sort((a, b) => a.position - b.position);
+  for (const { image } of reservoir) yield image;
+}
+
+/** Numbers in [0, 1), the same for the same seed (the generator "mulberry32"). */
+function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

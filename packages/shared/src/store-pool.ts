@@ -1,0 +1,31 @@
+import { type ObjectStore, openStore, type StoreConfig } from './stores/index.ts';
+
+/** The stores that jobs name, each opened once. */
+export class StorePool {
+  readonly #config: StoreConfig;
+  readonly #stores = new Map<string, Promise<ObjectStore>>();
+
+  constructor(config: StoreConfig = {}) {
+    this.#config = config;
+  }
+
+  /** @param url `s3://bucket` or `file:///folder`, without a prefix. */
+  open(url: string): Promise<ObjectStore> {
+    let store = this.#stores.get(url);
+    if (!store) {
+      store = openStore(url, this.#config);
+      this.#stores.set(url, store);
+    }
+    return store;
+  }
+
+  /** Throws when a store that was opened cannot be reached now. */
+  async check(): Promise<void> {
+    for (const store of this.#stores.values()) await (await store).check();
+  }
+
+  async close(): Promise<void> {
+    for (const store of this.#stores.values()) (await store).close();
+    this.#stores.clear();
+  }
+}

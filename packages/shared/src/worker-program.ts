@@ -1,0 +1,188 @@
+import type { Worker } from 'bullmq';
+import { Command } from 'commander';
+import type { Redis } from 'ioredis';
+import type { z } from 'zod';
+import { UserError } from './errors.ts';
+import { FeatureStore } from './feature-store.ts';
+import { openHttpPort } from './http-port.ts';
+import type { DecodeJob, EncodeJob } from './jobs.ts';
+import { Closers, runProgram, stopProcess, untilStopped } from './lifecycle.ts';
+import { createLogger, type Logger } from './logging.ts';
+import { Metrics, type QueueName } from './metrics.ts';
+import { observeQueues } from './observe-queues.ts';
+import { closeQueues, type JobHandler, openQueues, type Queues, startJobWorker } from './queues.ts';
+import { connectRedis } from './redis.ts';
+import {
+  addSettings,
+  readSettings,
+  refuseUnknownVariables,
+  type Settings,
+  storeConfig,
+} from './settings.ts';
+import { StorePool } from './store-pool.ts';
+
+/** Settings of every worker process. */
+const workerSettings = [
+  'redis',
+  'featuresRedis',
+  'model',
+  'backend',
+  'threads',
+  'httpPort',
+  'httpHost',
+  's3PathStyle',
+  'jobConcurrency',
+  'jobLockMs',
+  'fetchConcurrency',
+  'fetchAttempts',
+  'retryBaseMs',
+  'remainderDelayMs',
+  'imageBytesMax',
+  'imagePixelsMax',
+  'decodeTimeoutMs',
+  'featureBytesMax',
+  'featureTtlMs',
+  'shutdownMs',
+  'logLevel',
+] as const;
+
+export type WorkerSettings = Settings<(typeof workerSettings)[number]>;
+
+/** What a worker process hands to the part of it that knows its stage. */
+export interface WorkerContext {
+  settings: WorkerSettings;
+  redis: Redis;
+  queues: Queues;
+  features: FeatureStore;
+  stores: StorePool;
+  metrics: Metrics;
+  log: Logger;
+  /** What the stage opens is closed after the last batch in hand is finished. */
+  closers: Closers;
+  /** Stops the process: something is broken that no retry mends. */
+  fail: (error: unknown) => void;
+}
+
+/** A stage, ready to take jobs. */
+export interface WorkerStage<J> {
+  /** Id of the model that is loaded; jobs of another model are refused. */
+  model: string;
+  handle: JobHandler<J>;
+  /** Brings the stage's own gauges up to date before a scrape. */
+  beforeScrape?: () => void;
+  /** Called with the worker before it takes its first job: to hold it back at times. */
+  attach?: (worker: Worker) => void;
+}
+
+export interface WorkerProgram<J> {
+  name: string;
+  description: string;
+  queue: QueueName;
+  schema: z.ZodType<J>;
+  prepare: (context: WorkerContext) => Promise<WorkerStage<J>>;
+}
+
+/** A batch that takes longer than this without an end means that the process hangs. */
+const batchMsMax = 15 * 60_000;
+
+/**
+ * The life of a worker process, the same for both stages: read the settings, connect, let the
+ * stage load its model, serve metrics and health, take jobs until told to stop, finish what is in
+ * hand, close.
+ */
+export function runWorkerProgram<J extends EncodeJob | DecodeJob>(
+  program: WorkerProgram<J>,
+): Promise<void> {
+  return runProgram(program.name, async () => {
+    refuseUnknownVariables(process.env);
+    const command = new Command(program.name).description(program.description).version('0.1.0');
+    addSettings(command, workerSettings).parse();
+    const settings = readSettings(command.opts(), workerSettings);
+    await serve(program, settings);
+  });
+}
+
+async function serve<J extends EncodeJob | DecodeJob>(
+  program: WorkerProgram<J>,
+  settings: WorkerSettings,
+): Promise<void> {
+  const { name, queue, schema } = program;
+  const log = createLogger({ process: name, level: settings.logLevel });
+  const { stopped, fail } = untilStopped();
+  const closers = new Closers();
+  const metrics = new Metrics({ processMetrics: true });
+  metrics.featureBytesBudget.set(settings.featureBytesMax);
+
+  const redis = await connectRedis(settings.redis);
+  closers.add('Redis', () => redis.disconnect());
+  let featuresRedis = redis;
+  if (settings.featuresRedis) {
+    featuresRedis = await connectRedis(settings.featuresRedis);
+    closers.add('Redis for features', () => featuresRedis.disconnect());
+  }
+  const features = new FeatureStore(featuresRedis, { ttlMs: settings.featureTtlMs });
+  const queues = openQueues(redis);
+  closers.add('queues', () => closeQueues(queues));
+  const stores = new StorePool(storeConfig(settings));
+  closers.add('stores', () => stores.close());
+
+  const context = { settings, redis, queues, features, stores, metrics, log, closers, fail };
+  const stage = await program.prepare(context);
+
+  const inHand = new Map<symbol, number>();
+  const worker = startJobWorker<J>({
+    queue,
+    redis,
+    schema,
+    concurrency: settings.jobConcurrency,
+    lockMs: settings.jobLockMs,
+    metrics,
+    log,
+    onUserError: fail,
+    handle: async (job, jobContext) => {
+      refuseOtherModel(job, stage.model);
+      const token = Symbol(job.attempt);
+      inHand.set(token, Date.now());
+      try {
+        await stage.handle(job, jobContext);
+      } finally {
+        inHand.delete(token);
+      }
+    },
+  });
+  closers.add('worker', () => worker.close());
+  stage.attach?.(worker);
+
+  const http = await openHttpPort({
+    host: settings.httpHost,
+    port: settings.httpPort,
+    metrics,
+    beforeScrape: async () => {
+      stage.beforeScrape?.();
+      await observeQueues(metrics, { redis: featuresRedis, queues, features });
+    },
+    unhealthy: () => {
+      const oldest = Math.min(...inHand.values());
+      const ms = Date.now() - oldest;
+      return ms > batchMsMax
+        ? `a batch has been in hand for ${Math.round(ms / 1000)} s`
+        : undefined;
+    },
+    ready: async () => {
+      await Promise.all([redis.ping(), featuresRedis.ping(), stores.check()]);
+    },
+  });
+  closers.add('http', () => http.close());
+
+  worker.run().catch(fail);
+  log.info({ httpPort: http.port }, `ready: taking ${queue} jobs`);
+  await stopProcess(await stopped, { closers, deadlineMs: settings.shutdownMs, log });
+}
+
+function refuseOtherModel(job: EncodeJob | DecodeJob, loaded: string): void {
+  if (job.model === loaded) return;
+  throw new UserError(
+    `Run "${job.run}" wants model ${job.model}, but this worker has loaded ${loaded}. ` +
+      'Start its workers with the bundle of the run (--model); its batches stay in the queue.',
+  );
+}

@@ -1,0 +1,115 @@
+import { sep } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { openStore, parseLocation, parseObjectLocation } from '@cutline/shared';
+import { describe, expect, test } from 'vitest';
+
+const here = pathToFileURL(process.cwd()).href;
+
+describe('parseLocation', () => {
+  test.each([
+    ['s3://archive', 's3://archive', ''],
+    ['s3://archive/', 's3://archive', ''],
+    ['s3://archive/photos/2024', 's3://archive', 'photos/2024'],
+    ['s3://archive/photos/', 's3://archive', 'photos/'],
+    ['s3://archive//lead', 's3://archive', '/lead'],
+    ['S3://old.Bucket_name/a b+c%20?#d', 's3://old.Bucket_name', 'a b+c%20?#d'],
+    ['s3://archive/line\nbreak', 's3://archive', 'line\nbreak'],
+    ['./photos', `${here}/photos`, ''],
+    ['photos/', `${here}/photos`, ''],
+    ['.', here, ''],
+    ['./100% #1?', `${here}/100%25%20%231%3F`, ''],
+    ['/data/photos', 'file:///data/photos', ''],
+    ['/', 'file:///', ''],
+    ['file:///data/a%20b/', 'file:///data/a%20b', ''],
+    ['file:///data/M%C3%BCnchen', 'file:///data/M%C3%BCnchen', ''],
+    ['FILE:///data/../x', 'file:///x', ''],
+    ['C:photos', `${here}/C:photos`, ''],
+  ])('%j is %j and %j', (text, store, prefix) => {
+    expect(parseLocation(text)).toEqual({ store, prefix });
+  });
+
+  test.each([
+    '',
+    's3:',
+    's3://',
+    's3:///photos',
+    's3:archive',
+    's3://a b/photos',
+    's3://-archive',
+    'https://archive.s3.amazonaws.com/photos',
+    'gs://archive',
+    'file:photos',
+    'file://photos',
+    'file://host/photos',
+    'file:///a%2Fb',
+    'file:///a%00b',
+    'file:///a%ff',
+    'a\0b',
+  ])('refuses %j and says what a location looks like', (text) => {
+    expect(() => parseLocation(text)).toThrow(
+      expect.objectContaining({
+        name: 'UserError',
+        message: expect.stringMatching(/^".*expected s3:\/\/bucket, .*\.\/photos.*file:\/\/\//),
+      }),
+    );
+  });
+
+  test.each(['file:///a?b', 'file:///a#b'])('says how to write %j', (text) => {
+    expect(() => parseLocation(text)).toThrow('write "?" as %3F and "#" as %23');
+  });
+});
+
+describe('parseObjectLocation', () => {
+  test.each([
+    ['s3://archive/lists/keys.csv', 's3://archive', 'lists/keys.csv'],
+    ['keys.csv', here, 'keys.csv'],
+    [`..${sep}lists/my keys.csv`, pathToFileURL('../lists').href, 'my keys.csv'],
+    ['file:///data/my%20keys.csv', 'file:///data', 'my keys.csv'],
+    ['/keys.csv', 'file:///', 'keys.csv'],
+  ])('%j is %j and %j', (text, store, key) => {
+    expect(parseObjectLocation(text)).toEqual({ store, key });
+  });
+
+  test.each(['s3://archive', 's3://archive/', 's3://archive/lists/', '/'])(
+    'refuses %j, which names no object',
+    (text) => {
+      expect(() => parseObjectLocation(text)).toThrow(
+        expect.objectContaining({ name: 'UserError', message: expect.stringContaining(text) }),
+      );
+    },
+  );
+});
+
+describe('openStore', () => {
+  test('takes whole stores only', async () => {
+    await expect(openStore('s3://archive/photos')).rejects.toMatchObject({
+      name: 'UserError',
+      message:
+        '"s3://archive/photos" is not a whole store: expected "s3://archive", without a prefix.',
+    });
+  });
+
+  test.each([
+    [{ endpoint: 'localhost:9000' }, 'endpoint'],
+    [{ endpoint: 'ftp://localhost' }, 'endpoint'],
+    [{ requestTimeoutMs: 0 }, 'requestTimeoutMs'],
+    [{ bucket: 'x' }, 'bucket'],
+  ])('refuses the configuration %j in one line', async (config, named) => {
+    await expect(openStore('s3://archive', config as object)).rejects.toMatchObject({
+      name: 'UserError',
+      message: expect.stringMatching(new RegExp(`^.*${named}.*$`)),
+    });
+  });
+
+  test('refuses an endpoint of the environment that is no URL', async () => {
+    process.env.AWS_ENDPOINT_URL_S3 = 'localhost:9000';
+    try {
+      await expect(openStore('s3://archive')).rejects.toMatchObject({
+        name: 'UserError',
+        message: expect.stringContaining('AWS_ENDPOINT_URL_S3'),
+      });
+    } finally {
+      delete process.env.AWS_ENDPOINT_URL_S3;
+    }
+  });
+});
