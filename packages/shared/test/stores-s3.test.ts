@@ -345,8 +345,12 @@ describe('with a server that answers by hand', () => {
       endpoint: endpoint().replace('127.0.0.1', 'localhost'),
       pathStyle: false,
     });
-    await virtual.get('k').catch(() => undefined); // "archive.localhost" need not resolve
-    expect(host ?? 'archive.localhost').toMatch(/^archive\.localhost/);
+    // Not every resolver knows names below localhost; one that does not says which it was asked.
+    const failure = await virtual.get('k').then(
+      () => undefined,
+      (error: Error) => (error.cause as { hostname?: string }).hostname,
+    );
+    expect(host ?? failure).toMatch(/^archive\.localhost/);
     virtual.close();
   });
 
