@@ -1,0 +1,130 @@
+import { Metrics } from '@cutline/shared';
+import { describe, expect, test } from 'vitest';
+import {
+  infraExpressions,
+  metricNamesInInfra,
+  metricOfSeries,
+  readAlerts,
+  readDashboard,
+} from './support/infra-metrics.ts';
+import { parsePromQl } from './support/promql.ts';
+
+/** The dashboard and the alerts, held against the metrics that the programs export. */
+
+/** What prom-client's metrics have besides what it declares. */
+interface Metric {
+  name: string;
+  type: 'counter' | 'gauge' | 'histogram';
+  labelNames: string[];
+}
+
+const { registry } = new Metrics({ processMetrics: true });
+const metrics = new Map(
+  (registry.getMetricsAsArray() as unknown as Metric[]).map((metric) => [metric.name, metric]),
+);
+
+/** Series that Prometheus makes by itself, with the labels that it gives them. */
+const ownSeries = new Map([
+  ['up', []],
+  ['ALERTS', ['alertname', 'alertstate', 'severity']],
+]);
+/** Every process reports these alike. */
+const sharedFacts = [
+  'cutline_queue_jobs',
+  'cutline_queue_oldest_job_seconds',
+  'cutline_feature_bytes',
+  'cutline_feature_bytes_budget',
+  'cutline_redis_memory_bytes',
+];
+const targetLabels = ['job', 'instance'];
+
+/** The labels that a series has, or undefined when there is no such series. */
+function labelsOf(series: string): string[] | undefined {
+  const own = ownSeries.get(series);
+  if (own) return [...own, ...targetLabels];
+  const exact = metrics.get(series);
+  if (exact && exact.type !== 'histogram') return [...exact.labelNames, ...targetLabels];
+  const histogram = metrics.get(metricOfSeries(series));
+  if (histogram?.type !== 'histogram' || exact) return undefined;
+  const le = series.endsWith('_bucket') ? ['le'] : [];
+  return [...histogram.labelNames, ...le, ...targetLabels];
+}
+
+describe.each(infraExpressions())('$where', ({ expression }) => {
+  const query = parsePromQl(expression);
+
+  test('names only metrics and labels that exist', () => {
+    for (const { series, labels } of query.selectors) {
+      const known = labelsOf(series);
+      expect(known, `series ${series}`).toBeDefined();
+      expect(known, `labels of ${series}`).toEqual(expect.arrayContaining(labels));
+    }
+    const known = query.selectors.flatMap(({ series }) => labelsOf(series) ?? []);
+    expect([...known, ...query.madeLabels]).toEqual(expect.arrayContaining(query.groupingLabels));
+  });
+
+  test('reads counters as rates', () => {
+    // They restart from 0 with their process, so that their values mean nothing by themselves.
+    const counters = query.selectors.filter(
+      ({ series }) => metrics.get(series)?.type === 'counter',
+    );
+    for (const { series, rangeFunction } of counters) {
+      expect(['rate', 'increase'], series).toContain(rangeFunction);
+    }
+  });
+
+  test('reads facts about the whole system once, and not once a process', () => {
+    for (const { series, aggregation } of query.selectors) {
+      if (sharedFacts.includes(series)) expect(aggregation, series).toBe('max');
+    }
+  });
+});
+
+test('every metric of Cutline is on the dashboard', () => {
+  const own = [...metrics.keys()].filter((name) => name.startsWith('cutline_'));
+  expect(metricNamesInInfra()).toEqual(own.toSorted());
+});
+
+describe('the dashboard', () => {
+  const { panels, uid, schemaVersion } = readDashboard();
+  const queried = panels.filter((panel) => panel.type !== 'row');
+
+  test('has what Grafana and its links rely on', () => {
+    expect(uid).toBe('cutline');
+    expect(schemaVersion).toBeGreaterThanOrEqual(39);
+    expect(new Set(panels.map((panel) => panel.id)).size).toBe(panels.length);
+    expect(queried.length).toBeGreaterThan(20);
+  });
+
+  test.each(queried.map((panel) => [panel.title, panel] as const))('%s', (_, panel) => {
+    // Long enough to say what a bad picture means and what to do.
+    expect(panel.description?.length).toBeGreaterThan(80);
+    expect(panel.fieldConfig?.defaults.unit).toBeTruthy();
+    expect(panel.targets?.length).toBeGreaterThan(0);
+    for (const { uid } of [panel, ...(panel.targets ?? [])].map(
+      (each) => each.datasource ?? { uid: '' },
+    )) {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's notation for a variable.
+      expect(uid).toBe('${datasource}');
+    }
+  });
+
+  test('has panels that lie side by side', () => {
+    const taken = new Set<string>();
+    for (const { title, gridPos } of panels) {
+      expect(gridPos.x + gridPos.w, title).toBeLessThanOrEqual(24);
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y += 1) {
+          expect(taken, `${title} overlaps another panel`).not.toContain(`${x},${y}`);
+          taken.add(`${x},${y}`);
+        }
+      }
+    }
+  });
+});
+
+test.each(readAlerts())('alert $alert says how bad it is, what is wrong and what to do', (rule) => {
+  expect(['warning', 'critical']).toContain(rule.labels.severity);
+  expect(rule.annotations.summary).toContain('{{');
+  expect(rule.annotations.description.length).toBeGreaterThan(80);
+});
