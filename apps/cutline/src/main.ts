@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { addCaption } from './commands/caption.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addModel } from './commands/model.ts';
+import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
 import { addRetry } from './commands/retry.ts';
 import { addRun } from './commands/run.ts';
@@ -27,6 +28,7 @@ await runProgram('cutline', async () => {
   addCaption(program);
   addRun(program);
   addStatus(program);
+  addResults(program);
   addResume(program);
   addRetry(program);
   addGallery(program);

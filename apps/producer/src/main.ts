@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { defaultBundleFolder } from '@cutline/inference';
 import {
   addRunFlags,
@@ -92,6 +93,7 @@ async function run(
 ): Promise<void> {
   const stores = openStores(settings, closers);
   const output = outputLocation(flags);
+  await createOutputFolder(output.store);
   const outputStore = await stores.open(output.store);
   await outputStore.check();
   const { run, runStore } = flags.resume
@@ -159,6 +161,11 @@ async function resumedRun(name: string | undefined, open: (name: string) => RunS
   const runStore = open(name);
   const run = await runStore.readRun();
   return { run: { ...run, generation: run.generation + 1 }, runStore };
+}
+
+/** A missing folder is made; a missing parent is more likely a disk that is not mounted. */
+async function createOutputFolder(storeUrl: string): Promise<void> {
+  if (storeUrl.startsWith('file:')) await mkdir(new URL(storeUrl)).catch(() => {});
 }
 
 function openStores(settings: ProducerSettings, closers: Closers): StorePool {

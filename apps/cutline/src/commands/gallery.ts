@@ -4,13 +4,13 @@ import {
   type CaptionedRow,
   type ObjectStore,
   type PartRow,
-  type RunStore,
   StoreError,
   wholeNumber,
 } from '@cutline/shared';
 import type { Command } from 'commander';
 import { formatCount } from '../format.ts';
 import { makeThumbnail, type Thumbnail, writeGallery } from '../gallery/index.ts';
+import { readRows } from '../read-rows.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 
 export function addGallery(program: Command): void {
@@ -35,7 +35,7 @@ export function addGallery(program: Command): void {
           created: request.created,
           finished: summary?.finished,
           totals: summary ?? { images: request.images ?? 0, captioned: 0, skipped: 0, failed: 0 },
-          rows: readRows(run),
+          rows: flatten(readRows(run)),
           thumbnail: (row) => readThumbnail(source, row),
         },
         page,
@@ -46,10 +46,9 @@ export function addGallery(program: Command): void {
   });
 }
 
-/** Every row of a run, in batch order, a part at a time. */
-async function* readRows(run: RunStore): AsyncGenerator<PartRow> {
-  const parts = [...(await run.listParts()).entries()].toSorted(([a], [b]) => a - b);
-  for (const part of parts.flatMap(([, names]) => names)) yield* await run.readPart(part);
+/** The rows one by one. */
+async function* flatten(parts: AsyncIterable<PartRow[]>): AsyncGenerator<PartRow> {
+  for await (const rows of parts) yield* rows;
 }
 
 /** undefined where the image that was captioned is no longer there. */
