@@ -1,0 +1,170 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { connectRedis, readSettings, refuseUnknownVariables, settings } from '@cutline/shared';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { readCompose } from './support/infra-compose.ts';
+import { readAlerts } from './support/infra-metrics.ts';
+import { startRedis } from './support/redis-server.ts';
+
+/** compose.yaml, held against the programs it starts and the files it mounts. */
+
+const compose = readCompose('compose.yaml');
+const services = Object.entries(compose.services);
+const programs = services.filter(([, service]) => service.image === 'cutline');
+const named = (name: string) => {
+  const service = compose.services[name];
+  if (!service) throw new Error(`compose.yaml has no service ${name}`);
+  return service;
+};
+const infraFile = (path: string) => fileURLToPath(new URL(`../infra/${path}`, import.meta.url));
+
+/** Variables that the AWS SDK and TensorFlow read by themselves. */
+const othersVariables = [
+  'AWS_ENDPOINT_URL_S3',
+  'AWS_REGION',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'TF_FORCE_GPU_ALLOW_GROWTH',
+];
+
+test('has every program of the pipeline, and what it stands on', () => {
+  expect(programs.map(([name]) => name).toSorted()).toEqual([
+    'cutline',
+    'decoder-worker',
+    'encoder-worker',
+    'producer',
+  ]);
+  expect(Object.keys(compose.services)).toEqual(
+    expect.arrayContaining(['redis', 's3', 'buckets', 'upload', 'prometheus', 'grafana']),
+  );
+});
+
+describe.each([...programs, ...Object.entries(readCompose('compose.gpu.yaml').services)])(
+  '%s',
+  (_, { environment = {} }) => {
+    test('is given variables that the programs know', () => {
+      const known = [...Object.values(settings).map((setting) => setting.env), ...othersVariables];
+      const others = Object.keys(environment).filter((name) => !name.startsWith('CUTLINE_'));
+      expect(known).toEqual(expect.arrayContaining(others));
+      expect(() => refuseUnknownVariables(environment as NodeJS.ProcessEnv)).not.toThrow();
+    });
+
+    test('is given values that the programs accept', () => {
+      for (const [name, { env }] of Object.entries(settings)) {
+        const value = environment[env];
+        if (typeof value === 'string') {
+          readSettings({ [name]: value }, [name as keyof typeof settings]);
+        }
+      }
+    });
+  },
+);
+
+describe.each(services)('%s', (_, service) => {
+  test('has an image of one version', () => {
+    if (service.build) return;
+    expect(service.image).toMatch(/:v?\d+\.\d+\.\d+(-[\w.]+)?$/);
+  });
+
+  test('waits for what can come', () => {
+    for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
+      if (condition === 'service_healthy') expect(named(other).healthcheck?.test).toBeDefined();
+      else expect(named(other)).toBeDefined();
+    }
+  });
+
+  test('is reached from this machine alone, and mounts what exists', () => {
+    for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+    for (const volume of service.volumes ?? []) {
+      const [source = ''] = volume.split(':');
+      if (source.startsWith('.')) expect(existsSync(infraFile(source)), source).toBe(true);
+      else expect(compose.volumes).toHaveProperty(source);
+    }
+  });
+});
+
+describe('redis', () => {
+  const args = named('redis').command?.slice(1) ?? [];
+  const after = (flag: string) => args[args.indexOf(flag) + 1];
+
+  test('starts with these arguments, and is fit for queues', async () => {
+    const server = await startRedis({ args });
+    try {
+      const redis = await connectRedis(server.url);
+      const config = async (name: string) => (await redis.config('GET', name))[1];
+      expect(await config('maxmemory')).toBe(String(maxmemoryBytes()));
+      expect(await config('maxmemory-policy')).toBe('noeviction');
+      expect(await config('save')).toBe('');
+      expect(await config('appendonly')).toBe('no');
+      redis.disconnect();
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test('has twice the room that features may take', () => {
+    for (const name of ['encoder-worker', 'decoder-worker']) {
+      const budget = Number(named(name).environment?.CUTLINE_FEATURE_BYTES_MAX);
+      expect(budget * 2).toBe(maxmemoryBytes());
+    }
+  });
+
+  test('has the memory that the alert about it knows of', () => {
+    const alert = readAlerts().find((rule) => rule.alert === 'CutlineRedisMemoryHigh');
+    expect(alert?.expr).toContain(String(maxmemoryBytes()));
+  });
+
+  function maxmemoryBytes(): number {
+    const gigabytes = /^(\d+)gb$/.exec(after('--maxmemory') ?? '')?.[1];
+    return Number(gigabytes) * 1024 ** 3;
+  }
+});
+
+test('workers may finish what they have in hand', () => {
+  for (const name of ['encoder-worker', 'decoder-worker']) {
+    const { stop_grace_period = '', environment } = named(name);
+    const graceMs = Number.parseInt(stop_grace_period, 10) * 1000;
+    expect(graceMs).toBeGreaterThan(Number(environment?.CUTLINE_SHUTDOWN_MS));
+  }
+});
+
+describe('Prometheus', () => {
+  const { scrape_configs } = parse(readFileSync(infraFile('prometheus/prometheus.yml'), 'utf8'));
+
+  test('looks for every long-running program under its name and port', () => {
+    const found = scrape_configs.flatMap((job: { job_name: string; dns_sd_configs?: object[] }) =>
+      (job.dns_sd_configs ?? []).map((dns) => ({ job: job.job_name, ...dns })),
+    );
+    expect(found).toEqual(
+      ['producer', 'encoder-worker', 'decoder-worker'].map((name) => ({
+        job: name,
+        names: [name],
+        type: 'A',
+        port: Number(settings.httpPort.default),
+        refresh_interval: '10s',
+      })),
+    );
+    for (const { job } of found) expect(named(job).image).toBe('cutline');
+  });
+
+  test('is where Grafana looks, at the interval that Grafana assumes', () => {
+    const { datasources } = parse(
+      readFileSync(infraFile('grafana/provisioning/datasources/prometheus.yaml'), 'utf8'),
+    );
+    expect(datasources[0].url).toBe('http://prometheus:9090');
+    const { global } = parse(readFileSync(infraFile('prometheus/prometheus.yml'), 'utf8'));
+    expect(datasources[0].jsonData.timeInterval).toBe(global.scrape_interval);
+  });
+});
+
+test('Grafana finds the dashboard where its volumes put it', () => {
+  const { environment, volumes } = named('grafana');
+  const mount = volumes?.find((volume) => volume.startsWith('./grafana/dashboards:'));
+  const folder = mount?.split(':')[1];
+  const { providers } = parse(
+    readFileSync(infraFile('grafana/provisioning/dashboards/cutline.yaml'), 'utf8'),
+  );
+  expect(providers[0].options.path).toBe(folder);
+  expect(environment?.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH).toBe(`${folder}/cutline.json`);
+});

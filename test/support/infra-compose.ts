@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+
+/** compose.yaml and what is laid over it, read as Docker Compose reads them. */
+
+const infra = new URL('../../infra/', import.meta.url);
+
+export interface Service {
+  image: string;
+  build?: { context: string; dockerfile: string };
+  command?: string[];
+  entrypoint?: string[];
+  environment?: Record<string, string | null>;
+  ports?: string[];
+  volumes?: string[];
+  depends_on?: Record<string, { condition: string }>;
+  healthcheck?: { test?: string[]; disable?: boolean };
+  stop_grace_period?: string;
+}
+
+export interface Compose {
+  services: Record<string, Service>;
+  volumes?: Record<string, null>;
+}
+
+export function readCompose(file: 'compose.yaml' | 'compose.gpu.yaml'): Compose {
+  const reset = { tag: '!reset', resolve: () => undefined };
+  const text = withDefaults(readFileSync(new URL(file, infra), 'utf8'));
+  return parse(text, { merge: true, customTags: [reset] });
+}
+
+/** `${NAME:-default}` gives the default, as where NAME is not set; `$$` is a plain `$`. */
+function withDefaults(text: string): string {
+  return text.replace(/\$\{\w+:-([^}]*)\}/g, '$1').replaceAll('$$', '$');
+}
