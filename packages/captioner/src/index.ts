@@ -19,7 +19,7 @@ export type {
 export { decoderFamilies } from './decoders/index.ts';
 export type { EncoderFamily } from './encoders/encoder-family.ts';
 export { encoderFamilies } from './encoders/index.ts';
-export { type MobileNetV2Sizes, mobileNetV2Sizes } from './encoders/mobilenet-v2.ts';
+export { type MobileNetV2Sizes, mobileNetV2, mobileNetV2Sizes } from './encoders/mobilenet-v2.ts';
 export { type Normalisation, normalise } from './encoders/normalise.ts';
 export { backends, type ChosenEngine, createEngine } from './engines/create-engine.ts';
 export type {

@@ -88,5 +88,8 @@ function parseHeader(bytes: Uint8Array, name: string) {
 function floatsAt(bytes: Uint8Array, offset: number, count: number): Float32Array {
   const start = bytes.byteOffset + offset;
   if (start % 4 === 0) return new Float32Array(bytes.buffer, start, count);
-  return new Float32Array(bytes.slice(offset, offset + 4 * count).buffer);
+  // Not `bytes.slice`: that of a Buffer is another view of the same unaligned memory.
+  const aligned = new Float32Array(count);
+  new Uint8Array(aligned.buffer).set(bytes.subarray(offset, offset + 4 * count));
+  return aligned;
 }

@@ -28,8 +28,6 @@ export interface TensorOps<T> {
   /** Elementwise; shapes broadcast from the right, as everywhere. */
   add(a: T, b: T): T;
   mul(a: T, b: T): T;
-  relu(x: T): T;
-  relu6(x: T): T;
   tanh(x: T): T;
   sigmoid(x: T): T;
 
@@ -44,7 +42,6 @@ export interface TensorOps<T> {
   transpose(x: T, permutation: readonly number[]): T;
   /** `count` equal pieces along the last axis. */
   split(x: T, count: number): T[];
-  concat(xs: readonly T[], axis: number): T;
   /** Rows of `x` along its first axis: `indices [N]` int32 → `[N,...]`. */
   gather(x: T, indices: T): T;
   /** The `count` largest of each row of `x [R,C]`, largest first; of equals the lower index. */

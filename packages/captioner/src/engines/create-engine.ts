@@ -18,7 +18,8 @@ export interface ChosenEngine {
 }
 
 /**
- * Starts a backend, or the best that loads. Call it once in a thread.
+ * Starts a backend, or the best that loads. A thread has one backend: TensorFlow.js keeps the one
+ * in use in a global.
  *
  * @throws Error that says why, when the backend (with `auto`: every one) does not load.
  */

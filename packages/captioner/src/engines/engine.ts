@@ -28,11 +28,12 @@ export interface Encoder {
   /** `[L,D]` */
   readonly featuresShape: readonly [locations: number, channels: number];
   /**
-   * `pixels [B,H,W,3]` sRGB bytes of `count` (B) images → features `[B,L,D]`.
+   * `pixels [B,H,W,3]` of `count` (B) images, sRGB in 0..255 → features `[B,L,D]`. Pixels are
+   * bytes; fractions serve those who compare with other implementations.
    *
    * @throws RangeError when `pixels` is not as long as `count` says.
    */
-  encode(pixels: Uint8Array, count: number): Promise<Float32Array>;
+  encode(pixels: Uint8Array | Float32Array, count: number): Promise<Float32Array>;
   dispose(): void;
 }
 

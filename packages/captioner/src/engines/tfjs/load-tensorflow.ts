@@ -18,7 +18,13 @@ export async function loadTensorflow(): Promise<Engine> {
       await tf.ready();
       tf.enableProdMode();
       const description = `TensorFlow ${tf.version.tfjs}, ${name}`;
-      return createTfjsEngine(tf, new TfjsOps(tf), 'tensorflow', description);
+      return createTfjsEngine({
+        tf,
+        ops: new TfjsOps(tf),
+        backend: 'tensorflow',
+        description,
+        encodeBatchMax: Infinity,
+      });
     } catch (error) {
       problems.push(`${name}: ${firstLine(error)}`);
     }

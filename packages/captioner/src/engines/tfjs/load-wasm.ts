@@ -13,7 +13,14 @@ export async function loadWasm(): Promise<Engine> {
   tf.enableProdMode();
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   const description = `TensorFlow.js ${version_wasm}, WebAssembly${simd ? ' with SIMD' : ''}, 1 thread`;
-  return createTfjsEngine(tf, new WasmOps(tf), 'wasm', description);
+  return createTfjsEngine({
+    tf,
+    ops: new WasmOps(tf),
+    backend: 'wasm',
+    description,
+    // One thread gains nothing from larger batches, and WebAssembly's memory never shrinks.
+    encodeBatchMax: 8,
+  });
 }
 
 /**

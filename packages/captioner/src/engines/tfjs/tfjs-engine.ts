@@ -4,12 +4,22 @@ import { createDecoder } from './tfjs-decoder.ts';
 import { createEncoder } from './tfjs-encoder.ts';
 import type { Tf, TfjsOps } from './tfjs-ops.ts';
 
-export function createTfjsEngine(
-  tf: Tf,
-  ops: TfjsOps,
-  backend: Backend,
-  description: string,
-): Engine {
+export interface TfjsBackend {
+  tf: Tf;
+  ops: TfjsOps;
+  backend: Backend;
+  description: string;
+  /** Images that the encoder computes at a time. */
+  encodeBatchMax: number;
+}
+
+export function createTfjsEngine({
+  tf,
+  ops,
+  backend,
+  description,
+  encodeBatchMax,
+}: TfjsBackend): Engine {
   const loaded: { dispose(): void }[] = [];
   const own = <Model extends { dispose(): void }>(model: Model): Model => {
     loaded.push(model);
@@ -18,7 +28,7 @@ export function createTfjsEngine(
   return {
     backend,
     description,
-    loadEncoder: async (bundle) => own(createEncoder(tf, ops, bundle)),
+    loadEncoder: async (bundle) => own(createEncoder(tf, ops, bundle, encodeBatchMax)),
     loadDecoder: async (bundle) => own(createDecoder(tf, ops, bundle)),
     dispose() {
       for (const model of loaded.splice(0)) model.dispose();

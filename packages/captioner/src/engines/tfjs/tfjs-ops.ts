@@ -57,14 +57,6 @@ export class TfjsOps implements TensorOps<Tensor> {
     return this.tf.mul(a, b);
   }
 
-  relu(x: Tensor): Tensor {
-    return this.tf.relu(x);
-  }
-
-  relu6(x: Tensor): Tensor {
-    return this.tf.relu6(x);
-  }
-
   tanh(x: Tensor): Tensor {
     return this.tf.tanh(x);
   }
@@ -95,10 +87,6 @@ export class TfjsOps implements TensorOps<Tensor> {
 
   split(x: Tensor, count: number): Tensor[] {
     return this.tf.split(x, count, -1);
-  }
-
-  concat(xs: readonly Tensor[], axis: number): Tensor {
-    return this.tf.concat([...xs], axis);
   }
 
   gather(x: Tensor, indices: Tensor): Tensor {

@@ -1,0 +1,48 @@
+/** How an engine starts, seen from a process of its own. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const run = async (program: string) => {
+  const args = ['--input-type=module', '--eval', program];
+  return promisify(execFile)(process.execPath, args, { cwd: import.meta.dirname });
+};
+
+describe('createEngine', () => {
+  it('is what loads TensorFlow.js: importing the package does not', async () => {
+    const { stdout } = await run(`
+      import { createRequire } from 'node:module';
+      import { createEngine } from '@cutline/captioner';
+      const loaded = () =>
+        Object.keys(createRequire(import.meta.url).cache).some((file) => file.includes('tfjs'));
+      const before = loaded();
+      await createEngine('wasm');
+      console.log(JSON.stringify([before, loaded()]));
+    `);
+    expect(JSON.parse(stdout)).toEqual([false, true]);
+  });
+
+  it('prints nothing, and leaves it to the process how it fails', async () => {
+    const { stdout, stderr } = await run(`
+      import { createEngine } from '@cutline/captioner';
+      const { engine, reason } = await createEngine('auto');
+      if (engine.description === '' || reason === '') process.exitCode = 1;
+      if (process.listenerCount('unhandledRejection') > 0) process.exitCode = 2;
+      if (process.listenerCount('uncaughtException') > 0) process.exitCode = 3;
+    `);
+    expect({ stdout, stderr }).toEqual({ stdout: '', stderr: '' });
+  });
+
+  it('says which backend auto took, and why not a better one', async () => {
+    const { stdout } = await run(`
+      import { createEngine } from '@cutline/captioner';
+      const { engine, reason } = await createEngine('auto');
+      console.log(JSON.stringify([engine.backend, engine.description, reason]));
+    `);
+    const [backend, description, reason] = JSON.parse(stdout) as [string, string, string];
+    if (backend === 'wasm') {
+      expect(description).toMatch(/^TensorFlow\.js 4\.\d+\.\d+, WebAssembly with SIMD, 1 thread$/);
+      expect(reason).toMatch(/tensorflow: .*@tensorflow\/tfjs-node/);
+    } else expect(reason).toBe('the best there is');
+  });
+});

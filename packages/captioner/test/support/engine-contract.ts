@@ -1,0 +1,317 @@
+/**
+ * What every engine has to do. One file a backend calls this, because a thread has one backend; a
+ * backend that does not load shows as a skipped test that says why and how to install it.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import {
+  type Backend,
+  createCaptioner,
+  createEngine,
+  type Engine,
+  type ModelBundle,
+  modelBundleFiles,
+  parseModelBundle,
+  parseSafetensors,
+  searchCaptions,
+} from '@cutline/captioner';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, describe, expect, it } from 'vitest';
+import { referenceDecoders } from './reference-decoders.ts';
+import { referenceMobileNetV2 } from './reference-mobilenet.ts';
+import { searchExhaustively } from './reference-search.ts';
+import { encoderSizes, familyNames, randomBytes, randomFloats, tinyBundle } from './tiny-model.ts';
+
+const words = ['a', 'dog', 'runs', 'in', 'water', 'snow', 'on', 'the', 'beach', 'two'];
+
+export async function describeEngine(backend: Backend): Promise<void> {
+  let engine: Engine;
+  try {
+    engine = (await createEngine(backend)).engine;
+  } catch (error) {
+    it.skip(`NOT TESTED: ${(error as Error).message}`, () => {});
+    return;
+  }
+  afterAll(() => engine.dispose());
+  describe('golden values of the shipped bundle', () => describeGoldenValues(engine));
+  describe('the encoder', () => describeEncoder(engine));
+  describe.each(familyNames)('the decoder %s', (family) => describeDecoder(engine, family));
+  describe('memory', () => describeMemory(engine));
+}
+
+function describeGoldenValues(engine: Engine): void {
+  const golden = parseSafetensors(
+    readFileSync(new URL('../fixtures/golden-pattern.safetensors', import.meta.url)),
+    'golden-pattern.safetensors',
+  );
+  const valuesOf = (name: string) => golden.get(name)?.data as Float32Array;
+  const features = channelsLast(valuesOf('features'), 2, 49, 1280);
+
+  it('are reproduced to 1e-3: features', async () => {
+    const encoder = await engine.loadEncoder(readShippedBundle());
+    // As the fixture was made: v[i] over the flat index, here in 0..255 before normalisation.
+    const pixels = Float32Array.from(
+      { length: 2 * 224 * 224 * 3 },
+      (_, i) => 255 * (0.25 * (Math.sin(0.0137 * i) + Math.sin(0.00071 * i)) + 0.5),
+    );
+    expect(largestDifference(await encoder.encode(pixels, 2), features)).toBeLessThan(1e-3);
+    encoder.dispose();
+  });
+
+  it('are reproduced to 1e-3: log-probabilities and attention', async () => {
+    const decoder = await engine.loadDecoder(readShippedBundle());
+    const V = decoder.vocabulary.words.length;
+    const session = await decoder.start(features, 2);
+    for (const [t, token] of [1, 4, 100].entries()) {
+      const { values, indices, attention } = await session.step({
+        images: 2,
+        width: 1,
+        tokens: Int32Array.of(token, token),
+        parents: Int32Array.of(0, 1),
+        scores: new Float32Array(2),
+        penalties: new Float32Array(V),
+        count: V,
+        attention: true,
+      });
+      for (const image of [0, 1]) {
+        const at = image * 3 + t;
+        const logProbs = byIndex(values, indices, image, V);
+        const expected = valuesOf('logProbs').subarray(at * V, (at + 1) * V);
+        expect(largestDifference(logProbs, expected)).toBeLessThan(1e-3);
+        const looked = valuesOf('attention').subarray(at * 49, (at + 1) * 49);
+        expect(largestDifference(attention?.[image] as Float32Array, looked)).toBeLessThan(1e-3);
+      }
+    }
+    session.dispose();
+    decoder.dispose();
+  });
+}
+
+function describeEncoder(engine: Engine): void {
+  const bundle = tinyBundle('lrcn', words);
+
+  it('agrees with loops written out, on sizes that are odd on the way', async () => {
+    const encoder = await engine.loadEncoder(bundle);
+    const pixels = randomBytes(2 * 12 * 10 * 3, 4);
+    const features = await encoder.encode(pixels, 2);
+    const { mean, std } = bundle.description.preprocessing;
+    const expected = [0, 1].flatMap((image) => {
+      const data = Float64Array.from(pixels.subarray(image * 360, (image + 1) * 360), (byte, i) => {
+        return (byte / 255 - (mean[i % 3] as number)) / (std[i % 3] as number);
+      });
+      const normalised = { height: 12, width: 10, channels: 3, data };
+      return [...referenceMobileNetV2(bundle.encoder, encoderSizes.stages, normalised)];
+    });
+    expect(features.some((value) => value > 0 && value < 6)).toBe(true);
+    expect(largestDifference(features, expected)).toBeLessThan(1e-4);
+    encoder.dispose();
+  });
+
+  it('does not depend on how images are batched', async () => {
+    const encoder = await engine.loadEncoder(bundle);
+    const pixels = randomBytes(21 * 360, 5);
+    const together = await encoder.encode(pixels, 21);
+    for (let image = 0; image < 21; image++) {
+      const alone = await encoder.encode(pixels.subarray(image * 360, (image + 1) * 360), 1);
+      const same = together.subarray(image * 45, (image + 1) * 45);
+      expect(largestDifference(alone, same)).toBeLessThan(1e-5);
+    }
+    expect(await encoder.encode(new Uint8Array(0), 0)).toEqual(new Float32Array(0));
+    encoder.dispose();
+  });
+
+  it('refuses pixels of another size', async () => {
+    const encoder = await engine.loadEncoder(bundle);
+    await expect(encoder.encode(new Uint8Array(359), 1)).rejects.toThrow(
+      'pixels [1,12,10,3] should have 360 values, and has 359',
+    );
+    encoder.dispose();
+  });
+}
+
+function describeDecoder(engine: Engine, family: string): void {
+  const bundle = tinyBundle(family, words, 3);
+  const V = bundle.vocabulary.words.length;
+  const reference = referenceDecoders[family] as (typeof referenceDecoders)[string];
+  const features = randomFloats(3 * 45, 6);
+  const featuresOf = (image: number) =>
+    Array.from({ length: 9 }, (_, l) => [
+      ...features.subarray(image * 45 + l * 5, image * 45 + (l + 1) * 5),
+    ]);
+
+  it('agrees with its equations, also when rows are reordered and images leave', async () => {
+    const decoder = await engine.loadDecoder(bundle);
+    const session = await decoder.start(features, 3);
+    // Images 0, 1, 2; then two hypotheses each; then image 1 leaves, and hypotheses swap.
+    const steps = [
+      { rows: [[0], [1], [2]], tokens: [1, 1, 1], parents: [0, 1, 2] },
+      {
+        rows: [
+          [0, 0],
+          [1, 1],
+          [2, 2],
+        ],
+        tokens: [4, 5, 6, 7, 8, 9],
+        parents: [0, 0, 1, 1, 2, 2],
+      },
+      {
+        rows: [
+          [0, 0],
+          [2, 2],
+        ],
+        tokens: [10, 11, 12, 13],
+        parents: [1, 0, 5, 5],
+        stay: [0, 2],
+      },
+    ];
+    let sentences: number[][] = [[], [], []];
+    for (const { rows, tokens, parents, stay } of steps) {
+      sentences = tokens.map((token, row) => [...(sentences[parents[row] as number] ?? []), token]);
+      const width = (rows[0] as number[]).length;
+      const result = await session.step({
+        images: rows.length,
+        width,
+        ...(stay && { stay: Int32Array.from(stay) }),
+        tokens: Int32Array.from(tokens),
+        parents: Int32Array.from(parents),
+        scores: new Float32Array(tokens.length),
+        penalties: new Float32Array(V),
+        count: width * V,
+        attention: decoder.attends,
+      });
+      for (const [row, image] of rows.flat().entries()) {
+        const expected = reference(bundle.decoder, featuresOf(image), sentences[row] as number[]);
+        const of = byIndex(result.values, result.indices, Math.floor(row / width), width * V);
+        const start = (row % width) * V;
+        expect(largestDifference(of.subarray(start, start + V), expected.logProbs)).toBeLessThan(
+          1e-4,
+        );
+        if (!decoder.attends) continue;
+        const looked = result.attention?.[row] as Float32Array;
+        expect(largestDifference(looked, expected.attention as number[])).toBeLessThan(1e-5);
+      }
+    }
+    session.dispose();
+    decoder.dispose();
+  });
+
+  it('finds the n best of all sentences, when the beam holds every prefix', async () => {
+    const small = tinyBundle(family, ['a', 'dog', 'runs'], 8);
+    const decoder = await engine.loadDecoder(small);
+    for (const noRepeatNgram of [0, 1]) {
+      const options = { ...exhaustive, noRepeatNgram, attention: decoder.attends };
+      const found = await searchCaptions(decoder, features, 3, options);
+      for (const [image, candidates] of found.entries()) {
+        const next = (said: readonly number[]) =>
+          reference(small.decoder, featuresOf(image), [1, ...said]).logProbs;
+        const expected = searchExhaustively(next, 7, options);
+        expect(candidates.map(({ tokens }) => tokens)).toEqual(
+          expected.map(({ tokens }) => tokens),
+        );
+        for (const [rank, { logProb, attention, tokens }] of candidates.entries()) {
+          expect(logProb).toBeCloseTo(expected[rank]?.logProb as number, 4);
+          expect(attention?.length).toBe(decoder.attends ? tokens.length : undefined);
+        }
+      }
+    }
+    decoder.dispose();
+  });
+
+  it('does not depend on how images are batched', async () => {
+    const decoder = await engine.loadDecoder(bundle);
+    const many = randomFloats(13 * 45, 9);
+    const together = await searchCaptions(decoder, many, 13, bundle.description.decoding);
+    for (let image = 0; image < 13; image++) {
+      const one = many.subarray(image * 45, (image + 1) * 45);
+      const [alone] = await searchCaptions(decoder, one, 1, bundle.description.decoding);
+      expect(alone?.map(({ tokens }) => tokens)).toEqual(
+        together[image]?.map(({ tokens }) => tokens),
+      );
+      expect(alone?.[0]?.logProb).toBeCloseTo(together[image]?.[0]?.logProb as number, 4);
+    }
+    decoder.dispose();
+  });
+
+  it('refuses features of another size, and attention that it does not have', async () => {
+    const decoder = await engine.loadDecoder(bundle);
+    await expect(decoder.start(features, 2)).rejects.toThrow(
+      'features [2,9,5] should have 90 values, and has 135',
+    );
+    const options = { ...bundle.description.decoding, attention: true };
+    const search = searchCaptions(decoder, features, 3, options);
+    if (decoder.attends) expect((await search)[0]?.[0]?.attention).toBeDefined();
+    else await expect(search).rejects.toThrow('has no attention');
+    decoder.dispose();
+  });
+}
+
+const exhaustive = {
+  beamSize: 27,
+  candidates: 6,
+  lengthPenalty: 0.7,
+  lengthMax: 3,
+  lengthMin: 1,
+  noRepeatNgram: 0,
+  attention: false,
+};
+
+function describeMemory(engine: Engine): void {
+  it('holds as many tensors after 20 batches as after 2, and none after disposal', async () => {
+    const before = tf.memory().numTensors;
+    const bundle = tinyBundle('show-attend-tell', words);
+    const captioner = await createCaptioner(engine, bundle);
+    const counts: number[] = [];
+    for (let batch = 0; batch < 20; batch++) {
+      const images = 1 + (batch % 5);
+      await captioner.caption(randomBytes(images * 360, batch), images, { attention: true });
+      counts.push(tf.memory().numTensors);
+    }
+    expect(counts[19]).toBe(counts[1]);
+    expect(counts[19]).toBeGreaterThan(before);
+    captioner.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+}
+
+function readShippedBundle(): ModelBundle {
+  const folder = new URL(
+    '../../../../models/mobilenet-v2-show-attend-tell-flickr8k/',
+    import.meta.url,
+  );
+  return parseModelBundle(
+    new Map(
+      modelBundleFiles.map((name) => [name, readFileSync(fileURLToPath(new URL(name, folder)))]),
+    ),
+  );
+}
+
+/**
+ * The fixture says that its features are `[2,49,1280]`, but its numbers lie as `[2,1280,49]`: see
+ * fixtures/README.md. `[B,D,L]` → `[B,L,D]`.
+ */
+function channelsLast(x: Float32Array, B: number, L: number, D: number): Float32Array {
+  return Float32Array.from({ length: B * L * D }, (_, i) => {
+    const [image, location, channel] = [Math.floor(i / (L * D)), Math.floor(i / D) % L, i % D];
+    return x[image * L * D + channel * L + location] as number;
+  });
+}
+
+/** An image's part of a step's result, when all continuations were asked for. */
+function byIndex(values: Float32Array, indices: Int32Array, image: number, count: number) {
+  const ordered = new Float32Array(count).fill(NaN);
+  for (let at = image * count; at < (image + 1) * count; at++) {
+    ordered[indices[at] as number] = values[at] as number;
+  }
+  return ordered;
+}
+
+function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs((a[i] as number) - (b[i] as number));
+    // NaN compares as false: it must not pass for a small difference.
+    if (!(difference <= largest)) largest = difference;
+  }
+  return largest;
+}

@@ -1,0 +1,95 @@
+/** Small random models, seeded: quick enough to check every number. */
+import {
+  createRandom,
+  decoderFamilies,
+  formatModelBundle,
+  type ModelBundle,
+  mobileNetV2,
+  type ParameterSpecs,
+  parseModelBundle,
+  type WeightArray,
+} from '@cutline/captioner';
+
+/** L = 9, from 12×10 pixels: odd sizes on the way show where padding goes. */
+export const encoderSizes = {
+  stem: 4,
+  stages: [
+    [1, 4, 1, 1],
+    [2, 6, 2, 2],
+  ],
+  head: 5,
+} as const;
+
+const decoderSizes: Record<string, Record<string, number>> = {
+  'show-and-tell': { embedding: 4, hidden: 6 },
+  lrcn: { embedding: 4, image: 3, hidden: 6 },
+  'show-attend-tell': { annotation: 5, attention: 3, embedding: 4, hidden: 6 },
+};
+
+export const familyNames = Object.keys(decoderSizes);
+
+/** The files of a tiny bundle; `words` besides the four tokens. */
+export function tinyBundleFiles(family: string, words: readonly string[], seed = 1) {
+  const sizes = { ...encoderSizes, stages: encoderSizes.stages.map((stage) => [...stage]) };
+  const vocabulary = { words: ['<pad>', '<start>', '<end>', '<unk>', ...words] };
+  const context = { locations: 9, channels: 5, vocabulary: vocabulary.words.length };
+  const decoder = decoderFamilies.get(family);
+  if (!decoder) throw new Error(`no decoder family '${family}'`);
+  return formatModelBundle({
+    description: {
+      name: `tiny-${family}`,
+      description: 'random',
+      encoder: { family: 'mobilenet-v2', sizes },
+      decoder: { family, sizes: decoderSizes[family] },
+      preprocessing: {
+        width: 10,
+        height: 12,
+        fit: 'squash',
+        kernel: 'cubic',
+        mean: [0.4, 0.5, 0.6],
+        std: [0.3, 0.2, 0.25],
+      },
+      features: { shape: [9, 5], dtype: 'float16' },
+      decoding: {
+        beamSize: 3,
+        candidates: 2,
+        lengthPenalty: 0.7,
+        lengthMax: 5,
+        lengthMin: 0,
+        noRepeatNgram: 0,
+        attention: false,
+      },
+      licence: { encoder: 'CC0-1.0', decoder: 'CC0-1.0' },
+      provenance: { encoder: 'random', decoder: 'random' },
+      scores: [],
+    },
+    encoder: randomWeights(mobileNetV2.parameters(mobileNetV2.sizesSchema.parse(sizes)), seed),
+    decoder: randomWeights(decoder.parameters(decoderSizes[family], context), seed + 1),
+    vocabulary,
+  });
+}
+
+export function tinyBundle(family: string, words: readonly string[], seed = 1): ModelBundle {
+  return parseModelBundle(tinyBundleFiles(family, words, seed));
+}
+
+/** Unlike initial weights these have biases too, and are large enough to make captions differ. */
+function randomWeights(specs: ParameterSpecs, seed: number): Map<string, WeightArray> {
+  const random = createRandom(seed);
+  return new Map(
+    Object.entries(specs).map(([name, { shape }]) => {
+      const length = shape.reduce((product, size) => product * size, 1);
+      return [name, { shape, data: Float32Array.from({ length }, () => 2 * random() - 1) }];
+    }),
+  );
+}
+
+export function randomFloats(length: number, seed: number): Float32Array {
+  const random = createRandom(seed);
+  return Float32Array.from({ length }, () => 2 * random() - 1);
+}
+
+export function randomBytes(length: number, seed: number): Uint8Array {
+  const random = createRandom(seed);
+  return Uint8Array.from({ length }, () => 256 * random());
+}
