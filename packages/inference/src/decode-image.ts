@@ -40,7 +40,7 @@ export interface DecodedImage {
  * Sets libvips up for many different images in parallel, once a process: no cache of operations
  * (no image comes twice), and one thread an image (the parallelism is over images).
  */
-export function configureImageDecoding(): void {
+export function prepareSharp(): void {
   sharp.cache(false);
   sharp.concurrency(1);
 }

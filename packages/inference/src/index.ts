@@ -1,1 +1,25 @@
-export * from './decode-image.ts';
+/** The two stages as functions, and the threads that compute them. */
+export { captionFeatures } from './caption-features.ts';
+export {
+  type DecodedImage,
+  type DecodeLimits,
+  decodeImage,
+  type PixelSpec,
+  prepareSharp,
+} from './decode-image.ts';
+export {
+  type EncodeContext,
+  type EncodedImages,
+  type EncodeLimits,
+  type EncodeOutcome,
+  encodeImages,
+} from './encode-images.ts';
+export type { BackendChoice, ImageCaptions, Stages } from './inference-messages.ts';
+export { type InferenceOptions, type InferencePool, startInference } from './inference-pool.ts';
+export {
+  defaultBundleFolder,
+  describeBundle,
+  loadDecoderBundle,
+  loadEncoderBundle,
+  type ModelSummary,
+} from './load-bundle.ts';

@@ -1,0 +1,58 @@
+import type { Backend, CaptionOptions } from '@cutline/captioner';
+import type { Candidate } from '@cutline/shared';
+import type { ModelSummary } from './load-bundle.ts';
+
+/**
+ * What the main thread and an inference thread say to each other. A thread has one request in hand
+ * at most; each gets one reply. Arrays of bytes are transferred, not copied.
+ */
+
+export type BackendChoice = Backend | 'auto';
+
+/** Which halves of the model to load. */
+export interface Stages {
+  encode: boolean;
+  decode: boolean;
+}
+
+/** Handed over when the thread starts; the reply is `ready` or `refused`. */
+export interface ThreadSetup {
+  bundleFolder: string;
+  stages: Stages;
+  backend: BackendChoice;
+}
+
+/** Once a thread is `ready`. `close` has no reply: the thread ends. */
+export type ThreadRequest = EncodeRequest | DecodeRequest | { task: 'close' };
+
+export interface EncodeRequest {
+  task: 'encode';
+  /** [count, H, W, 3] */
+  pixels: Uint8Array<ArrayBuffer>;
+  count: number;
+}
+
+export interface DecodeRequest {
+  task: 'decode';
+  /** [count, L, D] float16 */
+  features: Uint8Array<ArrayBuffer>;
+  count: number;
+  options: CaptionOptions;
+}
+
+export type ThreadReply =
+  | { state: 'ready'; model: ModelSummary; backend: Backend; reason: string }
+  /** The thread cannot start, and `message` says what a person can do. */
+  | { state: 'refused'; message: string }
+  | { state: 'encoded'; features: Uint8Array<ArrayBuffer> }
+  | { state: 'decoded'; captions: ImageCaptions[] }
+  /** The request failed; the thread is well. Text, since not every error survives the way. */
+  | { state: 'threw'; message: string; stack: string | undefined };
+
+/** What a captioned row says about an image's caption. */
+export interface ImageCaptions extends Candidate {
+  /** The n best, best first. */
+  candidates: Candidate[];
+  /** On request: L weights a word. */
+  attention?: number[][];
+}

@@ -1,0 +1,123 @@
+/**
+ * The program of an inference thread: loads a model (or half of one) into an engine of its own,
+ * then computes what the main thread asks for. Engines compute synchronously, natively or in
+ * WebAssembly; here they block nothing but this thread.
+ *
+ * It reads the bundle by itself, so that weights are not copied between threads.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import {
+  type Caption,
+  captionFeatures,
+  createEngine,
+  type Decoder,
+  type Encoder,
+  type Engine,
+  encodeImages,
+} from '@cutline/captioner';
+import { describeError, UserError } from '@cutline/shared';
+import type {
+  DecodeRequest,
+  EncodeRequest,
+  ImageCaptions,
+  ThreadReply,
+  ThreadRequest,
+  ThreadSetup,
+} from './inference-messages.ts';
+import { loadDecoderBundle, loadEncoderBundle, summarise } from './load-bundle.ts';
+
+const port = parentPort;
+if (!port) throw new Error('inference-thread.js is the program of a worker thread');
+
+function reply(message: ThreadReply, transfer: ArrayBuffer[] = []): void {
+  port?.postMessage(message, transfer);
+}
+
+try {
+  await serve(workerData as ThreadSetup);
+} catch (error) {
+  if (!(error instanceof UserError)) throw error;
+  reply({ state: 'refused', message: describeError(error) });
+}
+
+interface Loaded {
+  encoder?: Encoder;
+  decoder?: Decoder;
+}
+
+async function serve({ bundleFolder, stages, backend }: ThreadSetup): Promise<void> {
+  // The bundle first: whether it can be used is known sooner.
+  const encoderBundle = stages.encode ? await loadEncoderBundle(bundleFolder) : undefined;
+  const decoderBundle = stages.decode ? await loadDecoderBundle(bundleFolder) : undefined;
+  const description = (encoderBundle ?? decoderBundle)?.description;
+  if (!description) throw new Error('an inference thread needs a stage to compute');
+
+  const { engine, reason } = await createEngine(backend).catch((cause: unknown) => {
+    throw new UserError(`The backend "${backend}" cannot be used: ${describeError(cause)}.`, {
+      cause,
+    });
+  });
+  const loaded: Loaded = {
+    ...(encoderBundle && { encoder: await engine.loadEncoder(encoderBundle) }),
+    ...(decoderBundle && { decoder: await engine.loadDecoder(decoderBundle) }),
+  };
+  port?.on('message', (request: ThreadRequest) => answer(request, loaded, engine));
+  reply({
+    state: 'ready',
+    model: summarise(description),
+    backend: engine.backend,
+    reason: `${engine.description} (${reason})`,
+  });
+}
+
+async function answer(request: ThreadRequest, loaded: Loaded, engine: Engine): Promise<void> {
+  if (request.task === 'close') {
+    engine.dispose();
+    port?.close();
+    return;
+  }
+  try {
+    if (request.task === 'encode') await encode(request, loaded);
+    else await decode(request, loaded);
+  } catch (error) {
+    const stack = error instanceof Error ? error.stack : undefined;
+    reply({ state: 'threw', message: describeError(error), stack });
+  }
+}
+
+async function encode({ pixels, count }: EncodeRequest, { encoder }: Loaded): Promise<void> {
+  if (!encoder) throw new Error('this thread has not loaded the encoder');
+  // Every machine that runs Node.js is little-endian, as packed features are.
+  const { buffer } = await encodeImages(encoder, pixels, count);
+  const features = new Uint8Array(buffer as ArrayBuffer);
+  reply({ state: 'encoded', features }, [features.buffer]);
+}
+
+async function decode(
+  { features, count, options }: DecodeRequest,
+  { decoder }: Loaded,
+): Promise<void> {
+  if (!decoder) throw new Error('this thread has not loaded the decoder');
+  const found = await captionFeatures(decoder, new Uint16Array(features.buffer), count, options);
+  reply({ state: 'decoded', captions: found.map(toImageCaptions) });
+}
+
+function toImageCaptions(found: Caption[]): ImageCaptions {
+  const candidates = found.map(({ caption, logProb, score }) => ({
+    caption,
+    logProb: rounded(logProb),
+    score: rounded(score),
+  }));
+  const [best] = candidates;
+  if (!best) throw new RangeError('no caption satisfies the options: allow longer ones or repeats');
+  const attention = found[0]?.attention?.map((weights) => Array.from(weights, rounded));
+  return { ...best, candidates, ...(attention && { attention }) };
+}
+
+/**
+ * To 4 decimals. Engines add in an order that may depend on how many images they compute at once,
+ * which shows in the last bits; a row must be the same whatever batch its image came in.
+ */
+function rounded(value: number): number {
+  return Math.round(value * 1e4) / 1e4 + 0; // never -0, which JSON would not keep
+}

@@ -1,0 +1,117 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  type BundleFiles,
+  type CaptionOptions,
+  type DecoderBundle,
+  decoderBundleFiles,
+  type EncoderBundle,
+  encoderBundleFiles,
+  findDecoderFamily,
+  type ModelDescription,
+  modelId,
+  type PreprocessingSpec,
+  parseDecoderBundle,
+  parseEncoderBundle,
+  parseModelDescription,
+} from '@cutline/captioner';
+import { describeError, UserError } from '@cutline/shared';
+
+/**
+ * Reads model bundles from folders. What a bundle is, and whether its files fit together, is the
+ * captioner's to say; here a fault becomes one line for the person who chose the folder.
+ */
+
+/** What the rest of a program needs to know about a model. */
+export interface ModelSummary {
+  /** `<name>@<12 hexadecimal digits of the bundle's hash>` */
+  id: string;
+  preprocessing: PreprocessingSpec;
+  /** L and D. */
+  features: { locations: number; channels: number };
+  /** V */
+  vocabularySize: number;
+  /** What decoding uses unless told otherwise. */
+  decoding: CaptionOptions;
+  /** Whether the decoder can say where it looked. */
+  attends: boolean;
+  /** All that model.json says. */
+  description: ModelDescription;
+}
+
+/** The bundle that ships with Cutline. */
+export function defaultBundleFolder(): string {
+  const models = new URL('../../../models/', import.meta.url);
+  return fileURLToPath(new URL('mobilenet-v2-show-attend-tell-flickr8k', models));
+}
+
+/** From model.json alone; the weights are neither read nor checked. @throws UserError */
+export function describeBundle(folder: string): Promise<ModelSummary> {
+  return load(folder, ['model.json'], (files) => {
+    const json = files.get('model.json') as Uint8Array;
+    return summarise(parseModelDescription(json));
+  });
+}
+
+/** @throws UserError where a file is missing, damaged or does not fit the others */
+export function loadEncoderBundle(folder: string): Promise<EncoderBundle> {
+  return load(folder, encoderBundleFiles, parseEncoderBundle);
+}
+
+/** @throws UserError where a file is missing, damaged or does not fit the others */
+export function loadDecoderBundle(folder: string): Promise<DecoderBundle> {
+  return load(folder, decoderBundleFiles, parseDecoderBundle);
+}
+
+export function summarise(description: ModelDescription): ModelSummary {
+  const [locations, channels] = description.features.shape;
+  return {
+    id: modelId(description),
+    preprocessing: description.preprocessing,
+    features: { locations, channels },
+    vocabularySize: description.vocabulary.size,
+    decoding: description.decoding,
+    attends: findDecoderFamily(description).family.attends,
+    description,
+  };
+}
+
+async function load<Bundle>(
+  folder: string,
+  names: readonly string[],
+  parse: (files: BundleFiles) => Bundle,
+): Promise<Bundle> {
+  const path = resolve(folder);
+  const stats = await stat(path).catch(() => undefined);
+  if (!stats?.isDirectory()) {
+    throw new UserError(
+      `There is no folder ${path}: give the folder of a model bundle (with model.json in it).`,
+    );
+  }
+  const files = new Map<string, Uint8Array>();
+  for (const name of names) files.set(name, await readBundleFile(path, name));
+  try {
+    return parse(files);
+  } catch (cause) {
+    throw new UserError(
+      `The model bundle in ${path} cannot be used: ${describeError(cause)}. Copy it again, or ` +
+        'choose another.',
+      { cause },
+    );
+  }
+}
+
+async function readBundleFile(folder: string, name: string): Promise<Uint8Array> {
+  try {
+    return await readFile(join(folder, name));
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const what =
+      code === 'ENOENT' ? `has no ${name}` : `has a ${name} that cannot be read (${code})`;
+    throw new UserError(
+      `The folder ${folder} ${what}: copy the model bundle again, or choose another.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,86 @@
+import { cp, mkdtemp, readdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  defaultBundleFolder,
+  describeBundle,
+  loadDecoderBundle,
+  loadEncoderBundle,
+} from '@cutline/inference';
+import { UserError } from '@cutline/shared';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+/** The shipped bundle by symbolic links, so that a test can replace a file of it. */
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cutline-bundle-'));
+  for (const name of await readdir(defaultBundleFolder())) {
+    await symlink(join(defaultBundleFolder(), name), join(folder, name));
+  }
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function complaint(load: (folder: string) => Promise<unknown>): Promise<string> {
+  const error = await load(folder).then(
+    () => expect.unreachable('was loaded'),
+    (e) => e,
+  );
+  expect(error, error.stack).toBeInstanceOf(UserError);
+  expect(error.message).not.toContain('\n');
+  return error.message;
+}
+
+test('the shipped bundle, by halves; all agree on the model', async () => {
+  const summary = await describeBundle(folder);
+  expect(summary).toMatchObject({
+    id: expect.stringMatching(/^mobilenet-v2-show-attend-tell-flickr8k@[0-9a-f]{12}$/),
+    features: { locations: 49, channels: 1280 },
+    preprocessing: { width: 224, height: 224, fit: 'squash', kernel: 'cubic' },
+    attends: true,
+  });
+  expect((await loadEncoderBundle(folder)).id).toBe(summary.id);
+  const decoder = await loadDecoderBundle(folder);
+  expect(decoder.id).toBe(summary.id);
+  expect(decoder.vocabulary.words).toHaveLength(summary.vocabularySize);
+});
+
+test('half of a bundle needs only the files of that half', async () => {
+  await unlink(join(folder, 'decoder.safetensors'));
+  await unlink(join(folder, 'vocabulary.txt'));
+  await loadEncoderBundle(folder);
+  expect(await complaint(loadDecoderBundle)).toBe(
+    `The folder ${folder} has no decoder.safetensors: copy the model bundle again, or choose another.`,
+  );
+});
+
+test('a folder that is not there', async () => {
+  const error = await describeBundle(join(folder, 'elsewhere')).catch((e) => e);
+  expect(error).toBeInstanceOf(UserError);
+  expect(error.message).toBe(
+    `There is no folder ${folder}/elsewhere: give the folder of a model bundle (with model.json in it).`,
+  );
+});
+
+test('a folder that is no bundle', async () => {
+  await unlink(join(folder, 'model.json'));
+  expect(await complaint(describeBundle)).toContain('has no model.json');
+});
+
+test('a damaged model.json', async () => {
+  await unlink(join(folder, 'model.json'));
+  await writeFile(join(folder, 'model.json'), '{"formatVersion":');
+  expect(await complaint(describeBundle)).toContain(
+    `in ${folder} cannot be used: model.json: not JSON`,
+  );
+});
+
+test('weights with one bit flipped', async () => {
+  const path = join(folder, 'encoder.safetensors');
+  await unlink(path);
+  await cp(join(defaultBundleFolder(), 'encoder.safetensors'), path);
+  const weights = await readFile(path);
+  weights[weights.length - 100]! ^= 1;
+  await writeFile(path, weights);
+  expect(await complaint(loadEncoderBundle)).toMatch(/encoder\.safetensors: should have SHA-256/);
+});
