@@ -106,19 +106,20 @@ function killAtExit(child: ChildProcess): void {
   if (alive.size === 0) {
     process.once('exit', killAll);
     // Vitest ends a worker that hangs by SIGTERM, upon which there is no 'exit' event.
-    process.once('SIGTERM', exitOnSigterm);
+    process.once('SIGTERM', killAllAndEnd);
   }
   alive.add(child);
   child.once('exit', () => {
     alive.delete(child);
     if (alive.size > 0) return;
     process.off('exit', killAll);
-    process.off('SIGTERM', exitOnSigterm);
+    process.off('SIGTERM', killAllAndEnd);
   });
 }
 
-function exitOnSigterm(): void {
-  process.exit(143);
+function killAllAndEnd(): void {
+  killAll();
+  process.kill(process.pid, 'SIGTERM'); // without this listener now, so it ends the process
 }
 
 function killAll(): void {

@@ -51,6 +51,7 @@ export interface StoredObject {
 export interface GetOptions {
   bytesMax?: number;
   etag?: string | undefined;
+  /** When it aborts, `get` rejects with its reason. */
   signal?: AbortSignal;
 }
 

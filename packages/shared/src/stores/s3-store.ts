@@ -8,7 +8,6 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { describeError } from '../errors.ts';
 import {
   type GetOptions,
   type ObjectInfo,
@@ -16,6 +15,7 @@ import {
   type StoredObject,
   StoreError,
 } from './object-store.ts';
+import { readBody } from './s3-body.ts';
 import { createS3Client } from './s3-client.ts';
 import type { S3Config } from './s3-config.ts';
 import { type S3Operation, s3Error } from './s3-errors.ts';
@@ -69,10 +69,12 @@ export class S3Store implements ObjectStore {
           `${this.#name(key)} was replaced: its ETag is ${found}, not ${etag}.`,
         );
       }
-      return {
-        bytes: await this.#readBody(key, body, bytesMax, answer.ContentLength),
-        etag: found,
-      };
+      const bytes = await readBody(body, {
+        name: this.#name(key),
+        length: answer.ContentLength,
+        bytesMax,
+      });
+      return { bytes, etag: found };
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw this.#storeError(error, 'get', key);
@@ -83,7 +85,7 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  /** S3 answers 404 without a body: a missing bucket looks like a missing object. */
+  /** The 404 to a HEAD has no body: a missing bucket looks like a missing object. */
   async head(key: string): Promise<ObjectInfo | undefined> {
     try {
       const answer = await this.#client.send(
@@ -167,38 +169,6 @@ export class S3Store implements ObjectStore {
     return page;
   }
 
-  async #readBody(
-    key: string,
-    body: Readable,
-    bytesMax: number,
-    length: number | undefined,
-  ): Promise<Buffer> {
-    const tooLarge = (bytes: string) =>
-      new StoreError(
-        'too-large',
-        `${this.#name(key)} has ${bytes} bytes, the limit is ${bytesMax}.`,
-      );
-    if (length !== undefined && length > bytesMax) throw tooLarge(String(length));
-    const chunks: Buffer[] = [];
-    let read = 0;
-    try {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
-        read += chunk.length;
-        if (read > bytesMax) throw tooLarge('more');
-        chunks.push(chunk);
-      }
-    } catch (cause) {
-      if (cause instanceof StoreError) throw cause;
-      // A connection that was cut or that stalled, or bytes that do not match their checksum.
-      throw new StoreError(
-        'unavailable',
-        `${this.#name(key)} could not be read to its end: ${describeError(cause)}.`,
-        { cause },
-      );
-    }
-    return Buffer.concat(chunks, read);
-  }
-
   #storeError(error: unknown, operation: S3Operation, key?: string): unknown {
     return s3Error(error, {
       operation,
@@ -223,7 +193,7 @@ function requireKey(key: string): string {
   return key;
 }
 
-/** S3 and MinIO write a space as `+`, Ceph and Garage as `%20`; all write `+` as `%2B`. */
+/** Amazon and MinIO write a space as `+`, Ceph as `%20`; all three write `+` as `%2B`. */
 function decodeKey(encoded: string): string {
   return decodeURIComponent(encoded.replaceAll('+', '%20'));
 }
