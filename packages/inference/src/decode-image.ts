@@ -101,8 +101,8 @@ async function decodeAccepted(
     ignoreIcc: header.icc !== undefined && isSrgbProfile(header.icc),
     limitInputPixels: limits.pixelsMax,
   });
-  // sharp converts 16-bit RGB with a profile to Display P3 and leaves it so, although it is asked
-  // for sRGB. Reduced to 8 bit first, it takes the same way as other images.
+  // sharp (0.35) converts 16-bit RGB with a profile to Display P3, and leaves it so although sRGB
+  // is asked for. Reduced to 8 bit first, it takes the same way as other images.
   if (header.space === 'rgb16' && header.icc) image.pipelineColourspace('srgb');
 
   const shrunk = { width: Math.min(width, spec.width), height: Math.min(height, spec.height) };
