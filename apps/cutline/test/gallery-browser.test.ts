@@ -42,7 +42,7 @@ const rows = [
     key: 'grey/corners.jpg',
     caption: 'first last',
     score: -0.5,
-    attention: [spot(1, 1, 1), spot(6, 6, 1)],
+    attention: [spot(6, 1, 1), spot(1, 6, 1)],
   }),
   captionedRow({ key: `hostile/${hostile}`, caption: hostile, score: -9 }),
   failedRow('broken/é.jpg', { class: 'corrupt', message: 'premature end of JPEG image' }),
@@ -136,8 +136,8 @@ describe.skipIf(!executablePath)('the gallery in a browser', { timeout: 30_000 }
     const after = await quadrants(grey);
 
     expect(spread(dark)).toBeLessThan(2);
-    expect(brightest(first)).toBe('upper left');
-    expect(brightest(last)).toBe('lower right');
+    expect(brightest(first)).toBe('upper right');
+    expect(brightest(last)).toBe('lower left');
     expect(spread(first)).toBeGreaterThan(40);
     expect(spread(last)).toBeGreaterThan(40);
     expect(after).toEqual(dark);
@@ -164,10 +164,8 @@ describe.skipIf(!executablePath)('the gallery in a browser', { timeout: 30_000 }
     await word(page, corners, 0).focus();
     await page.keyboard.press('ArrowRight');
     expect(await page.locator('[data-shown]').textContent()).toBe('last');
-    expect(await page.locator('#announcement').textContent()).toBe(
-      'last: brightest at lower right',
-    );
-    expect(brightest(await quadrants(card(page, corners)))).toBe('lower right');
+    expect(await page.locator('#announcement').textContent()).toBe('last: brightest at lower left');
+    expect(brightest(await quadrants(card(page, corners)))).toBe('lower left');
     await page.keyboard.press('ArrowRight');
     expect(await page.locator('[data-shown]').textContent()).toBe('last');
     await page.keyboard.press('Home');
@@ -189,7 +187,7 @@ describe.skipIf(!executablePath)('the gallery in a browser', { timeout: 30_000 }
     });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
     await word(page, corners, 1).tap();
-    expect(brightest(await quadrants(card(page, corners)))).toBe('lower right');
+    expect(brightest(await quadrants(card(page, corners)))).toBe('lower left');
     await card(page, corners).locator('.facts').tap();
     expect(await page.locator('.heat').count()).toBe(0);
   });

@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { makeThumbnail } from '../dist/gallery/index.js';
 import { photographPath, photographRows } from './gallery-rows.ts';
@@ -15,7 +15,7 @@ async function halves(bytes: Buffer, width: number, height: number): Promise<num
   );
 }
 
-function plain(width: number, height: number, background: string): sharp.Sharp {
+function plain(width: number, height: number, background: string): Sharp {
   return sharp({ create: { width, height, channels: 3, background } });
 }
 

@@ -23,7 +23,7 @@ ${otherCandidates(row.candidates.slice(1))}
 }
 
 function print(row: CaptionedRow, thumbnail: Thumbnail | undefined): Html {
-  if (!thumbnail) return html`<p class="no-preview">No preview: the image could not be read</p>`;
+  if (!thumbnail) return html`<p class="no-preview">No preview: the image cannot be read now</p>`;
   const source = new Html(`data:image/webp;base64,${thumbnail.bytes.toString('base64')}`);
   return html`<div class="print"><img src="${source}" alt="${row.caption}" width="${thumbnail.width}" height="${thumbnail.height}" loading="lazy" decoding="async"></div>`;
 }

@@ -58,6 +58,7 @@ kbd { padding: 0 0.35em; border: 1px solid var(--rule); border-radius: 3px; font
 .search { flex: 1 1 14rem; max-width: 28rem; }
 input, select { min-height: 2.25rem; border: 0; border-radius: 2px; background: var(--wash); color: var(--ink); font: inherit; }
 input { width: 100%; padding-inline: 0.75rem; }
+input::-webkit-search-cancel-button { filter: grayscale(1); }
 input::placeholder { color: var(--muted); opacity: 1; }
 select { padding-inline: 0.6rem; }
 .shown { margin-inline-start: auto; color: var(--muted); font-variant-numeric: tabular-nums; }
@@ -117,6 +118,7 @@ main > section > h2 { font: 400 1.875rem/1.2 var(--serif); }
 .page-footer { margin-block: clamp(4rem, 8vw, 7rem) 3rem; color: var(--muted); font-size: 0.8125rem; }
 
 @media (max-width: 40rem) {
+  html { scroll-padding-top: 8rem; }
   .mat, .print img { height: auto; max-height: 22rem; }
   .group { grid-template-columns: 1fr; gap: 0.5rem; }
   .group ul, .group .section-note { grid-column: 1; grid-row: auto; }

@@ -12,7 +12,7 @@ import {
   skipReasons,
 } from '@cutline/shared';
 import { formatCount, formatInteger } from './format.ts';
-import { type Html, html } from './html.ts';
+import { type Html, type HtmlValue, html } from './html.ts';
 import { keyLine } from './key.ts';
 
 const failureMeanings: Readonly<Record<FailureClass, string>> = {
@@ -56,22 +56,10 @@ export class Uncaptioned {
     const skipped = skipReasons.map((name) =>
       renderGroup(name, skipMeanings[name], this.#skipped.get(name)),
     );
-    return html`${
-      this.#failed.size > 0
-        ? html`
-<section id="failed" aria-labelledby="failed-heading">
-<h2 id="failed-heading">Failed</h2>
-<p class="section-note">A fault that has healed since is worth another try: <code>cutline retry ${run}</code></p>
-${failed}</section>`
-        : undefined
-    }${
-      this.#skipped.size > 0
-        ? html`
-<section id="skipped" aria-labelledby="skipped-heading">
-<h2 id="skipped-heading">Skipped</h2>
-${skipped}</section>`
-        : undefined
-    }`;
+    return html`${[
+      this.#failed.size > 0 ? section('failed', 'Failed', [retryNote(run), failed]) : undefined,
+      this.#skipped.size > 0 ? section('skipped', 'Skipped', skipped) : undefined,
+    ]}`;
   }
 
   #count<Name>(groups: Map<Name, Group>, name: Name, row: FailedRow | SkippedRow): void {
@@ -85,6 +73,18 @@ ${skipped}</section>`
 interface Group {
   count: number;
   readonly listed: (FailedRow | SkippedRow)[];
+}
+
+function section(id: string, heading: string, content: HtmlValue): Html {
+  return html`
+<section id="${id}" aria-labelledby="${id}-heading">
+<h2 id="${id}-heading">${heading}</h2>
+${content}
+</section>`;
+}
+
+function retryNote(run: string): Html {
+  return html`<p class="section-note">A fault that has healed since is worth another try: <code>cutline retry ${run}</code></p>`;
 }
 
 function renderGroup(name: string, meaning: string, group: Group | undefined): Html | undefined {
