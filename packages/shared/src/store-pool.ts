@@ -14,6 +14,8 @@ export class StorePool {
     let store = this.#stores.get(url);
     if (!store) {
       store = openStore(url, this.#config);
+      // One that could not be opened is tried anew the next time.
+      store.catch(() => this.#stores.delete(url));
       this.#stores.set(url, store);
     }
     return store;
