@@ -14,6 +14,7 @@ import {
   parseModelBundle,
   parseSafetensors,
   searchCaptions,
+  type WeightArray,
 } from '@cutline/captioner';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -36,6 +37,7 @@ export async function describeEngine(backend: Backend): Promise<void> {
   describe('golden values of the shipped bundle', () => describeGoldenValues(engine));
   describe('the encoder', () => describeEncoder(engine));
   describe.each(familyNames)('the decoder %s', (family) => describeDecoder(engine, family));
+  describe('ties', () => describeTies(engine));
   describe('memory', () => describeMemory(engine));
 }
 
@@ -254,6 +256,34 @@ const exhaustive = {
   noRepeatNgram: 0,
   attention: false,
 };
+
+function describeTies(engine: Engine): void {
+  it('go to the lower index: the earlier hypothesis, the lower word', async () => {
+    const bundle = tinyBundle('show-and-tell', words);
+    const V = bundle.vocabulary.words.length;
+    const decoder = new Map(bundle.decoder);
+    for (const name of ['output.kernel', 'output.bias']) {
+      const { shape, data } = bundle.decoder.get(name) as WeightArray;
+      decoder.set(name, { shape, data: new Float32Array(data.length) });
+    }
+    const indifferent = await engine.loadDecoder({ ...bundle, decoder });
+    const session = await indifferent.start(randomFloats(45, 1), 1);
+    const { values, indices } = await session.step({
+      images: 1,
+      width: 3,
+      tokens: Int32Array.of(1, 1, 1),
+      parents: Int32Array.of(0, 0, 0),
+      scores: Float32Array.of(-2, -1, -1),
+      penalties: new Float32Array(V),
+      count: V + 2,
+      attention: false,
+    });
+    expect([...indices]).toEqual(Array.from({ length: V + 2 }, (_, rank) => V + rank));
+    expect(values[0]).toBeCloseTo(-1 - Math.log(V), 5);
+    session.dispose();
+    indifferent.dispose();
+  });
+}
 
 function describeMemory(engine: Engine): void {
   it('holds as many tensors after 20 batches as after 2, and none after disposal', async () => {
