@@ -4,6 +4,7 @@ import {
   type CaptionedRow,
   type ObjectStore,
   type PartRow,
+  type RunStore,
   StoreError,
   wholeNumber,
 } from '@cutline/shared';
@@ -34,7 +35,7 @@ export function addGallery(program: Command): void {
           lengthPenalty: request.options.lengthPenalty,
           created: request.created,
           finished: summary?.finished,
-          totals: summary ?? { images: request.images ?? 0, captioned: 0, skipped: 0, failed: 0 },
+          totals: summary ?? (await countRows(run, request.images)),
           rows: flatten(readRows(run)),
           thumbnail: (row) => readThumbnail(source, row),
         },
@@ -46,19 +47,26 @@ export function addGallery(program: Command): void {
   });
 }
 
+/** What an unfinished run has so far; the page calls the rest still to do. */
+async function countRows(run: RunStore, images: number | null) {
+  const totals = { captioned: 0, skipped: 0, failed: 0 };
+  for await (const row of flatten(readRows(run))) totals[row.status] += 1;
+  return { ...totals, images: images ?? totals.captioned + totals.skipped + totals.failed };
+}
+
 /** The rows one by one. */
 async function* flatten(parts: AsyncIterable<PartRow[]>): AsyncGenerator<PartRow> {
   for await (const rows of parts) yield* rows;
 }
 
-/** undefined where the image that was captioned is no longer there. */
+/** undefined where the image that was captioned is no longer there, or cannot be decoded. */
 async function readThumbnail(
   source: ObjectStore,
   { key, etag }: CaptionedRow,
 ): Promise<Thumbnail | undefined> {
   try {
     const { bytes } = await source.get(key, { etag: etag ?? undefined });
-    return await makeThumbnail(bytes);
+    return await makeThumbnail(bytes).catch(() => undefined);
   } catch (error) {
     if (error instanceof StoreError && error.reason !== 'misconfigured') return undefined;
     throw error;
