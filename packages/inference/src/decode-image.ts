@@ -113,7 +113,7 @@ async function decodeAccepted(
     .resize({ ...shrunk, fit: 'fill', kernel: spec.kernel, fastShrinkOnLoad: false })
     .toColourspace('srgb')
     // The deadline is the caller's; this one stops libvips, which would otherwise go on in vain.
-    .timeout({ seconds: Math.ceil(limits.timeoutMs / 1000) })
+    .timeout({ seconds: Math.min(Math.ceil(limits.timeoutMs / 1000), 3600) })
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
   if (info.channels !== 3) {
