@@ -51,6 +51,7 @@ export async function searchCaptions(
   if (count === 0) return [];
 
   const vocabulary = decoder.vocabulary.words.length;
+  const excluded = excludedWords(vocabulary);
   const searches = Array.from({ length: count }, (_, image) => new ImageSearch(image, options));
   const session = await decoder.start(features, count);
   try {
@@ -70,6 +71,7 @@ export async function searchCaptions(
         tokens: Int32Array.from(rows, ({ token }) => token),
         parents: Int32Array.from(rows, ({ parent }) => parent),
         scores: Float32Array.from(rows, ({ logProb }) => logProb),
+        excluded,
         penalties: penaltiesAfter(words, vocabulary, options),
         count: asked,
         attention: options.attention,
@@ -188,8 +190,14 @@ function penaltiesAfter(words: number, vocabulary: number, options: CaptionOptio
   const penalties = new Float32Array(vocabulary);
   if (words === options.lengthMax) penalties.fill(-Infinity).fill(0, endToken, endToken + 1);
   if (words < options.lengthMin) penalties[endToken] = -Infinity;
-  for (const token of [padToken, startToken, unknownToken]) penalties[token] = -Infinity;
   return penalties;
+}
+
+/** Tokens that no caption contains: -Infinity for those, 0 for words. */
+function excludedWords(vocabulary: number): Float32Array {
+  const excluded = new Float32Array(vocabulary);
+  for (const token of [padToken, startToken, unknownToken]) excluded[token] = -Infinity;
+  return excluded;
 }
 
 /** An image's part of a step's result, without impossible continuations. */

@@ -13,6 +13,8 @@ export interface BeamStepInputs<T> {
   parents: T;
   /** `[N,1]`: sum of the log-probabilities of each hypothesis; -Infinity for an unused row. */
   scores: T;
+  /** `[1,V]`: 0, or -Infinity for words that are never said: they take no share of probability. */
+  excluded: T;
   /** `[1,V]`: 0, or -Infinity for words that may not follow now. */
   penalties: T;
 }
@@ -37,7 +39,8 @@ export function beamStep<T>(
   { width, vocabulary, count }: { width: number; vocabulary: number; count: number },
 ): BeamStepOutputs<T> {
   const rows = gatherRows(ops, state, inputs.parents);
-  const { logProbs, ...rest } = model.step(memory, rows, inputs.tokens, width);
+  const { logits, ...rest } = model.step(memory, rows, inputs.tokens, width);
+  const logProbs = ops.logSoftmax(ops.add(logits, inputs.excluded)); // [N,V]
   const totals = ops.add(ops.add(logProbs, inputs.scores), inputs.penalties); // [N,V]
   const best = ops.topK(ops.reshape(totals, [-1, width * vocabulary]), count); // [B,count]
   return { ...best, ...rest };

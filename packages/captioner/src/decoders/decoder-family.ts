@@ -15,8 +15,8 @@ import type { ParameterSpecs, Weights } from '../weights.ts';
 export type Tensors<T, Name extends string = string> = Readonly<Record<Name, T>>;
 
 export interface DecoderStep<T, StateName extends string = string> {
-  /** `[N,V]`: natural logarithms; each row's exponentials sum to 1. */
-  logProbs: T;
+  /** `[N,V]`: natural logarithms of the words' probabilities, not normalised. */
+  logits: T;
   state: Tensors<T, StateName>;
   /** `[N,L]`: where the decoder looked to predict the next word; each row sums to 1. */
   attention?: T;

@@ -67,7 +67,7 @@ export const lrcn: DecoderFamily<LrcnSizes, 'image', StateName> = {
         );
         const upper = lstmCell(ops, ops.reshape(both, [-1, 4 * H]), upperCell);
         return {
-          logProbs: ops.logSoftmax(dense(upper.hidden, 'output')), // [N,V]
+          logits: dense(upper.hidden, 'output'), // [N,V]
           state: {
             lowerHidden: lower.hidden,
             lowerCell: lower.cell,

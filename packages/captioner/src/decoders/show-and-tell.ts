@@ -42,7 +42,7 @@ export const showAndTell: DecoderFamily<ShowAndTellSizes, never, 'hidden' | 'cel
         const word = ops.gather(weights.get('embedding'), tokens); // [N,E]
         const inputs = ops.add(dense(word, 'lstm.word'), dense(hidden, 'lstm.hidden')); // [N,4H]
         const state = lstmCell(ops, inputs, cell); // [N,H]
-        return { logProbs: ops.logSoftmax(dense(state.hidden, 'output')), state };
+        return { logits: dense(state.hidden, 'output'), state };
       },
     };
   },

@@ -78,9 +78,8 @@ export const showAttendTell: DecoderFamily<ShowAttendTellSizes, MemoryName, 'hid
 
         const said = ops.add(dense(state.hidden, 'output.hidden'), dense(gated, 'output.context'));
         const deep = ops.tanh(ops.add(said, word)); // [N,E]
-        const logits = ops.dense(deep, unembedding, weights.get('output.bias')); // [N,V]
         return {
-          logProbs: ops.logSoftmax(logits),
+          logits: ops.dense(deep, unembedding, weights.get('output.bias')), // [N,V]
           state,
           attention: ops.reshape(attention, [-1, L]), // [N,L]
         };

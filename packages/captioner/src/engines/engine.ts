@@ -75,7 +75,12 @@ export interface StepRequest {
   parents: Int32Array;
   /** `[N]`: sum of the log-probabilities so far; -Infinity for a row that is not used. */
   scores: Float32Array;
-  /** `[V]`: 0, or -Infinity for words that may not follow now. */
+  /**
+   * `[V]`: 0, or -Infinity for words that are never said (tokens such as `<unk>`). The others'
+   * probabilities sum to 1 without them.
+   */
+  excluded: Float32Array;
+  /** `[V]`: 0, or -Infinity for words that may not follow now; they keep their probability. */
   penalties: Float32Array;
   /** How many of the best continuations to return per image; at most W·V. */
   count: number;

@@ -12,6 +12,14 @@ export type NextWord = (words: readonly number[]) => ArrayLike<number>;
 
 const end = 2;
 const neverGenerated = [0, 1, 3];
+const isSaid = (token: number) => !neverGenerated.includes(token);
+
+/** Log-probabilities among the words that are said; -Infinity for the others. */
+export function normalise(logProbs: ArrayLike<number>, said: (token: number) => boolean): number[] {
+  const kept = Array.from(logProbs, (value, token) => (said(token) ? value : -Infinity));
+  const total = Math.log(kept.reduce((sum, value) => sum + Math.exp(value), 0));
+  return kept.map((value) => value - total);
+}
 
 /** The n best of all sentences that the options allow. */
 export function searchExhaustively(
@@ -21,9 +29,9 @@ export function searchExhaustively(
 ): Found[] {
   const found: Found[] = [];
   const visit = (words: number[], logProb: number) => {
-    const logProbs = next(words);
+    const logProbs = normalise(next(words), isSaid);
     for (const token of allowed(words, vocabulary, options)) {
-      const total = logProb + (logProbs[token] as number);
+      const total = Math.fround(logProb + (logProbs[token] as number));
       if (token === end) found.push(candidate(words, total, options));
       else visit([...words, token], total);
     }
@@ -42,7 +50,7 @@ export function searchNaively(
   let live = [{ words: [] as number[], logProb: 0 }];
   while (live.length > 0) {
     const all = live.flatMap(({ words, logProb }) => {
-      const logProbs = next(words);
+      const logProbs = normalise(next(words), isSaid);
       return allowed(words, vocabulary, options).map((token) => ({
         words,
         token,

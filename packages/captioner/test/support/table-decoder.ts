@@ -2,6 +2,7 @@
  * A decoder whose probabilities are a function of the image and of all words so far, computed in
  * plain numbers: what beam search is to be tested against needs no network.
  */
+
 import {
   createRandom,
   type Decoder,
@@ -9,6 +10,7 @@ import {
   type StepRequest,
   type StepResult,
 } from '@cutline/captioner';
+import { normalise } from './reference-search.ts';
 
 /** `[V]` log-probabilities after `words` (without the start token) for the image of that seed. */
 export type Language = (image: number, words: readonly number[]) => Float32Array;
@@ -70,7 +72,10 @@ export class TableDecoder implements Decoder {
       const all: { value: number; index: number }[] = [];
       for (let hypothesis = 0; hypothesis < width; hypothesis++) {
         const row = image * width + hypothesis;
-        const logProbs = this.#language(seed, (prefixes[row] as number[]).slice(1));
+        const logProbs = normalise(
+          this.#language(seed, (prefixes[row] as number[]).slice(1)),
+          (word) => request.excluded[word] === 0,
+        );
         for (let word = 0; word < vocabulary; word++) {
           const total =
             (logProbs[word] as number) +

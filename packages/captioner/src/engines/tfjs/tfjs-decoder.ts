@@ -84,6 +84,7 @@ class TfjsDecoderSession implements DecoderSession {
           tokens: tf.tensor1d(tokens, 'int32'),
           parents: tf.tensor1d(request.parents, 'int32'),
           scores: this.#ops.constant(request.scores, [tokens.length, 1]),
+          excluded: this.#ops.constant(request.excluded, [1, this.#vocabulary]),
           penalties: this.#ops.constant(request.penalties, [1, this.#vocabulary]),
         },
         { width, vocabulary: this.#vocabulary, count },
