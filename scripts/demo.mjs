@@ -75,10 +75,18 @@ async function demonstrate(folder, s3, children) {
 
   const cutline = (/** @type {string[]} */ ...args) =>
     children.run(process.execPath, [join(root, 'apps/cutline/bin/cutline.js'), ...args], { env });
-  const status = await cutline('run', 's3://archive/', '-o', output, '--run', run, '--attention');
+  const status = await cutline(
+    'run',
+    's3://archive/',
+    '--output',
+    output,
+    '--run',
+    run,
+    '--attention',
+  );
   if (status !== 0) return status;
   say('');
-  await cutline('results', run, '-o', output, '--limit', '50');
+  await cutline('results', run, '--output', output, '--limit', '50');
   await rm(outputFolder, { recursive: true, force: true });
   await mkdir(outputFolder);
   await download();
@@ -88,7 +96,7 @@ async function demonstrate(folder, s3, children) {
     await (await openStore(store)).put(`metrics/${name}.txt`, Buffer.from(metrics));
   }
   const page = join(outputFolder, 'gallery.html');
-  if ((await cutline('gallery', run, '-o', output, '--page', page)) !== 0) return 1;
+  if ((await cutline('gallery', run, '--output', output, '-o', page)) !== 0) return 1;
 
   const shown = relative(process.cwd(), outputFolder) || outputFolder;
   say(`

@@ -16,7 +16,7 @@ export function addRunArguments(command: Command): Command {
     command
       .argument('<run>', 'name of the run')
       .addOption(
-        new Option('-o, --output <location>', 'where the results are, as given to "run"').env(
+        new Option('--output <location>', 'where the results are, as given to "run"').env(
           'CUTLINE_OUTPUT',
         ),
       ),

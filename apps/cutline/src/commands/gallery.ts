@@ -18,7 +18,7 @@ export function addGallery(program: Command): void {
   const command = program
     .command('gallery')
     .description('Make one page of a run: images, captions, scores, candidates and failures.')
-    .option('--page <file>', 'where to write it', 'gallery.html')
+    .option('-o, --page <file>', 'where to write it', 'gallery.html')
     .option('--limit <n>', 'captioned images on the page, the first ones', wholeNumber(1), 2000);
   addRunArguments(command).action(async (name: string, options) => {
     await withRun(name, options, async ({ run, stores }) => {
