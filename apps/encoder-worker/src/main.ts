@@ -19,6 +19,7 @@ await runWorkerProgram({
     });
     closers.add('inference', () => pool.close());
     pool.failed.catch(fail);
+    metrics.featureBytesBudget.set(settings.featureBytesMax);
     metrics.backendInfo.set({ stage: 'encode', backend: pool.backend, model: pool.model.id }, 1);
     log.info(
       { model: pool.model.id, backend: pool.backend, reason: pool.backendReason },

@@ -72,6 +72,16 @@ export function isTransient(error: unknown): boolean {
   );
 }
 
+/**
+ * Whether a person has to put something right before it can work: then the message is one line
+ * that says what, and neither a stack trace nor another try would add anything.
+ */
+export function isForUser(error: unknown): error is Error {
+  if (error instanceof UserError) return true;
+  if (!(error instanceof Error) || error.name !== 'StoreError') return false;
+  return (error as { reason?: unknown }).reason === 'misconfigured';
+}
+
 /** The message of anything that was thrown, with its causes, on one line. */
 export function describeError(error: unknown): string {
   const messages: string[] = [];

@@ -1,11 +1,11 @@
-import { describeError, UserError } from './errors.ts';
+import { describeError, isForUser, isTransient } from './errors.ts';
 import type { Logger } from './logging.ts';
 
 /**
  * How a process starts, stops and ends.
  *
- * Exit status: 0 done or stopped in good order; 1 a broken invariant, or a stop that missed its
- * deadline; 2 something for a person to put right (one line on stderr says what).
+ * Exit status: 0 done or stopped in good order; 1 an outage that outlasted all tries, a broken
+ * invariant, or a stop that missed its deadline; 2 something for a person to put right.
  */
 
 /** Runs a program: whatever it throws ends the process with the right status and one line. */
@@ -13,15 +13,20 @@ export async function runProgram(name: string, main: () => Promise<void>): Promi
   try {
     await main();
   } catch (error) {
-    process.exitCode = error instanceof UserError ? 2 : 1;
-    const detail = error instanceof UserError ? describeError(error) : stackOf(error);
-    process.stderr.write(`${name}: ${detail}\n`);
+    process.stderr.write(`${name}: ${explain(error)}\n`);
     // A failed start may leave connections and threads open; nothing is in hand to lose.
-    process.exit();
+    process.exit(exitStatus(error));
   }
 }
 
-function stackOf(error: unknown): string {
+function exitStatus(error: unknown): number {
+  return isForUser(error) ? 2 : 1;
+}
+
+/** One line; for a broken invariant, the stack trace that a report of it needs. */
+function explain(error: unknown): string {
+  if (isForUser(error)) return error.message;
+  if (isTransient(error)) return describeError(error);
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
@@ -77,7 +82,7 @@ export async function stopProcess(
 ): Promise<never> {
   const { log } = options;
   if ('signal' in reason) log.info({ signal: reason.signal }, 'stopping');
-  else if (reason.error instanceof UserError) log.fatal(describeError(reason.error));
+  else if (isForUser(reason.error)) log.fatal(reason.error.message);
   else log.fatal({ err: reason.error }, 'stopping on a broken invariant');
 
   const deadline = setTimeout(() => {
@@ -88,5 +93,5 @@ export async function stopProcess(
   clearTimeout(deadline);
   log.info('stopped');
   if ('signal' in reason) process.exit(0);
-  process.exit(reason.error instanceof UserError ? 2 : 1);
+  process.exit(exitStatus(reason.error));
 }

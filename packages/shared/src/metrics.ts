@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { failureClasses } from './errors.ts';
 
 /**
  * Every metric that Cutline exports, in one place, so that the dashboard and the processes cannot
@@ -19,6 +20,13 @@ export type Step =
   | 'load' // one batch of features out of Redis
   | 'decode' // one batch through beam search
   | 'write'; // one part into the store
+
+/** How images leave each stage. */
+const imageStates: Record<Stage, string[]> = {
+  list: ['listed'],
+  encode: ['encoded', 'failed', 'deferred'],
+  decode: ['captioned', 'skipped', 'failed'],
+};
 
 export type QueueName = 'encode' | 'decode';
 
@@ -101,6 +109,17 @@ export class Metrics {
 
   constructor(options: { processMetrics?: boolean } = {}) {
     if (options.processMetrics) collectDefaultMetrics({ register: this.registry });
+    this.#startAtZero();
+  }
+
+  /** Prometheus misses the first increment of a series that did not exist before: they all exist. */
+  #startAtZero(): void {
+    for (const [stage, states] of Object.entries(imageStates)) {
+      for (const state of states) this.images.inc({ stage, state }, 0);
+    }
+    for (const failureClass of failureClasses) this.failures.inc({ class: failureClass }, 0);
+    for (const stage of ['encode', 'decode']) this.batchSplits.inc({ stage }, 0);
+    this.retries.inc({ stage: 'fetch' }, 0);
   }
 
   /** Runs `work` and records how long it took, whether or not it throws. */

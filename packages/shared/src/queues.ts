@@ -2,7 +2,7 @@ import { type Job, Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
-import { describeError, UserError } from './errors.ts';
+import { describeError, isForUser } from './errors.ts';
 import { type BatchAttempt, type DecodeJob, type EncodeJob, jobId, parseJobId } from './jobs.ts';
 import type { Metrics, QueueName } from './metrics.ts';
 
@@ -101,7 +101,7 @@ export interface JobWorkerOptions<J> {
   metrics: Metrics;
   log: Logger;
   /** Something only a person can put right: the job is kept, and the process should stop. */
-  onUserError: (error: UserError) => void;
+  onUserError: (error: Error) => void;
 }
 
 /**
@@ -134,7 +134,7 @@ export function startJobWorker<J extends BatchAttempt & { images: unknown[] }>(
           `${queue} done`,
         );
       } catch (error) {
-        if (error instanceof UserError) options.onUserError(error);
+        if (isForUser(error)) options.onUserError(error);
         else
           jobLog.warn({ error: describeError(error), tries: job.attemptsMade + 1 }, 'will retry');
         throw error;

@@ -111,7 +111,6 @@ async function serve<J extends EncodeJob | DecodeJob>(
   const { stopped, fail } = untilStopped();
   const closers = new Closers();
   const metrics = new Metrics({ processMetrics: true });
-  metrics.featureBytesBudget.set(settings.featureBytesMax);
 
   const redis = await connectRedis(settings.redis);
   closers.add('Redis', () => redis.disconnect());
