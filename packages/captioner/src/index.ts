@@ -28,9 +28,11 @@ export type {
   DecoderSession,
   Encoder,
   Engine,
+  EngineOptions,
   StepRequest,
   StepResult,
 } from './engines/engine.ts';
+export { exportOnnx } from './engines/onnx/export-onnx.ts';
 export { fromFloat16, toFloat16 } from './float16.ts';
 export {
   type BundleFiles,

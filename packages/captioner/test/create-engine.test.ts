@@ -40,9 +40,9 @@ describe('createEngine', () => {
       console.log(JSON.stringify([engine.backend, engine.description, reason]));
     `);
     const [backend, description, reason] = JSON.parse(stdout) as [string, string, string];
-    if (backend === 'wasm') {
-      expect(description).toMatch(/^TensorFlow\.js 4\.\d+\.\d+, WebAssembly with SIMD, 1 thread$/);
-      expect(reason).toMatch(/tensorflow: .*@tensorflow\/tfjs-node/);
-    } else expect(reason).toBe('the best there is');
+    if (backend === 'onnx') {
+      expect(description).toMatch(/^ONNX Runtime 1\.\d+\.\d+, CPU, \d+ threads?$/);
+      expect(reason).toMatch(/^the best that loads: tensorflow: .*@tensorflow\/tfjs-node/);
+    } else expect([backend, reason]).toEqual(['tensorflow', 'the best there is']);
   });
 });

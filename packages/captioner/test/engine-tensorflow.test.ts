@@ -1,4 +1,6 @@
+import * as tf from '@tensorflow/tfjs-core';
 import { describe } from 'vitest';
 import { describeEngine } from './support/engine-contract.ts';
 
-describe('the tensorflow backend', async () => describeEngine('tensorflow'));
+describe('the tensorflow backend', async () =>
+  describeEngine('tensorflow', () => tf.memory().numTensors));

@@ -20,6 +20,8 @@ export interface ThreadSetup {
   bundleFolder: string;
   stages: Stages;
   backend: BackendChoice;
+  /** That a backend with threads of its own may use. */
+  cores: number;
 }
 
 /** Once a thread is `ready`. `close` has no reply: the thread ends. */

@@ -23,7 +23,7 @@ export interface InferenceOptions {
   stages: Stages;
   /** `auto` takes the best backend that loads. */
   backend: BackendChoice;
-  /** For backends that compute on one thread each (`wasm`); default: one a core. */
+  /** Cores to compute on, of `onnx` and `wasm`; default: all. */
   threads?: number;
   /** Images that a thread computes at once, at most; default: 16 for `wasm`, otherwise 32. */
   deviceBatch?: number;
@@ -46,7 +46,7 @@ function defaultDeviceBatch(backend: Backend): number {
  * @throws UserError, one line, where the bundle or the backend cannot be used
  */
 export async function startInference(options: InferenceOptions): Promise<InferencePool> {
-  const { bundleFolder, stages } = options;
+  const { bundleFolder, stages, threads: cores = os.availableParallelism() } = options;
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
@@ -55,7 +55,7 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
 
   const threads: ThreadHandle[] = [];
   const start = async (backend: BackendChoice) => {
-    const setup: ThreadSetup = { bundleFolder, stages, backend };
+    const setup: ThreadSetup = { bundleFolder, stages, backend, cores };
     const thread = new ThreadHandle(setup, fail);
     threads.push(thread);
     return thread.ready();
@@ -63,9 +63,7 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
   try {
     // The first one finds out which backend it is, and with it how many threads it takes.
     const { model, backend, reason } = await start(options.backend);
-    const threadCount = singleThreadedBackends.has(backend)
-      ? (options.threads ?? os.availableParallelism())
-      : 1;
+    const threadCount = singleThreadedBackends.has(backend) ? cores : 1;
     const others = await Promise.all(Array.from({ length: threadCount - 1 }, () => start(backend)));
     const other = others.find(({ model: { id } }) => id !== model.id);
     if (other)

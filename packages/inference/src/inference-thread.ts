@@ -45,18 +45,20 @@ interface Loaded {
   decoder?: Decoder;
 }
 
-async function serve({ bundleFolder, stages, backend }: ThreadSetup): Promise<void> {
+async function serve({ bundleFolder, stages, backend, cores }: ThreadSetup): Promise<void> {
   // The bundle first: whether it can be used is known sooner.
   const encoderBundle = stages.encode ? await loadEncoderBundle(bundleFolder) : undefined;
   const decoderBundle = stages.decode ? await loadDecoderBundle(bundleFolder) : undefined;
   const description = (encoderBundle ?? decoderBundle)?.description;
   if (!description) throw new Error('an inference thread needs a stage to compute');
 
-  const { engine, reason } = await createEngine(backend).catch((cause: unknown) => {
-    throw new UserError(`The backend "${backend}" cannot be used: ${describeError(cause)}.`, {
-      cause,
-    });
-  });
+  const { engine, reason } = await createEngine(backend, { threads: cores }).catch(
+    (cause: unknown) => {
+      throw new UserError(`The backend "${backend}" cannot be used: ${describeError(cause)}.`, {
+        cause,
+      });
+    },
+  );
   const loaded: Loaded = {
     ...(encoderBundle && { encoder: await engine.loadEncoder(encoderBundle) }),
     ...(decoderBundle && { decoder: await engine.loadDecoder(decoderBundle) }),

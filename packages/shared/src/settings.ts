@@ -56,14 +56,14 @@ export const settings = {
     flags: '--backend <name>',
     env: 'CUTLINE_BACKEND',
     default: 'auto',
-    description: 'what computes: auto, tensorflow or wasm',
-    schema: z.enum(['auto', 'tensorflow', 'wasm']),
+    description: 'what computes: auto, onnx, tensorflow or wasm',
+    schema: z.enum(['auto', 'onnx', 'tensorflow', 'wasm']),
   }),
   threads: setting({
     flags: '--threads <n>',
     env: 'CUTLINE_THREADS',
     default: String(availableParallelism()),
-    description: 'inference threads (default: one a core; used by wasm)',
+    description: 'cores to compute on (default: all; onnx and wasm only)',
     schema: count(256),
   }),
   httpPort: setting({

@@ -1,15 +1,25 @@
 /** Chooses and starts the backend. Nothing is loaded before this is called. */
-import type { Backend, Engine } from './engine.ts';
+import type { Backend, Engine, EngineOptions } from './engine.ts';
+import { loadOnnx } from './onnx/load-onnx.ts';
 import { loadTensorflow } from './tfjs/load-tensorflow.ts';
 import { loadWasm } from './tfjs/load-wasm.ts';
 
-/** Best first: what `auto` tries. */
-export const backends: readonly Backend[] = ['tensorflow', 'wasm'];
+type Loader = (options: EngineOptions) => Promise<Engine>;
 
-const loaders: Readonly<Record<Backend, () => Promise<Engine>>> = {
-  tensorflow: loadTensorflow,
-  wasm: loadWasm,
+const loaders: Readonly<Record<Backend, Loader>> = {
+  onnx: loadOnnx,
+  tensorflow: () => loadTensorflow(),
+  wasm: () => loadWasm(),
 };
+
+export const backends = Object.keys(loaders) as readonly Backend[];
+
+/** What `auto` tries, best first. On a CPU, TensorFlow is no match for ONNX Runtime. */
+const preferred: readonly (readonly [Backend, Loader])[] = [
+  ['tensorflow', () => loadTensorflow({ gpuOnly: true })],
+  ['onnx', loaders.onnx],
+  ['wasm', loaders.wasm],
+];
 
 export interface ChosenEngine {
   engine: Engine;
@@ -23,14 +33,17 @@ export interface ChosenEngine {
  *
  * @throws Error that says why, when the backend (with `auto`: every one) does not load.
  */
-export async function createEngine(backend: Backend | 'auto' = 'auto'): Promise<ChosenEngine> {
+export async function createEngine(
+  backend: Backend | 'auto' = 'auto',
+  options: EngineOptions = {},
+): Promise<ChosenEngine> {
   if (backend !== 'auto') {
-    return { engine: await loaders[backend](), reason: 'it was asked for' };
+    return { engine: await loaders[backend](options), reason: 'it was asked for' };
   }
   const problems: string[] = [];
-  for (const candidate of backends) {
+  for (const [candidate, load] of preferred) {
     try {
-      const engine = await loaders[candidate]();
+      const engine = await load(options);
       const reason =
         problems.length === 0 ? 'the best there is' : `the best that loads: ${problems.join('; ')}`;
       return { engine, reason };

@@ -9,7 +9,12 @@
 import type { DecoderBundle, EncoderBundle } from '../model-bundle.ts';
 import type { Vocabulary } from '../vocabulary.ts';
 
-export type Backend = 'wasm' | 'tensorflow';
+export type Backend = 'onnx' | 'tensorflow' | 'wasm';
+
+export interface EngineOptions {
+  /** Cores to use, of engines with threads of their own; default: all. */
+  threads?: number;
+}
 
 /** One engine per thread: its computations block that thread. */
 export interface Engine {

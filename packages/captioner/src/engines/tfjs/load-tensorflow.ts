@@ -8,14 +8,19 @@ import { type Tf, TfjsOps } from './tfjs-ops.ts';
 
 const packages = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 
-/** @throws Error that says why neither package loads, and how to install one. */
-export async function loadTensorflow(): Promise<Engine> {
+/**
+ * @param options.gpuOnly Whether TensorFlow on a CPU counts as not loading.
+ * @throws Error that says why neither package loads, and how to install one.
+ */
+export async function loadTensorflow({ gpuOnly = false } = {}): Promise<Engine> {
   const problems: string[] = [];
   for (const name of packages) {
     try {
       const module = (await import(name)) as { default?: TfjsNode } & TfjsNode;
       const tf = module.default ?? module;
       await tf.ready();
+      const { isUsingGpuDevice } = tf.backend() as NodeBackend;
+      if (gpuOnly && !isUsingGpuDevice) throw new Error('finds no GPU');
       tf.enableProdMode();
       const description = `TensorFlow ${tf.version.tfjs}, ${name}`;
       return createTfjsEngine({
@@ -37,6 +42,9 @@ export async function loadTensorflow(): Promise<Engine> {
 
 /** The packages re-export all of tfjs-core, and the versions of what they contain. */
 type TfjsNode = Tf & { version: { tfjs: string } };
+
+/** What its backend says about itself, which tfjs-core's type leaves out. */
+type NodeBackend = ReturnType<Tf['backend']> & { isUsingGpuDevice: boolean };
 
 function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] as string;

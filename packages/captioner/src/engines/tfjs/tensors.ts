@@ -1,5 +1,5 @@
 /** Plain arrays to tensors and back. */
-import { elementCount, type WeightArrays } from '../../weights.ts';
+import type { WeightArrays } from '../../weights.ts';
 import type { Tensor, Tf } from './tfjs-ops.ts';
 
 export function uploadWeights(tf: Tf, weights: WeightArrays): Map<string, Tensor> {
@@ -23,18 +23,5 @@ export async function downloadIntegers(tensor: Tensor): Promise<Int32Array> {
     return (await tensor.data()) as Int32Array;
   } finally {
     tensor.dispose();
-  }
-}
-
-/** @throws RangeError when an argument does not have as many elements as its shape. */
-export function checkLength(
-  name: string,
-  values: { length: number },
-  shape: readonly number[],
-): void {
-  if (values.length !== elementCount(shape)) {
-    throw new RangeError(
-      `${name} [${shape}] should have ${elementCount(shape)} values, and has ${values.length}`,
-    );
   }
 }

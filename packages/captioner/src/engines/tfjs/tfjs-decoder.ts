@@ -6,7 +6,8 @@ import { type DecoderBundle, decoderContext } from '../../model-bundle.ts';
 import { findDecoderFamily } from '../../model-description.ts';
 import { Weights } from '../../weights.ts';
 import type { Decoder, DecoderSession, StepRequest, StepResult } from '../engine.ts';
-import { checkLength, download, downloadIntegers, uploadWeights } from './tensors.ts';
+import { checkLength, rowsOf } from '../plain-arrays.ts';
+import { download, downloadIntegers, uploadWeights } from './tensors.ts';
 import type { Tensor, Tf, TfjsOps } from './tfjs-ops.ts';
 
 export function createDecoder(tf: Tf, ops: TfjsOps, bundle: DecoderBundle): Decoder {
@@ -112,9 +113,4 @@ class TfjsDecoderSession implements DecoderSession {
     );
     this.#tf.dispose(all);
   }
-}
-
-function rowsOf(values: Float32Array, rows: number): Float32Array[] {
-  const length = values.length / rows;
-  return Array.from({ length: rows }, (_, row) => values.slice(row * length, (row + 1) * length));
 }

@@ -4,7 +4,8 @@ import type { EncoderBundle } from '../../model-bundle.ts';
 import { findEncoderFamily } from '../../model-description.ts';
 import { elementCount, Weights } from '../../weights.ts';
 import type { Encoder } from '../engine.ts';
-import { checkLength, download, uploadWeights } from './tensors.ts';
+import { checkLength } from '../plain-arrays.ts';
+import { download, uploadWeights } from './tensors.ts';
 import type { Tf, TfjsOps } from './tfjs-ops.ts';
 
 /** @param batchMax Images computed at a time: larger batches are cut, smaller ones left alone. */

@@ -1,0 +1,128 @@
+/** The decoder half of a model bundle, run by ONNX Runtime: a graph to start, and one for a step. */
+import type { DecoderBundle } from '../../model-bundle.ts';
+import { findDecoderFamily } from '../../model-description.ts';
+import type { Decoder, DecoderSession, StepRequest, StepResult } from '../engine.ts';
+import { checkLength, gatherRows, rowsOf } from '../plain-arrays.ts';
+import { type OnnxBackend, OnnxSession, type Ort, type OrtTensor } from './onnx-session.ts';
+import { recordDecoder } from './record-model.ts';
+
+export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle): Promise<Decoder> {
+  const { description, vocabulary } = bundle;
+  const { attends } = findDecoderFamily(description).family;
+  const { start, step, memoryNames, stateNames } = recordDecoder(bundle);
+  const startSession = await OnnxSession.load(backend, start);
+  const stepSession = await OnnxSession.load(backend, step);
+  const memoryOutputs = memoryNames.map((name) => `memory.${name}`);
+  const stateOutputs = stateNames.map((name) => `state.${name}`);
+  const { Tensor } = backend.ort;
+
+  return {
+    vocabulary,
+    featuresShape: description.features.shape,
+    attends,
+
+    async start(features, count) {
+      const shape = [count, ...description.features.shape];
+      checkLength('features', features, shape);
+      const begun = await startSession.run({ features: new Tensor('float32', features, shape) }, [
+        ...memoryOutputs,
+        ...stateOutputs,
+      ]);
+      const memory = Object.fromEntries(memoryOutputs.map((name) => [name, tensorOf(begun, name)]));
+      const state = Object.fromEntries(stateOutputs.map((name) => [name, tensorOf(begun, name)]));
+      return new OnnxDecoderSession(backend.ort, stepSession, memory, state);
+    },
+
+    dispose() {
+      startSession.dispose();
+      stepSession.dispose();
+    },
+  };
+}
+
+type OrtTensors = Readonly<Record<string, OrtTensor>>;
+
+class OnnxDecoderSession implements DecoderSession {
+  readonly #ort: Ort;
+  readonly #session: OnnxSession;
+  /** `memory.…` `[B,...]` */
+  #memory: OrtTensors;
+  /** `state.…` `[N,...]` */
+  #state: OrtTensors;
+
+  constructor(ort: Ort, session: OnnxSession, memory: OrtTensors, state: OrtTensors) {
+    this.#ort = ort;
+    this.#session = session;
+    this.#memory = memory;
+    this.#state = state;
+  }
+
+  async step(request: StepRequest): Promise<StepResult> {
+    const { stay, width, count, tokens, parents, scores, excluded, penalties } = request;
+    if (stay) this.#keepImages(stay);
+    const { Tensor } = this.#ort;
+    const rows = tokens.length;
+    const outputs = await this.#session.run(
+      {
+        ...this.#memory,
+        ...this.#state,
+        tokens: new Tensor('int32', tokens, [rows]),
+        parents: new Tensor('int32', parents, [rows]),
+        scores: new Tensor('float32', scores, [rows, 1]),
+        excluded: new Tensor('float32', excluded, [1, excluded.length]),
+        penalties: new Tensor('float32', penalties, [1, penalties.length]),
+        width: new Tensor('int64', BigInt64Array.of(BigInt(width)), [1]),
+        count: new Tensor('int64', BigInt64Array.of(BigInt(count)), [1]),
+      },
+      [
+        'values',
+        'indices',
+        ...Object.keys(this.#state).map(nextName),
+        ...(request.attention ? ['attention'] : []),
+      ],
+    );
+    this.#state = Object.fromEntries(
+      Object.keys(this.#state).map((name) => [name, tensorOf(outputs, nextName(name))]),
+    );
+    return {
+      values: tensorOf(outputs, 'values').data as Float32Array,
+      indices: tensorOf(outputs, 'indices').data as Int32Array,
+      ...(outputs.attention && {
+        attention: rowsOf(outputs.attention.data as Float32Array, rows),
+      }),
+    };
+  }
+
+  dispose(): void {
+    this.#memory = {};
+    this.#state = {};
+  }
+
+  #keepImages(stay: Int32Array): void {
+    this.#memory = Object.fromEntries(
+      Object.entries(this.#memory).map(
+        ([
+          name,
+          {
+            data,
+            dims: [images, ...row],
+          },
+        ]) => {
+          const kept = gatherRows(data as Float32Array, images as number, stay);
+          return [name, new this.#ort.Tensor('float32', kept, [stay.length, ...row])];
+        },
+      ),
+    );
+  }
+}
+
+/** The step's output that is the next step's input of the given name. */
+function nextName(name: string): string {
+  return name.replace('state.', 'next.');
+}
+
+function tensorOf(outputs: OrtTensors, name: string): OrtTensor {
+  const tensor = outputs[name];
+  if (!tensor) throw new Error(`expected an output named ${name}`);
+  return tensor;
+}

@@ -1,0 +1,124 @@
+/**
+ * The part of the ONNX format that recorded models need (https://onnx.ai/onnx/repo-docs/IR.html),
+ * and its bytes: Protocol Buffers, with the field numbers of onnx.proto3.
+ */
+import { PbfWriter } from 'pbf';
+
+/** Operators mean what this version of the operator set says; the IR version goes with it. */
+const opsetVersion = 18;
+const irVersion = 8;
+
+export interface OnnxGraph {
+  name: string;
+  /** In an order in which each finds its inputs computed. */
+  nodes: OnnxNode[];
+  initializers: OnnxInitializer[];
+  inputs: OnnxValue[];
+  outputs: OnnxValue[];
+}
+
+export interface OnnxNode {
+  operator: string;
+  inputs: string[];
+  outputs: string[];
+  /** Integers, or lists of them: no operator in use has attributes of other types. */
+  attributes: Readonly<Record<string, number | readonly number[]>>;
+}
+
+/** A constant: the bytes of its values, little-endian. */
+export interface OnnxInitializer {
+  name: string;
+  type: ElementType;
+  shape: readonly number[];
+  bytes: Uint8Array;
+}
+
+export interface OnnxValue {
+  name: string;
+  type: ElementType;
+  /** A string names a dimension that is known when the graph runs. */
+  shape: readonly (number | string)[];
+}
+
+/** TensorProto.DataType */
+const elementTypes = { float32: 1, uint8: 2, int32: 6, int64: 7 } as const;
+
+export type ElementType = keyof typeof elementTypes;
+
+/** The contents of an .onnx file. Deterministic. */
+export function formatOnnxModel(graph: OnnxGraph): Uint8Array {
+  const writer = new PbfWriter();
+  writer.writeVarintField(1, irVersion);
+  writer.writeStringField(2, 'cutline');
+  writer.writeMessage(7, writeGraph, graph);
+  writer.writeMessage(8, writeOpset, opsetVersion); // of the default domain
+  return writer.finish();
+}
+
+function writeOpset(version: number, writer: PbfWriter): void {
+  writer.writeVarintField(2, version);
+}
+
+function writeGraph(graph: OnnxGraph, writer: PbfWriter): void {
+  for (const node of graph.nodes) writer.writeMessage(1, writeNode, node);
+  writer.writeStringField(2, graph.name);
+  for (const initializer of graph.initializers) {
+    writer.writeMessage(5, writeInitializer, initializer);
+  }
+  for (const input of graph.inputs) writer.writeMessage(11, writeValue, input);
+  for (const output of graph.outputs) writer.writeMessage(12, writeValue, output);
+}
+
+function writeNode({ operator, inputs, outputs, attributes }: OnnxNode, writer: PbfWriter): void {
+  for (const input of inputs) writer.writeStringField(1, input);
+  for (const output of outputs) writer.writeStringField(2, output);
+  writer.writeStringField(3, outputs[0] as string); // the node's name
+  writer.writeStringField(4, operator);
+  for (const attribute of Object.entries(attributes)) {
+    writer.writeMessage(5, writeAttribute, attribute);
+  }
+}
+
+function writeAttribute(
+  [name, value]: [string, number | readonly number[]],
+  writer: PbfWriter,
+): void {
+  writer.writeStringField(1, name);
+  if (typeof value === 'number') writer.writeVarintField(3, value);
+  else for (const integer of value) writer.writeVarintField(8, integer);
+  writer.writeVarintField(20, typeof value === 'number' ? 2 : 7); // AttributeType INT, INTS
+}
+
+function writeInitializer({ name, type, shape, bytes }: OnnxInitializer, writer: PbfWriter): void {
+  for (const dimension of shape) writer.writeVarintField(1, dimension);
+  writer.writeVarintField(2, elementTypes[type]);
+  writer.writeStringField(8, name);
+  writer.writeBytesField(9, bytes);
+}
+
+function writeValue({ name, type, shape }: OnnxValue, writer: PbfWriter): void {
+  writer.writeStringField(1, name);
+  writer.writeMessage(2, writeType, { type, shape });
+}
+
+/** TypeProto: a tensor is the first of its alternatives. */
+function writeType(value: Pick<OnnxValue, 'type' | 'shape'>, writer: PbfWriter): void {
+  writer.writeMessage(1, writeTensorType, value);
+}
+
+function writeTensorType(
+  { type, shape }: Pick<OnnxValue, 'type' | 'shape'>,
+  writer: PbfWriter,
+): void {
+  writer.writeVarintField(1, elementTypes[type]);
+  writer.writeMessage(2, writeShape, shape);
+}
+
+function writeShape(shape: OnnxValue['shape'], writer: PbfWriter): void {
+  for (const dimension of shape) writer.writeMessage(1, writeDimension, dimension);
+}
+
+function writeDimension(dimension: number | string, writer: PbfWriter): void {
+  if (typeof dimension === 'number') writer.writeVarintField(1, dimension);
+  else writer.writeStringField(2, dimension);
+}

@@ -1,0 +1,64 @@
+/** What a model's tensor is while the model is being recorded. */
+import type { WeightArray } from '../../weights.ts';
+import type { GraphValue } from './graph-builder.ts';
+
+/** Of a dimension that is known when the graph runs. */
+export const unknownSize = undefined;
+
+export type RecordedShape = readonly (number | typeof unknownSize)[];
+
+export type RecordedTensor = ConstantTensor | ComputedTensor;
+
+/**
+ * Values known when recording: a weight, or what a model derives from weights. It enters the graph
+ * when an operation needs it, in the order of axes in which that operation needs it.
+ */
+export interface ConstantTensor extends WeightArray {
+  kind: 'constant';
+  name: string;
+}
+
+export interface ComputedTensor {
+  kind: 'computed';
+  value: GraphValue;
+  /** As models see it: images are `[B,H,W,C]`. */
+  shape: RecordedShape;
+  /**
+   * In which order the graph holds it: ONNX convolves `[B,C,H,W]`. Values stay in that order from
+   * one convolution to the next, and are transposed where an operation needs the other.
+   */
+  order: 'as seen' | 'channels first';
+}
+
+/** Axis i of the result is axis `permutation[i]` of `x`. */
+export function permute({ data, shape }: WeightArray, permutation: readonly number[]): WeightArray {
+  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+  const permuted = permutation.map((axis) => shape[axis] as number);
+  const steps = permutation.map((axis) => strides[axis] as number);
+  const at = permuted.map(() => 0);
+  const values = Float32Array.from({ length: data.length }, () => {
+    const from = at.reduce((sum, index, axis) => sum + index * (steps[axis] as number), 0);
+    for (let axis = at.length - 1; axis >= 0; axis--) {
+      const next = (at[axis] as number) + 1;
+      at[axis] = next < (permuted[axis] as number) ? next : 0;
+      if (at[axis] !== 0) break;
+    }
+    return data[from] as number;
+  });
+  return { shape: permuted, data: values };
+}
+
+/** The shape of an elementwise result: axes are aligned from the right. */
+export function broadcast(a: RecordedShape, b: RecordedShape): RecordedShape {
+  const rank = Math.max(a.length, b.length);
+  const sizeOf = (shape: RecordedShape, axis: number) =>
+    axis < rank - shape.length ? 1 : shape[axis - (rank - shape.length)];
+  return Array.from({ length: rank }, (_, axis) => {
+    const sizes = [sizeOf(a, axis), sizeOf(b, axis)];
+    // Where one is unknown, a known size above 1 decides.
+    return (
+      sizes.find((size) => size !== unknownSize && size > 1) ??
+      (sizes.every((size) => size === 1) ? 1 : unknownSize)
+    );
+  });
+}

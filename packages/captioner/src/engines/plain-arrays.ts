@@ -1,0 +1,31 @@
+/** Plain arrays that hold tensors: what goes into engines and comes out. */
+import { elementCount } from '../weights.ts';
+
+/** @throws RangeError when an argument does not have as many elements as its shape. */
+export function checkLength(
+  name: string,
+  values: { length: number },
+  shape: readonly number[],
+): void {
+  if (values.length !== elementCount(shape)) {
+    throw new RangeError(
+      `${name} [${shape}] should have ${elementCount(shape)} values, and has ${values.length}`,
+    );
+  }
+}
+
+/** `[rows,...]` as an array a row. */
+export function rowsOf(values: Float32Array, rows: number): Float32Array[] {
+  const length = values.length / rows;
+  return Array.from({ length: rows }, (_, row) => values.slice(row * length, (row + 1) * length));
+}
+
+/** Rows of `values [rows,...]`, in the order of `chosen`. */
+export function gatherRows(values: Float32Array, rows: number, chosen: Int32Array): Float32Array {
+  const length = values.length / rows;
+  const gathered = new Float32Array(chosen.length * length);
+  for (const [place, row] of chosen.entries()) {
+    gathered.set(values.subarray(row * length, (row + 1) * length), place * length);
+  }
+  return gathered;
+}
