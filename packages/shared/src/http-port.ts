@@ -54,14 +54,7 @@ export async function openHttpPort(options: HttpPortOptions): Promise<HttpPort> 
     handler(response).catch((error) => answer(response, 500, describeError(error)));
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) =>
-      reject(
-        new UserError(
-          `Cannot serve metrics on ${options.host}:${options.port} (${describeError(cause)}). ` +
-            'Choose another port with --http-port; 0 takes a free one.',
-        ),
-      ),
-    );
+    server.once('error', (cause) => reject(explain(cause, options)));
     server.listen(options.port, options.host, resolve);
   });
   return {
@@ -72,4 +65,17 @@ export async function openHttpPort(options: HttpPortOptions): Promise<HttpPort> 
         server.closeAllConnections();
       }),
   };
+}
+
+function explain(cause: NodeJS.ErrnoException, { host, port }: HttpPortOptions): UserError {
+  const advice =
+    cause.code === 'EADDRINUSE'
+      ? `Port ${port} is in use by another process: choose another with --http-port (or ` +
+        'CUTLINE_HTTP_PORT); 0 takes a free one.'
+      : cause.code === 'EACCES'
+        ? `Port ${port} is for privileged processes: choose one above 1023 with --http-port (or ` +
+          'CUTLINE_HTTP_PORT).'
+        : `Cannot serve metrics on ${host}, port ${port} (${describeError(cause)}): correct ` +
+          '--http-host (or CUTLINE_HTTP_HOST) and --http-port.';
+  return new UserError(advice, { cause });
 }

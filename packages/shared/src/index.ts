@@ -1,5 +1,6 @@
 export * from './batch-results.ts';
 export * from './caption-options.ts';
+export * from './command-line.ts';
 export * from './errors.ts';
 export * from './feature-blob.ts';
 export * from './feature-store.ts';

@@ -52,20 +52,23 @@ export class Closers {
 /** Why a long-running process stops. */
 export type StopReason = { signal: NodeJS.Signals } | { error: unknown };
 
+/** A terminal and the parent process may both pass the same Ctrl-C on. */
+const sameSignalMs = 1_000;
+
 /**
  * Waits until the process should stop: SIGTERM, SIGINT, or `fail(error)`.
- * A second signal ends the process at once.
+ * A second signal, more than a second later, ends the process at once.
  */
 export function untilStopped(): { stopped: Promise<StopReason>; fail: (error: unknown) => void } {
   let resolve: (reason: StopReason) => void;
   const stopped = new Promise<StopReason>((r) => {
     resolve = r;
   });
-  let signals = 0;
+  let firstMs: number | undefined;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      signals += 1;
-      if (signals > 1) process.exit(1);
+      firstMs ??= performance.now();
+      if (performance.now() - firstMs > sameSignalMs) process.exit(1);
       resolve({ signal });
     });
   }

@@ -7,10 +7,17 @@ import { describeError, UserError } from './errors.ts';
  * At start an unreachable Redis is a mistake to report; later it is an outage to sit out: the
  * connection then comes back by itself, for as long as it takes.
  *
+ * @param options.setting where the URL comes from, for messages.
  * @throws UserError when Redis cannot be reached within `deadlineMs`, refuses the credentials, or
  *   evicts keys under memory pressure (which would silently drop jobs).
  */
-export async function connectRedis(url: string, deadlineMs = 5_000): Promise<Redis> {
+export async function connectRedis(
+  url: string,
+  {
+    deadlineMs = 5_000,
+    setting = '--redis (or REDIS_URL)',
+  }: { deadlineMs?: number; setting?: string } = {},
+): Promise<Redis> {
   const redis = new Redis(url, {
     lazyConnect: true,
     connectTimeout: deadlineMs,
@@ -34,20 +41,33 @@ export async function connectRedis(url: string, deadlineMs = 5_000): Promise<Red
   } catch (error) {
     redis.disconnect();
     if (error instanceof UserError) throw error;
-    const cause = lastError ?? error;
-    const remedy = /NOAUTH|WRONGPASS|ERR AUTH/.test(describeError(cause))
-      ? 'Give the password in the URL: redis://:password@host:port.'
-      : 'Start one (redis-server --maxmemory-policy noeviction) or set REDIS_URL.';
-    throw new UserError(
-      `Cannot use Redis at ${redactUrl(url)} (${describeError(cause)}). ${remedy}`,
-    );
+    throw new UserError(explain(describeError(lastError ?? error), redactUrl(url), setting));
   }
   return redis;
 }
 
 /** The URL without its password, for messages and logs. */
 export function redactUrl(url: string): string {
-  return url.replace(/\/\/([^/@]*)@/, '//***@');
+  return url.replace(/\/\/.*@/, '//***@');
+}
+
+function explain(reason: string, url: string, setting: string): string {
+  if (/NOAUTH/.test(reason)) {
+    return `Redis at ${url} wants a password: write it into ${setting}, as redis://:password@host:port.`;
+  }
+  if (/WRONGPASS|ERR AUTH|invalid password/.test(reason)) {
+    return `Redis at ${url} refuses the user or the password: correct them in ${setting}.`;
+  }
+  if (/NOPERM/.test(reason)) {
+    return `Redis at ${url} does not let this user do what queues need (${reason}): grant it.`;
+  }
+  if (/RESP type|wrong version number|packet length/.test(reason)) {
+    return `What answers at ${url} does not speak as Redis does (${reason}): correct ${setting}.`;
+  }
+  return (
+    `Cannot reach Redis at ${url} (${reason}): start it (redis-server --maxmemory-policy ` +
+    `noeviction), or correct ${setting}.`
+  );
 }
 
 async function refuseEviction(redis: Redis, url: string): Promise<void> {
@@ -55,8 +75,8 @@ async function refuseEviction(redis: Redis, url: string): Promise<void> {
   if (policy === undefined || policy === 'noeviction') return;
   throw new UserError(
     `Redis at ${redactUrl(url)} has maxmemory-policy "${policy}", under which it silently drops ` +
-      'jobs when memory runs short. Set it to noeviction: ' +
-      'redis-cli config set maxmemory-policy noeviction (and in redis.conf).',
+      'jobs when memory runs short: set it to noeviction, with "redis-cli config set ' +
+      'maxmemory-policy noeviction" and in redis.conf.',
   );
 }
 

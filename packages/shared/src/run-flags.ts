@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CaptionOptions } from './caption-options.ts';
 import { UserError } from './errors.ts';
 import type { Selection } from './run.ts';
+import { describeWholeNumber, parseWholeNumber, type WholeNumberRange } from './whole-number.ts';
 
 /**
  * The flags that describe a run, for the producer and for the command line that starts it, so
@@ -35,41 +36,50 @@ export interface CaptionFlags {
   attention?: boolean;
 }
 
+const theRun = 'The run:';
+const whichImages = 'Which images:';
+const captionSearch = 'How captions are searched for (defaults: as the model says):';
+
 export function addRunFlags(command: Command): Command {
-  return addCaptionFlags(
-    addSelectionFlags(command)
-      .addOption(
-        new Option(
-          '-o, --output <location>',
-          'where results go: s3://bucket/prefix or a folder',
-        ).env('CUTLINE_OUTPUT'),
-      )
-      .addOption(
-        new Option('--run <name>', 'name of the run (default: the date and time)').env(
-          'CUTLINE_RUN',
-        ),
-      )
-      .option('--batch-size <n>', 'images a job', wholeNumber(1, 1024), 64)
-      .option(
-        '--sidecars <kinds>',
-        'also write beside each image: txt, json, xmp (comma-separated)',
-        parseSidecars,
-        [],
-      )
-      .option('--window <n>', 'jobs kept waiting in the encode queue', wholeNumber(1, 100_000), 256)
-      .option('--dry-run', 'list and count, write and enqueue nothing'),
-  );
+  addGroup(command, theRun, [
+    new Option('-o, --output <location>', 'where results go: s3://bucket/prefix or a folder').env(
+      'CUTLINE_OUTPUT',
+    ),
+    new Option('--run <name>', 'name of the run')
+      .default(undefined, 'the date and time')
+      .env('CUTLINE_RUN'),
+    new Option('--batch-size <n>', 'images a job')
+      .argParser(wholeNumber({ min: 1, max: 1024 }))
+      .default(64),
+    new Option('--window <n>', 'jobs kept waiting in the encode queue')
+      .argParser(wholeNumber({ min: 1, max: 100_000 }))
+      .default(256),
+    new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
+      .argParser(parseSidecars)
+      .default([]),
+    new Option('--dry-run', 'list and count, write and enqueue nothing'),
+  ]);
+  addSelectionFlags(command);
+  return addCaptionFlags(command);
 }
 
 /** Which images: the flags of everything that lists. */
 export function addSelectionFlags(command: Command): Command {
-  return command
-    .option('--keys-from <file>', 'take keys from a list: JSONL, CSV or plain lines; - is stdin')
-    .option('--include <glob>', 'only keys that match (may be repeated)', collect, [])
-    .option('--exclude <glob>', 'no keys that match (may be repeated)', collect, [])
-    .option('--limit <n>', 'the first n images', wholeNumber(1))
-    .option('--sample <n>', 'n images drawn at random', wholeNumber(1))
-    .option('--seed <n>', 'of the random draw', wholeNumber(0), 1);
+  return addGroup(command, whichImages, [
+    new Option(
+      '--keys-from <file>',
+      'take keys from a list: JSONL, CSV, TSV or plain lines; - is stdin',
+    ),
+    new Option('--include <glob>', 'only keys that match (may be repeated)')
+      .argParser(collect)
+      .default([]),
+    new Option('--exclude <glob>', 'no keys that match (may be repeated)')
+      .argParser(collect)
+      .default([]),
+    new Option('--limit <n>', 'the first n images').argParser(wholeNumber({ min: 1 })),
+    new Option('--sample <n>', 'n images drawn at random').argParser(wholeNumber({ min: 1 })),
+    new Option('--seed <n>', 'of the random draw').argParser(wholeNumber({ min: 0 })).default(1),
+  ]);
 }
 
 /** @throws UserError for flags that contradict each other. */
@@ -89,46 +99,75 @@ export function selectionOf(flags: SelectionFlags): Selection {
 
 /** How captions are searched for; what is left out is as the model bundle says. */
 export function addCaptionFlags(command: Command): Command {
-  return command
-    .option('--beam-size <k>', 'hypotheses kept at each step; 1 is greedy', wholeNumber(1, 50))
-    .option('--candidates <n>', 'captions kept per image, best first', wholeNumber(1, 50))
-    .option('--length-penalty <alpha>', 'score = logProb / (words + 1)^alpha', decimal(0, 5))
-    .option('--length-max <words>', 'words at most', wholeNumber(1, 200))
-    .option('--length-min <words>', 'words at least', wholeNumber(0, 200))
-    .option(
+  return addGroup(command, captionSearch, [
+    new Option('--beam-size <k>', 'hypotheses kept at each step; 1 is greedy').argParser(
+      wholeNumber({ min: 1, max: 50 }),
+    ),
+    new Option('--candidates <n>', 'captions kept per image, best first').argParser(
+      wholeNumber({ min: 1, max: 50 }),
+    ),
+    new Option('--length-penalty <alpha>', 'score = logProb / (words + 1)^alpha').argParser(
+      decimal(0, 5),
+    ),
+    new Option('--length-max <words>', 'words at most').argParser(
+      wholeNumber({ min: 1, max: 200 }),
+    ),
+    new Option('--length-min <words>', 'words at least').argParser(
+      wholeNumber({ min: 0, max: 200 }),
+    ),
+    new Option(
       '--unique-ngrams <n>',
       'no sequence of n words occurs twice in a caption; 0 is off',
-      wholeNumber(0, 10),
-    )
-    .option('--attention', 'keep where the model looked for each word (for the gallery)');
+    ).argParser(wholeNumber({ min: 0, max: 10 })),
+    new Option('--attention', 'keep where the model looked for each word (for the gallery)'),
+  ]);
+}
+
+function addGroup(command: Command, heading: string, options: readonly Option[]): Command {
+  for (const option of options) command.addOption(option.helpGroup(heading));
+  return command;
 }
 
 /**
- * The options of a run: the model's defaults with what the flags say.
- * `candidates` follows a smaller beam unless it is given itself.
+ * The options of a run: the model's defaults with what the flags say. A default gives way where a
+ * flag leaves it no room: `candidates` to a smaller beam, `lengthMin` to a smaller `lengthMax`.
+ *
+ * @throws UserError for flags that ask for more than the other options allow.
  */
 export function captionOptions(flags: CaptionFlags, defaults: CaptionOptions): CaptionOptions {
-  const beamSize = flags.beamSize ?? defaults.beamSize;
+  const { lengthPenalty, uniqueNgrams, attention } = flags;
+  const { beamSize = defaults.beamSize, lengthMax = defaults.lengthMax } = flags;
+  const { candidates = Math.min(defaults.candidates, beamSize) } = flags;
+  const { lengthMin = Math.min(defaults.lengthMin, lengthMax) } = flags;
+  if (candidates > beamSize) {
+    throw new UserError(
+      `--candidates ${candidates} is more than the beam holds: give --beam-size ${candidates}, too ` +
+        `(it is ${beamSize}).`,
+    );
+  }
+  if (lengthMin > lengthMax) {
+    throw new UserError(
+      `--length-min ${lengthMin} is more than a caption may have: give --length-max, too (it is ` +
+        `${lengthMax}).`,
+    );
+  }
   return {
     beamSize,
-    candidates: flags.candidates ?? Math.min(defaults.candidates, beamSize),
-    lengthPenalty: flags.lengthPenalty ?? defaults.lengthPenalty,
-    lengthMax: flags.lengthMax ?? defaults.lengthMax,
-    lengthMin: flags.lengthMin ?? defaults.lengthMin,
-    noRepeatNgram: flags.uniqueNgrams ?? defaults.noRepeatNgram,
-    attention: flags.attention ?? defaults.attention,
+    candidates,
+    lengthPenalty: lengthPenalty ?? defaults.lengthPenalty,
+    lengthMax,
+    lengthMin,
+    noRepeatNgram: uniqueNgrams ?? defaults.noRepeatNgram,
+    attention: attention ?? defaults.attention,
   };
 }
 
-export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER) {
+/** A parser of flags. */
+export function wholeNumber(range: WholeNumberRange) {
   return (text: string): number => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max) {
-      const upTo =
-        max === Number.MAX_SAFE_INTEGER ? ` of at least ${min}` : ` from ${min} to ${max}`;
-      throw new InvalidArgumentError(`Expected a whole number${upTo}.`);
-    }
-    return value;
+    const value = parseWholeNumber(text, range);
+    if (value !== undefined) return value;
+    throw new InvalidArgumentError(`Expected ${describeWholeNumber(range)}.`);
   };
 }
 

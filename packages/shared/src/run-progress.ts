@@ -27,6 +27,9 @@ const ttlSeconds = 30 * 24 * 3600;
 const hashKey = (run: string) => `cutline:run:${run}:progress`;
 const stepsKey = (run: string) => `cutline:run:${run}:steps`;
 
+/** Where the producer that drives a run leaves its name, for as long as it lives. */
+export const producerKey = (run: string) => `cutline:run:${run}:producer`;
+
 /** KEYS: steps, hash. ARGV: step, ttl, then field and increment, repeated. */
 const countScript = `
   if redis.call('SADD', KEYS[1], ARGV[1]) == 0 then return 0 end

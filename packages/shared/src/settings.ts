@@ -1,8 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import { closestName } from './closest-name.ts';
 import { UserError } from './errors.ts';
+import { redactUrl } from './redis.ts';
 import type { StoreConfig } from './stores/index.ts';
+import { describeWholeNumber, parseWholeNumber, type WholeNumberRange } from './whole-number.ts';
 
 /**
  * Every setting that Cutline's programs share, in one table: its flag, its environment variable,
@@ -14,66 +17,100 @@ import type { StoreConfig } from './stores/index.ts';
  */
 
 interface Setting<T = unknown> {
+  /** Under which `--help` lists it. */
+  group: string;
   flags: string;
   env: string;
   description: string;
-  default?: string | boolean;
+  default?: string;
+  /** The default as `--help` shows it, where the value itself says little. */
+  defaultShown?: string;
   schema: z.ZodType<T>;
 }
 
 const setting = <T>(spec: Setting<T>) => spec;
 
-const count = (max: number) => z.coerce.number().int().min(1).max(max);
-const milliseconds = z.coerce.number().int().min(1);
+const wholeNumber = (range: WholeNumberRange) =>
+  z.string().transform((text, context) => {
+    const value = parseWholeNumber(text, range);
+    if (value !== undefined) return value;
+    context.addIssue(`expected ${describeWholeNumber(range)}`);
+    return z.NEVER;
+  });
+
+/** Node.js's timers go no further (24 days): a longer one would go off at once. */
+const timerMsMax = 2 ** 31 - 1;
+const milliseconds = (min = 1) => wholeNumber({ min, max: timerMsMax });
+
+const oneOf = <const T extends readonly string[]>(...values: T) =>
+  z.enum(values, { error: `expected ${values.slice(0, -1).join(', ')} or ${values.at(-1)}` });
+
+const redisUrl = z.url({
+  protocol: /^rediss?$/,
+  error: 'expected redis://host:port or rediss://host:port',
+});
+
 const text = z.string().min(1);
+
+const services = 'Services:';
+const model = 'Model:';
+const fetching = 'Fetching images:';
+const limits = 'Limits of an image:';
+const jobs = 'Jobs:';
+const watching = 'Watching:';
 
 export const settings = {
   redis: setting({
+    group: services,
     flags: '--redis <url>',
     env: 'REDIS_URL',
     default: 'redis://127.0.0.1:6379',
     description: 'Redis that holds the queues',
-    schema: z.url({
-      protocol: /^rediss?$/,
-      error: 'expected redis://host:port or rediss://host:port',
-    }),
+    schema: redisUrl,
   }),
   featuresRedis: setting({
+    group: services,
     flags: '--features-redis <url>',
     env: 'FEATURES_REDIS_URL',
-    description: 'Redis that holds the features in flight (default: the one of the queues)',
-    schema: z
-      .url({ protocol: /^rediss?$/, error: 'expected redis://host:port or rediss://host:port' })
-      .optional(),
+    defaultShown: 'the same',
+    description: 'another Redis for the features in flight',
+    schema: redisUrl.optional(),
   }),
   model: setting({
+    group: model,
     flags: '--model <folder>',
     env: 'CUTLINE_MODEL',
-    description: 'model bundle (default: the one that ships with Cutline)',
+    defaultShown: 'the one that ships with Cutline',
+    description: 'model bundle',
     schema: text.optional(),
   }),
   backend: setting({
+    group: model,
     flags: '--backend <name>',
     env: 'CUTLINE_BACKEND',
     default: 'auto',
     description: 'what computes: auto, onnx, tensorflow or wasm',
-    schema: z.enum(['auto', 'onnx', 'tensorflow', 'wasm']),
+    schema: oneOf('auto', 'onnx', 'tensorflow', 'wasm'),
   }),
   threads: setting({
+    group: model,
     flags: '--threads <n>',
     env: 'CUTLINE_THREADS',
     default: String(availableParallelism()),
-    description: 'cores to compute on (default: all; onnx and wasm only)',
-    schema: count(256),
+    defaultShown: 'one a core',
+    description: 'cores to compute on; onnx and wasm only',
+    schema: wholeNumber({ min: 1, max: 256 }),
   }),
   httpPort: setting({
+    group: watching,
     flags: '--http-port <port>',
     env: 'CUTLINE_HTTP_PORT',
     default: '9464',
     description: 'port of /metrics, /healthz and /readyz; 0 takes a free one',
-    schema: z.coerce.number().int().min(0).max(65_535),
+    schema: wholeNumber({ min: 0, max: 65_535 }),
   }),
   httpHost: setting({
+    group: watching,
     flags: '--http-host <address>',
     env: 'CUTLINE_HTTP_HOST',
     default: '0.0.0.0',
@@ -81,101 +118,120 @@ export const settings = {
     schema: text,
   }),
   s3PathStyle: setting({
+    group: services,
     flags: '--s3-path-style',
     env: 'CUTLINE_S3_PATH_STYLE',
-    description: 'put buckets in the path, not the host name (default: on with a custom endpoint)',
-    schema: z.union([z.boolean(), z.stringbool()]).optional(),
+    defaultShown: 'with a custom endpoint',
+    description: 'put buckets in the path, not in the host name',
+    schema: z.union([z.boolean(), z.stringbool()], { error: 'expected true or false' }).optional(),
   }),
   jobConcurrency: setting({
+    group: jobs,
     flags: '--job-concurrency <n>',
     env: 'CUTLINE_JOB_CONCURRENCY',
     default: '2',
     description: 'batches in hand at once; with 2 the next is fetched while this one computes',
-    schema: count(64),
+    schema: wholeNumber({ min: 1, max: 64 }),
   }),
   jobLockMs: setting({
+    group: jobs,
     flags: '--job-lock-ms <ms>',
     env: 'CUTLINE_JOB_LOCK_MS',
     default: '30000',
     description: 'after this long without a sign of life, a worker’s batches go to another',
-    schema: milliseconds.min(1000),
+    schema: milliseconds(1000),
   }),
   shutdownMs: setting({
+    group: jobs,
     flags: '--shutdown-ms <ms>',
     env: 'CUTLINE_SHUTDOWN_MS',
     default: '25000',
     description: 'time to finish the batches in hand after SIGTERM or SIGINT',
-    schema: milliseconds,
+    schema: milliseconds(),
   }),
   fetchConcurrency: setting({
+    group: fetching,
     flags: '--fetch-concurrency <n>',
     env: 'CUTLINE_FETCH_CONCURRENCY',
     default: '16',
     description: 'images fetched and decoded at once, per batch',
-    schema: count(512),
+    schema: wholeNumber({ min: 1, max: 512 }),
   }),
   fetchAttempts: setting({
+    group: fetching,
     flags: '--fetch-attempts <n>',
     env: 'CUTLINE_FETCH_ATTEMPTS',
     default: '4',
     description: 'tries at an image in place before it waits for a later batch',
-    schema: count(20),
+    schema: wholeNumber({ min: 1, max: 20 }),
   }),
   retryBaseMs: setting({
+    group: fetching,
     flags: '--retry-base-ms <ms>',
     env: 'CUTLINE_RETRY_BASE_MS',
     default: '250',
     description: 'first pause between tries; doubles each time, with jitter',
-    schema: milliseconds,
+    schema: milliseconds(),
   }),
   remainderDelayMs: setting({
+    group: fetching,
     flags: '--remainder-delay-ms <ms>',
     env: 'CUTLINE_REMAINDER_DELAY_MS',
     default: '30000',
     description: 'pause before images whose store was unavailable are tried again; doubles',
-    schema: milliseconds,
+    schema: milliseconds(),
   }),
   imageBytesMax: setting({
+    group: limits,
     flags: '--image-bytes-max <n>',
     env: 'CUTLINE_IMAGE_BYTES_MAX',
     default: String(100 * 1024 * 1024),
+    defaultShown: '100 MB',
     description: 'larger files become failures of class too-large',
-    schema: z.coerce.number().int().min(1),
+    schema: wholeNumber({ min: 1 }),
   }),
   imagePixelsMax: setting({
+    group: limits,
     flags: '--image-pixels-max <n>',
     env: 'CUTLINE_IMAGE_PIXELS_MAX',
     default: '200000000',
+    defaultShown: '200 million',
     description: 'images of more pixels become failures of class too-large',
-    schema: z.coerce.number().int().min(1),
+    schema: wholeNumber({ min: 1 }),
   }),
   decodeTimeoutMs: setting({
+    group: limits,
     flags: '--decode-timeout-ms <ms>',
     env: 'CUTLINE_DECODE_TIMEOUT_MS',
     default: '30000',
     description: 'images that take longer to decode become failures of class timeout',
-    schema: milliseconds.min(1000),
+    schema: milliseconds(1000),
   }),
   featureBytesMax: setting({
+    group: jobs,
     flags: '--feature-bytes-max <n>',
     env: 'CUTLINE_FEATURE_BYTES_MAX',
     default: String(1024 * 1024 * 1024),
+    defaultShown: '1 GB',
     description: 'bytes of features in flight at which encoders stop taking work',
-    schema: z.coerce.number().int().min(1),
+    schema: wholeNumber({ min: 1 }),
   }),
   featureTtlMs: setting({
+    group: jobs,
     flags: '--feature-ttl-ms <ms>',
     env: 'CUTLINE_FEATURE_TTL_MS',
     default: String(6 * 3600 * 1000),
+    defaultShown: '6 hours',
     description: 'features wait this long for a decoder, then their batch is encoded again',
-    schema: milliseconds,
+    schema: milliseconds(),
   }),
   logLevel: setting({
+    group: watching,
     flags: '--log-level <level>',
     env: 'LOG_LEVEL',
     default: 'info',
-    description: 'trace, debug, info, warn, error or silent',
-    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
+    description: 'what is logged: trace, debug, info, warn, error or silent',
+    schema: oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'),
   }),
 } as const;
 
@@ -187,34 +243,39 @@ export type Settings<N extends SettingName> = {
 /** Variables that other parts read by themselves; listed so that a misspelling is noticed. */
 const otherVariables = ['CUTLINE_SOURCE', 'CUTLINE_OUTPUT', 'CUTLINE_RUN'];
 
-/** Gives a command the flags of these settings, with their variables and defaults in its help. */
+/** Gives a command the flags of these settings; its help shows their variables and defaults. */
 export function addSettings(command: Command, names: readonly SettingName[]): Command {
   for (const name of names) {
     const spec: Setting = settings[name];
-    const option = new Option(spec.flags, spec.description).env(spec.env);
+    const shown = spec.defaultShown ?? spec.default;
+    const notes = `${shown === undefined ? '' : `default: ${shown}, `}env: ${spec.env}`;
+    const option = new Option(spec.flags, `${spec.description} (${notes})`);
     option.attributeName = () => name;
-    if (spec.default !== undefined) option.default(spec.default);
-    command.addOption(option);
+    command.addOption(option.helpGroup(spec.group));
   }
   return command;
 }
 
 /**
  * The settings' values, parsed.
+ * @param flags by setting; what is missing comes from the environment, else from the default.
  * @throws UserError naming the flag and the variable of the first value that is not acceptable.
  */
 export function readSettings<N extends SettingName>(
-  values: Record<string, unknown>,
+  flags: Record<string, unknown>,
   names: readonly N[],
+  environment: NodeJS.ProcessEnv = process.env,
 ): Settings<N> {
   const result: Record<string, unknown> = {};
   for (const name of names) {
     const spec: Setting = settings[name];
-    const parsed = spec.schema.safeParse(values[name]);
+    // An empty text is no value: compose files and scripts pass what is unset on in this form.
+    const given = flags[name] || environment[spec.env] || undefined;
+    const parsed = spec.schema.safeParse(given ?? spec.default);
     if (!parsed.success) {
       const what = parsed.error.issues[0]?.message ?? 'not acceptable';
       const flag = spec.flags.split(' ')[0];
-      throw new UserError(`${flag} (or ${spec.env}) is "${values[name]}": ${what}.`);
+      throw new UserError(`${flag} (or ${spec.env}) is "${redactUrl(String(given))}": ${what}.`);
     }
     result[name] = parsed.data;
   }
@@ -233,8 +294,9 @@ export function refuseUnknownVariables(environment: NodeJS.ProcessEnv): void {
     (name) => name.startsWith('CUTLINE_') && !known.includes(name),
   );
   if (unknown === undefined) return;
-  const variables = known.filter((name) => name.startsWith('CUTLINE_')).toSorted();
+  const meant = closestName(unknown, known);
   throw new UserError(
-    `The environment sets ${unknown}, which nothing reads. The variables are ${variables.join(', ')}.`,
+    `The environment sets ${unknown}, which nothing reads: ` +
+      `${meant ? `did you mean ${meant}?` : 'unset it (--help lists the variables there are).'}`,
   );
 }

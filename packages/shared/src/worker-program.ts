@@ -1,7 +1,7 @@
 import type { Worker } from 'bullmq';
-import { Command } from 'commander';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
+import { createCommand } from './command-line.ts';
 import { UserError } from './errors.ts';
 import { FeatureStore } from './feature-store.ts';
 import { openHttpPort } from './http-port.ts';
@@ -95,7 +95,7 @@ export function runWorkerProgram<J extends EncodeJob | DecodeJob>(
 ): Promise<void> {
   return runProgram(program.name, async () => {
     refuseUnknownVariables(process.env);
-    const command = new Command(program.name).description(program.description).version('0.1.0');
+    const command = createCommand(program.name, program.description);
     addSettings(command, workerSettings).parse();
     const settings = readSettings(command.opts(), workerSettings);
     await serve(program, settings);
@@ -116,7 +116,8 @@ async function serve<J extends EncodeJob | DecodeJob>(
   closers.add('Redis', () => redis.disconnect());
   let featuresRedis = redis;
   if (settings.featuresRedis) {
-    featuresRedis = await connectRedis(settings.featuresRedis);
+    const setting = '--features-redis (or FEATURES_REDIS_URL)';
+    featuresRedis = await connectRedis(settings.featuresRedis, { setting });
     closers.add('Redis for features', () => featuresRedis.disconnect());
   }
   const features = new FeatureStore(featuresRedis, { ttlMs: settings.featureTtlMs });
