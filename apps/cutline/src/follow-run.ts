@@ -4,6 +4,9 @@ import { withRun } from './run-context.ts';
 import { startProducer } from './start-producer.ts';
 import { statusReader, watchRun } from './watch-run.ts';
 
+/** 128 and the number of SIGINT or SIGTERM: the status of a producer that was told to stop. */
+const stoppedStatuses = [130, 143];
+
 /**
  * Starts a producer for a run and shows its progress until it ends. The exit status is the
  * producer's.
@@ -14,30 +17,42 @@ export async function followRun(
   producerArgs: string[],
 ): Promise<void> {
   const { redis } = readSettings(options, ['redis']);
-  await withRun(name, options, async ({ run, closers }) => {
-    let note = (text: string): void => {
-      process.stderr.write(`${text}\n`);
-    };
-    const output = ['--output', String(options.output), '--redis', redis, '--http-port', '0'];
-    const { started, exited } = startProducer([...producerArgs, ...output], (text) => note(text));
-    // Progress is worth showing once the producer has checked everything it needs.
-    if (await started) {
-      process.stderr.write(`Run ${name} → ${run.url}\n`);
+  const output = options.output === undefined ? [] : ['--output', String(options.output)];
+  let note = (text: string): void => {
+    process.stderr.write(`${text}\n`);
+  };
+  const producer = startProducer(
+    [...producerArgs, ...output, '--redis', redis, '--http-port', '0'],
+    (text) => note(text),
+  );
+  // What is missing or wrong is the producer's to find; once it lists, there is a run to watch.
+  const started = await producer.started;
+  let results = '';
+  if (started) {
+    await withRun(name, options, async ({ run, closers }) => {
+      results = run.url;
+      note(`Run ${name} → ${run.url}`);
       await watchRun(statusReader(run, redis, closers), {
-        until: exited,
+        until: producer.exited,
         notes: (print) => {
           note = print;
         },
       });
-    }
-    const { code, message, result } = await exited;
-    if (code === 0) {
-      const summary: Summary = JSON.parse(result);
-      if (summary.images === 0) process.stdout.write('There are no images to caption there.\n');
-      process.stdout.write(formatSummary(summary, run.url));
-      return;
-    }
-    process.stderr.write(`cutline: ${message || `the run stopped: cutline resume ${name}`}\n`);
-    process.exitCode = code;
-  });
+    }).finally(producer.stop); // it has ended, or nobody watches it any more
+  }
+
+  const { code, message, result } = await producer.exited;
+  process.exitCode = code;
+  if (code === 0) {
+    const summary: Summary = JSON.parse(result);
+    if (summary.images === 0) process.stdout.write('There are no images to caption there.\n');
+    process.stdout.write(formatSummary(summary, results));
+    return;
+  }
+  const why = stoppedStatuses.includes(code)
+    ? `stopped.${started ? ' Workers finish what is enqueued.' : ''}`
+    : message || 'the producer died without a word.';
+  const resume = `Go on with: cutline resume ${name} --output ${options.output}`;
+  const isSaid = message.includes('cutline resume');
+  process.stderr.write(`cutline: ${why}${started && !isSaid ? ` ${resume}` : ''}\n`);
 }

@@ -1,13 +1,14 @@
 import type { Summary } from '@cutline/shared';
-import { formatCount, formatCounts, formatDuration } from './format.ts';
+import { formatCount, formatCounts, formatDuration, formatQuantity, formatRate } from './format.ts';
 
 /** The end of a run, for a person. */
 export function formatSummary(summary: Summary, results: string): string {
   const { images, captioned, skipped, failed, imagesPerSecond } = summary;
   const seconds = (Date.parse(summary.finished) - Date.parse(summary.created)) / 1000;
+  const rate = formatRate(imagesPerSecond);
   const lines = [
-    `Run ${summary.run}: ${formatCount(images)} images in ${formatDuration(seconds)}` +
-      (captioned > 0 ? `, ${imagesPerSecond} captions/s` : ''),
+    `Run ${summary.run}: ${formatQuantity(images, 'image')} in ${formatDuration(seconds)}` +
+      (rate && ` (${rate})`),
     `  captioned  ${formatCount(captioned)}`,
     `  skipped    ${formatCount(skipped)}${reasons(summary.skippedByReason)}`,
     `  failed     ${formatCount(failed)}${reasons(summary.failedByClass)}`,

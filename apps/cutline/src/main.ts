@@ -1,5 +1,4 @@
-import { refuseUnknownVariables, runProgram } from '@cutline/shared';
-import { Command } from 'commander';
+import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shared';
 import { addCaption } from './commands/caption.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addModel } from './commands/model.ts';
@@ -11,20 +10,18 @@ import { addStatus } from './commands/status.ts';
 
 const examples = `
 Examples:
-  cutline caption ./photos                      caption a folder here and now
-  cutline caption ./photos --json > rows.jsonl  the same, for machines
-  cutline run s3://archive/1920s/ -o s3://captions
-                                                caption a bucket with the workers
-  cutline status 20261122-204312 --watch        how far it is
-  cutline gallery 20261122-204312 -o page.html  look at the results`;
+  cutline caption ./photos                       caption a folder here and now
+  cutline caption ./photos --json > rows.jsonl   the same, for machines
+
+  export CUTLINE_OUTPUT=s3://captions            where the following commands find results
+  cutline run s3://archive/1920s/ --run 1920s    caption a bucket with the workers
+  cutline status 1920s --watch                   how far it is
+  cutline gallery 1920s -o page.html             look at the results`;
 
 await runProgram('cutline', async () => {
+  endWithReader();
   refuseUnknownVariables(process.env);
-  const program = new Command('cutline')
-    .description('Captions image archives, on one machine or on many.')
-    .version('0.1.0')
-    .showHelpAfterError('(add --help to see what there is)')
-    .configureHelp({ showGlobalOptions: true });
+  const program = createCommand('cutline', 'Captions image archives, on one machine or on many.');
   addCaption(program);
   addRun(program);
   addStatus(program);
@@ -36,3 +33,11 @@ await runProgram('cutline', async () => {
   program.addHelpText('after', examples);
   await program.parseAsync();
 });
+
+/** `cutline … | head` reads no further than it wants: that is a good end. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+}

@@ -1,40 +1,17 @@
 import type { Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import type { PartRow } from '@cutline/shared';
-import { formatTable } from './format.ts';
+import { CaptionTable } from './caption-table.ts';
 
-/** Writes rows as they come: JSON Lines for machines, a table for people. */
-export interface RowPrinter {
-  print(rows: readonly PartRow[]): void;
-  /** Resolves when everything is written. */
-  end(): Promise<void>;
-}
-
-export function createRowPrinter(stream: Writable, json: boolean): RowPrinter {
-  const isStdout = stream === process.stdout;
-  return {
-    print(rows) {
-      if (rows.length === 0) return;
-      stream.write(
-        json ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : `${formatRows(rows)}\n`,
-      );
-    },
-    async end() {
-      if (isStdout) return;
-      stream.end();
-      await finished(stream);
-    },
+/** Prints rows as they come: JSON Lines for machines, a table for people. */
+export function rowPrinter(stream: Writable, { json }: { json: boolean }) {
+  const { isTTY, columns } = stream as Partial<NodeJS.WriteStream>;
+  const table = new CaptionTable(isTTY ? (columns ?? 80) : undefined);
+  return (rows: readonly PartRow[]): void => {
+    if (rows.length === 0) return;
+    stream.write(json ? formatJsonLines(rows) : table.format(rows));
   };
 }
 
-/** Image, caption and score; failures and skips say why in the caption's place. */
-export function formatRows(rows: readonly PartRow[]): string {
-  return formatTable(
-    ['image', 'caption', 'score'],
-    rows.map((row) => {
-      if (row.status === 'captioned') return [row.key, row.caption, row.score.toFixed(2)];
-      if (row.status === 'skipped') return [row.key, `(skipped: ${row.reason})`, ''];
-      return [row.key, `(failed, ${row.failure.class}: ${row.failure.message})`, ''];
-    }),
-  );
+export function formatJsonLines(rows: readonly PartRow[]): string {
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 }

@@ -1,7 +1,8 @@
 import type { RunProgress } from '@cutline/shared';
 import cliProgress from 'cli-progress';
-import { formatBytes, formatCount, formatCounts, formatDuration } from './format.ts';
+import { formatBytes, formatCount, formatCounts, formatDuration, formatRate } from './format.ts';
 import type { RunStatus } from './run-status.ts';
+import { createStatusLine } from './status-line.ts';
 
 /** Shows a run's progress to whoever watches: bars on a terminal, a line now and then elsewhere. */
 export interface ProgressDisplay {
@@ -13,7 +14,9 @@ export interface ProgressDisplay {
 
 /** Half-life of the moving average behind rates and the time that is left. */
 const rateHalfLifeMs = 5_000;
-const lineIntervalMs = 10_000;
+
+/** Columns for what stands beside a bar: its name, counts, rate and the time that is left. */
+const barNotesWidth = 60;
 
 export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
   return stream.isTTY ? showBars(stream) : showLines(stream);
@@ -23,7 +26,7 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
   const multibar = new cliProgress.MultiBar(
     {
       format: '  {stage}  {bar}  {counts}  {note}',
-      barsize: 30,
+      barsize: Math.max(10, Math.min(30, stream.columns - barNotesWidth)),
       hideCursor: true,
       stream,
       clearOnComplete: false,
@@ -46,12 +49,12 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
       encoded.setTotal(wanted);
       encoded.update(Math.min(wanted, Math.max(progress.encoded, progress.captioned)), {
         counts: `${formatCount(progress.encoded)} of ${formatCount(wanted)}`,
-        note: `${formatRate(rates.encoded.add(progress.encoded))}${hint(status)}`,
+        note: join([formatRate(rates.encoded.add(progress.encoded)), hint(status)]),
       });
       finished.setTotal(progress.listed);
       finished.update(done, {
         counts: `${formatCount(done)} of ${formatCount(progress.listed)}${progress.listingComplete ? '' : '+'}`,
-        note: [formatRate(rate), eta, outcomes(progress)].filter(Boolean).join(' · '),
+        note: join([left > 0 ? formatRate(rate) : '', eta, outcomes(progress)]),
       });
     },
     note: (text) => multibar.log(`${text}\n`),
@@ -60,14 +63,12 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
 }
 
 function showLines(stream: NodeJS.WriteStream): ProgressDisplay {
+  const line = createStatusLine(stream);
   const rate = new Rate();
-  let lastLine = Number.NEGATIVE_INFINITY;
   return {
     update(status) {
       const imagesPerSecond = rate.add(finishedImages(status.progress));
-      if (performance.now() - lastLine < lineIntervalMs) return;
-      lastLine = performance.now();
-      stream.write(`${statusLine(status, imagesPerSecond)}\n`);
+      line.show(statusLine(status, imagesPerSecond));
     },
     note: (text) => stream.write(`${text}\n`),
     stop() {},
@@ -75,17 +76,18 @@ function showLines(stream: NodeJS.WriteStream): ProgressDisplay {
 }
 
 /** Everything that matters on one line. */
-export function statusLine(status: RunStatus, imagesPerSecond?: number): string {
+export function statusLine(status: RunStatus, imagesPerSecond = 0): string {
   const { progress, featureBytes } = status;
-  return [
-    `${formatCount(finishedImages(progress))} of ${formatCount(progress.listed)}${progress.listingComplete ? '' : '+'} images`,
-    imagesPerSecond === undefined ? '' : formatRate(imagesPerSecond),
+  const { listed, listingComplete } = progress;
+  return join([
+    listed === 0 && !listingComplete
+      ? 'listing'
+      : `${formatCount(finishedImages(progress))} of ${formatCount(listed)}${listingComplete ? '' : '+'} images`,
+    formatRate(imagesPerSecond),
     outcomes(progress),
     featureBytes ? `${formatBytes(featureBytes)} of features in flight` : '',
-    hint(status).replace(/^ · /, ''),
-  ]
-    .filter(Boolean)
-    .join(' · ');
+    hint(status),
+  ]);
 }
 
 export function finishedImages({ captioned, skipped, failed }: RunProgress): number {
@@ -93,25 +95,25 @@ export function finishedImages({ captioned, skipped, failed }: RunProgress): num
 }
 
 function outcomes({ skipped, failed, failedByClass }: RunProgress): string {
-  const parts = [];
-  if (failed > 0) parts.push(`${formatCount(failed)} failed (${formatCounts(failedByClass)})`);
-  if (skipped > 0) parts.push(`${formatCount(skipped)} skipped`);
-  return parts.join(' · ');
+  return join([
+    failed > 0 ? `${formatCount(failed)} failed (${formatCounts(failedByClass)})` : '',
+    skipped > 0 ? `${formatCount(skipped)} skipped` : '',
+  ]);
 }
 
-/** What to do about work that waits for workers that are not there. */
-function hint({ queues }: RunStatus): string {
+/** What to do about work that waits for processes that are not there. */
+export function hint({ run, queues, hasProducer }: RunStatus): string {
   for (const stage of ['encode', 'decode'] as const) {
     const queue = queues?.[stage];
     if (queue && queue.waiting > 0 && queue.workers === 0) {
-      return ` · no ${stage}r-worker is connected: start one`;
+      return `no ${stage}r-worker is connected: start one`;
     }
   }
-  return '';
+  return hasProducer === false ? `nothing drives the run: cutline resume ${run}` : '';
 }
 
-function formatRate(imagesPerSecond: number): string {
-  return imagesPerSecond > 0 ? `${imagesPerSecond.toFixed(1)} images/s` : '';
+function join(parts: readonly string[]): string {
+  return parts.filter(Boolean).join(' · ');
 }
 
 /** A rate, smoothed exponentially over time. */

@@ -1,6 +1,7 @@
 import {
   countByOutcome,
   type FeatureStore,
+  producerKey,
   progressOf,
   type Queues,
   type RunProgress,
@@ -17,9 +18,11 @@ export interface RunStatus {
   progress: RunProgress;
   /** Present when the run is finished. */
   summary?: Summary;
-  /** Absent where Redis was not asked: the run is finished. */
+  /** The following are absent where Redis was not asked: the run is finished. */
   queues?: Record<'encode' | 'decode', QueueStatus>;
   featureBytes?: number;
+  /** Whether a producer sees the run to its end; without one, it has to be resumed. */
+  hasProducer?: boolean;
 }
 
 export interface QueueStatus {
@@ -56,6 +59,7 @@ export async function readStatus(
     progress,
     queues: { encode: await queueStatus(queues.encode), decode: await queueStatus(queues.decode) },
     featureBytes: await features.bytesInFlight(),
+    hasProducer: (await redis.exists(producerKey(runStore.run))) > 0,
   };
 }
 

@@ -4,6 +4,7 @@ import {
   closeQueues,
   connectRedis,
   FeatureStore,
+  isTransient,
   openQueues,
   type RunStore,
 } from '@cutline/shared';
@@ -11,6 +12,8 @@ import { showProgress } from './progress-display.ts';
 import { type RunStatus, readStatus, type StatusSources } from './run-status.ts';
 
 const intervalMs = 500;
+/** For a last look after the end: Redis may be gone, and commands to it wait until it is back. */
+const lastLookMs = 2_000;
 
 /** Reads a run's status, connecting to Redis when it is needed, and only once. */
 export function statusReader(runStore: RunStore, redisUrl: string, closers: Closers) {
@@ -29,25 +32,38 @@ export function statusReader(runStore: RunStore, redisUrl: string, closers: Clos
     });
 }
 
-/** Shows a run's progress until `until` settles or the run is finished. */
+/**
+ * Shows a run's progress until `until` settles or the run is finished. Outages of the store and of
+ * Redis are sat out: they are neither the end of the run nor of watching it.
+ *
+ * @returns the last that was seen of the run.
+ */
 export async function watchRun(
   read: () => Promise<RunStatus>,
   options: { until?: Promise<unknown>; notes?: (note: (text: string) => void) => void } = {},
-): Promise<RunStatus> {
+): Promise<RunStatus | undefined> {
   const display = showProgress(process.stderr);
   options.notes?.(display.note);
-  let over = false;
+  let isOver = false;
   const end = (options.until ?? new Promise(() => {})).then(() => {
-    over = true;
+    isOver = true;
   });
+  const tooLate = end.then(() => sleep(lastLookMs, undefined, { ref: false }));
+  let last: RunStatus | undefined;
   try {
     for (;;) {
-      const status = await read();
-      display.update(status);
-      if (status.summary || over) return status;
+      const isLast = isOver;
+      const status = await Promise.race([read().catch(sitOut), tooLate]);
+      if (status) display.update(status);
+      last = status ?? last;
+      if (isLast || status?.summary) return last;
       await Promise.race([sleep(intervalMs), end]);
     }
   } finally {
     display.stop();
   }
+}
+
+function sitOut(error: unknown): undefined {
+  if (!isTransient(error)) throw error;
 }

@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { finished } from 'node:stream/promises';
 import { defaultBundleFolder, prepareSharp, startInference } from '@cutline/inference';
 import {
   addCaptionFlags,
@@ -16,7 +17,9 @@ import {
   parseLocation,
   parseObjectLocation,
   readSettings,
+  type Selection,
   type SelectionFlags,
+  type Settings,
   StorePool,
   selectionOf,
   storeConfig,
@@ -24,8 +27,10 @@ import {
 } from '@cutline/shared';
 import type { Command } from 'commander';
 import { captionLocally } from '../caption-locally.ts';
-import { formatCount, formatDuration } from '../format.ts';
-import { createRowPrinter, type RowPrinter } from '../print-rows.ts';
+import { formatCount, formatDuration, formatRate } from '../format.ts';
+import { formatJsonLines, rowPrinter } from '../print-rows.ts';
+import { requireWritable } from '../require-writable.ts';
+import { createStatusLine } from '../status-line.ts';
 
 const settingNames = [
   'model',
@@ -54,7 +59,8 @@ export function addCaption(program: Command): void {
     .description('Caption images here and now, in one process: no Redis, no workers.')
     .argument('<source>', 'a folder, an image, s3://bucket/prefix or s3://bucket/key')
     .option('--json', 'print rows as JSON Lines instead of a table')
-    .option('-o, --results <file>', 'write rows as JSON Lines to a file');
+    .option('-o, --results <file>', 'write rows as JSON Lines to a file')
+    .addHelpText('after', '\nThe exit status is 1 when an image failed; its row says why.');
   addSettings(addCaptionFlags(addSelectionFlags(command)), settingNames).action(
     async (source: string, flags: CaptionCommandFlags) => {
       const closers = new Closers();
@@ -71,92 +77,121 @@ export function addCaption(program: Command): void {
 async function captionSource(
   source: string,
   flags: CaptionCommandFlags,
-  settings: ReturnType<typeof readSettings<(typeof settingNames)[number]>>,
+  settings: Settings<(typeof settingNames)[number]>,
   closers: Closers,
 ): Promise<void> {
+  const selection = selectionOf(flags);
+  if (flags.results !== undefined) await requireWritable(flags.results);
   const stores = new StorePool(storeConfig(settings));
   closers.add('stores', () => stores.close());
-  const { store, images } = await openSource(source, flags, stores);
-
+  const { store, images } = await openSource(source, selection, stores);
+  const status = createStatusLine(process.stderr);
+  status.show('loading the model …');
   prepareSharp();
   const pool = await startInference({
     bundleFolder: settings.model ?? defaultBundleFolder(),
     stages: { encode: true, decode: true },
     backend: settings.backend,
     threads: settings.threads,
-  });
+  }).finally(status.clear);
   closers.add('inference', () => pool.close());
   const { model } = pool;
+  const options = captionOptions(flags, model.decoding);
   if (flags.attention && !model.attends) {
     throw new UserError(`--attention: model ${model.id} does not attend to places in the image.`);
   }
 
-  const printer = await openPrinter(flags);
-  const started = performance.now();
-  const counts = { captioned: 0, skipped: 0, failed: 0 };
-  const rows = captionLocally(images, {
-    store,
-    pool,
-    limits: settings,
-    options: captionOptions(flags, model.decoding),
-    metrics: new Metrics(),
-    batchSize,
+  const results = openResults(flags);
+  const tally = new Tally();
+  process.once('SIGINT', () => {
+    status.clear();
+    process.stderr.write(`stopped: ${tally.describe()}\n`);
+    process.exit(130);
   });
-  for await (const batch of rows) {
-    for (const row of batch) counts[row.status] += 1;
-    printer.print(batch);
+  const metrics = new Metrics();
+  const pipeline = { store, pool, limits: settings, options, metrics, batchSize };
+  for await (const rows of captionLocally(images, pipeline)) {
+    tally.add(rows);
+    status.clear();
+    results.write(rows);
+    status.show(tally.describe());
   }
-  await printer.end();
-
-  const seconds = (performance.now() - started) / 1000;
-  process.stderr.write(`\n${describeCounts(counts, seconds)}\n`);
-  if (counts.failed > 0) process.exitCode = 1;
+  status.clear();
+  await results.end();
+  const text = tally.images > 0 ? tally.describe() : 'There are no images to caption there.';
+  const isBelowTable = process.stdout.isTTY && !flags.json && tally.images > 0;
+  process.stderr.write(`${isBelowTable ? '\n' : ''}${text}\n`);
+  if (tally.failed > 0) process.exitCode = 1;
 }
 
 /** A folder or prefix is listed; a single image is itself. */
 async function openSource(
   source: string,
-  flags: SelectionFlags,
+  selection: Selection,
   stores: StorePool,
 ): Promise<{ store: ObjectStore; images: AsyncIterable<ImageRef> }> {
   const location = parseLocation(source);
   if (location.store.startsWith('file:')) {
-    const { store: url, key } = parseObjectLocation(source);
     const stats = await stat(new URL(location.store)).catch(() => undefined);
-    if (stats?.isFile()) return { store: await stores.open(url), images: oneImage(key) };
+    if (stats?.isFile()) {
+      const { store: url, key } = parseObjectLocation(source);
+      return { store: await stores.open(url), images: oneImage(key) };
+    }
   }
   const store = await stores.open(location.store);
   await store.check();
-  return { store, images: listImages({ store, prefix: location.prefix }, selectionOf(flags)) };
+  return { store, images: listImages({ store, prefix: location.prefix }, selection) };
 }
 
 async function* oneImage(key: string): AsyncGenerator<ImageRef> {
   yield { key, etag: null, bytes: null };
 }
 
-async function openPrinter(flags: CaptionCommandFlags): Promise<RowPrinter> {
-  if (flags.results === undefined) return createRowPrinter(process.stdout, flags.json ?? false);
-  const file = createWriteStream(flags.results);
-  await new Promise<void>((resolve, reject) => {
-    file.once('open', () => resolve());
-    file.once('error', (cause) =>
-      reject(new UserError(`Cannot write ${flags.results}: ${cause.message}`)),
-    );
+/** Where rows go: to stdout, or to a file. */
+function openResults({ results: path, json = false }: CaptionCommandFlags) {
+  if (path === undefined) {
+    return { write: rowPrinter(process.stdout, { json }), end: async () => {} };
+  }
+  const file = createWriteStream(path);
+  const written = finished(file).catch((cause) => {
+    throw new UserError(`${path} could not be written (${cause.code}).`, { cause });
   });
-  return createRowPrinter(file, true);
+  written.catch(() => {}); // awaited at the end
+  return {
+    write: (rows: readonly PartRow[]) => void file.write(formatJsonLines(rows)),
+    end: () => {
+      file.end();
+      return written;
+    },
+  };
 }
 
-function describeCounts(
-  { captioned, skipped, failed }: Record<PartRow['status'], number>,
-  seconds: number,
-): string {
-  if (captioned + skipped + failed === 0) return 'There are no images to caption there.';
-  return [
-    `${formatCount(captioned)} captioned in ${formatDuration(seconds)}` +
-      (captioned > 0 ? ` (${(captioned / seconds).toFixed(1)} images/s)` : ''),
-    failed > 0 ? `${formatCount(failed)} failed` : '',
-    skipped > 0 ? `${formatCount(skipped)} skipped` : '',
-  ]
-    .filter(Boolean)
-    .join(', ');
+/** What became of the images so far. */
+class Tally {
+  captioned = 0;
+  skipped = 0;
+  failed = 0;
+  readonly #started = performance.now();
+
+  get images(): number {
+    return this.captioned + this.skipped + this.failed;
+  }
+
+  add(rows: readonly PartRow[]): void {
+    for (const { status } of rows) this[status] += 1;
+  }
+
+  /** `70 captioned in 10 s (7.2 images/s), 1 failed` */
+  describe(): string {
+    const { captioned, skipped, failed } = this;
+    const seconds = (performance.now() - this.#started) / 1000;
+    const rate = formatRate(captioned / seconds);
+    return [
+      `${formatCount(captioned)} captioned in ${formatDuration(seconds)}${rate && ` (${rate})`}`,
+      failed > 0 ? `${formatCount(failed)} failed` : '',
+      skipped > 0 ? `${formatCount(skipped)} skipped` : '',
+    ]
+      .filter(Boolean)
+      .join(', ');
+  }
 }

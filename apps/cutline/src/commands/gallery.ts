@@ -1,17 +1,20 @@
 import { resolve } from 'node:path';
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
 import {
+  addSettings,
   type CaptionedRow,
   type ObjectStore,
   type PartRow,
   type RunStore,
+  readSettings,
   StoreError,
   wholeNumber,
 } from '@cutline/shared';
-import type { Command } from 'commander';
-import { formatCount } from '../format.ts';
+import { type Command, Option } from 'commander';
+import { formatQuantity } from '../format.ts';
 import { makeThumbnail, type Thumbnail, writeGallery } from '../gallery/index.ts';
 import { readRows } from '../read-rows.ts';
+import { requireWritable } from '../require-writable.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 
 export function addGallery(program: Command): void {
@@ -19,13 +22,19 @@ export function addGallery(program: Command): void {
     .command('gallery')
     .description('Make one page of a run: images, captions, scores, candidates and failures.')
     .option('-o, --page <file>', 'where to write it', 'gallery.html')
-    .option('--limit <n>', 'captioned images on the page, the first ones', wholeNumber(1), 2000);
-  addRunArguments(command).action(async (name: string, options) => {
+    .addOption(
+      new Option('--limit <n>', 'captioned images on the page, the first ones')
+        .argParser(wholeNumber({ min: 1 }))
+        .default(2000, '2,000'),
+    );
+  addSettings(addRunArguments(command), ['model']).action(async (name: string, options) => {
+    const { model } = readSettings(options, ['model']);
+    await requireWritable(options.page);
     await withRun(name, options, async ({ run, stores }) => {
       const request = await run.readRun();
       const summary = await run.readSummary();
       const source = await stores.open(request.source.store);
-      const bundle = await describeBundle(options.model ?? defaultBundleFolder());
+      const bundle = await describeBundle(model ?? defaultBundleFolder());
       const page = resolve(options.page);
       const { cards } = await writeGallery(
         {
@@ -42,7 +51,7 @@ export function addGallery(program: Command): void {
         page,
         { cardsMax: options.limit },
       );
-      process.stdout.write(`${page}: ${formatCount(cards)} images\n`);
+      process.stdout.write(`${page}: ${formatQuantity(cards, 'image')}\n`);
     });
   });
 }

@@ -4,16 +4,19 @@ import {
   loadDecoderBundle,
   loadEncoderBundle,
 } from '@cutline/inference';
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 
-const bundleArgument = ['[folder]', 'model bundle', defaultBundleFolder()] as const;
+const bundleArgument = new Argument('[folder]', 'model bundle').default(
+  defaultBundleFolder(),
+  'the one that ships with Cutline',
+);
 
 export function addModel(program: Command): void {
   const model = program.command('model').description('Look at model bundles.');
   model
     .command('inspect')
     .description('Print what model.json says: parts, sizes, options, licences, origin and scores.')
-    .argument(...bundleArgument)
+    .addArgument(bundleArgument)
     .action(async (folder: string) => {
       const { id, description } = await describeBundle(folder);
       process.stdout.write(`${JSON.stringify({ id, ...description }, undefined, 2)}\n`);
@@ -21,7 +24,7 @@ export function addModel(program: Command): void {
   model
     .command('verify')
     .description('Check a bundle: every checksum, tensor and shape.')
-    .argument(...bundleArgument)
+    .addArgument(bundleArgument)
     .action(async (folder: string) => {
       await loadEncoderBundle(folder);
       await loadDecoderBundle(folder);

@@ -1,7 +1,7 @@
-import { wholeNumber } from '@cutline/shared';
+import { type PartRow, wholeNumber } from '@cutline/shared';
 import type { Command } from 'commander';
-import { formatCount } from '../format.ts';
-import { createRowPrinter } from '../print-rows.ts';
+import { formatQuantity } from '../format.ts';
+import { rowPrinter } from '../print-rows.ts';
 import { readRows } from '../read-rows.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 
@@ -9,21 +9,32 @@ export function addResults(program: Command): void {
   const command = program
     .command('results')
     .description('Print what a run has so far: image, caption and score, or whole rows.')
-    .option('--json', 'print rows as JSON Lines')
-    .option('--limit <n>', 'the first n images', wholeNumber(1));
+    .option('--json', 'print whole rows as JSON Lines')
+    .option('--limit <n>', 'the first n images', wholeNumber({ min: 1 }));
   addRunArguments(command).action(async (name: string, options) => {
+    const limit: number = options.limit ?? Number.POSITIVE_INFINITY;
     await withRun(name, options, async ({ run }) => {
       await run.readRun();
-      const printer = createRowPrinter(process.stdout, options.json ?? false);
-      let left: number = options.limit ?? Number.POSITIVE_INFINITY;
-      for await (const rows of readRows(run)) {
-        printer.print(rows.slice(0, left));
-        if (rows.length > left && !options.json) {
-          process.stdout.write(`  … (the first ${formatCount(options.limit)})\n`);
-        }
-        left -= rows.length;
-        if (left <= 0) break;
-      }
+      const print = rowPrinter(process.stdout, { json: options.json ?? false });
+      const { shown, more } = await printFirst(readRows(run), limit, print);
+      if (more) process.stderr.write(`  … (the first ${formatQuantity(shown, 'image')})\n`);
+      if (shown === 0) process.stderr.write(`Run ${name} has no results yet.\n`);
     });
   });
+}
+
+/** @returns how many rows were printed, and whether there are others. */
+async function printFirst(
+  parts: AsyncIterable<PartRow[]>,
+  limit: number,
+  print: (rows: readonly PartRow[]) => void,
+): Promise<{ shown: number; more: boolean }> {
+  let shown = 0;
+  for await (const rows of parts) {
+    const wanted = rows.slice(0, limit - shown);
+    print(wanted);
+    shown += wanted.length;
+    if (wanted.length < rows.length) return { shown, more: true };
+  }
+  return { shown, more: false };
 }

@@ -13,7 +13,7 @@ import {
 } from '@cutline/shared';
 import { type Command, Option } from 'commander';
 import { followRun } from '../follow-run.ts';
-import { formatCount } from '../format.ts';
+import { formatQuantity } from '../format.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 
 export function addRetry(program: Command): void {
@@ -21,7 +21,10 @@ export function addRetry(program: Command): void {
     .command('retry')
     .description('Try failed images again: all of them, or those of some classes.')
     .addOption(
-      new Option('--class <names...>', 'only failures of these classes').choices(failureClasses),
+      new Option(
+        '--class <names...>',
+        `only failures of these classes: ${failureClasses.join(', ')}`,
+      ).choices(failureClasses),
     );
   addSettings(addRunArguments(command), ['redis']).action(async (name: string, options) => {
     const classes = new Set<FailureClass>(options.class ?? failureClasses);
@@ -42,10 +45,11 @@ export function addRetry(program: Command): void {
       return count;
     });
     if (images === 0) {
-      process.stdout.write('No image of this run has failed in that way: nothing to retry.\n');
+      const kind = options.class ? ` of class ${options.class.join(' or ')}` : '';
+      process.stdout.write(`Run ${name} has no failures${kind}: nothing to retry.\n`);
       return;
     }
-    process.stderr.write(`Trying ${formatCount(images)} images again.\n`);
+    process.stderr.write(`Trying ${formatQuantity(images, 'image')} again.\n`);
     await followRun(name, options, ['--resume', '--run', name]);
   });
 }

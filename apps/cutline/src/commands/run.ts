@@ -1,7 +1,7 @@
 import { addRunFlags, addSettings, newRunName, type RunFlags, readSettings } from '@cutline/shared';
 import type { Command } from 'commander';
 import { followRun } from '../follow-run.ts';
-import { formatBytes, formatCount, formatCounts } from '../format.ts';
+import { formatBytes, formatCounts, formatQuantity } from '../format.ts';
 import { startProducer } from '../start-producer.ts';
 
 const settingNames = ['redis', 'model', 's3PathStyle'] as const;
@@ -17,7 +17,7 @@ export function addRun(program: Command): void {
     // The producer has the same flags: it gets them as they were given.
     const given = process.argv.slice(3);
     if (flags.dryRun) return printDryRun(given);
-    const name = flags.run ?? newRunName(new Date());
+    const name = flags.run || newRunName(new Date());
     await followRun(name, options, [...given, ...(flags.run ? [] : ['--run', name])]);
   });
 }
@@ -32,8 +32,9 @@ async function printDryRun(args: string[]): Promise<void> {
   }
   const { images, bytes, skippedByReason, examples } = JSON.parse(result);
   const skipped = formatCounts(skippedByReason);
+  const size = bytes > 0 ? ` (${formatBytes(bytes)})` : '';
   process.stdout.write(
-    `${formatCount(images)} images (${formatBytes(bytes)}) would be captioned` +
+    `${formatQuantity(images, 'image')}${size} would be captioned` +
       `${skipped && `, others skipped (${skipped})`}. Nothing was written.\n` +
       `${examples.map((key: string) => `  ${key}\n`).join('')}${images > examples.length ? '  …\n' : ''}`,
   );

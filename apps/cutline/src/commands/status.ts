@@ -1,7 +1,8 @@
-import { addSettings, readSettings } from '@cutline/shared';
+import { addSettings, type Run, readSettings } from '@cutline/shared';
 import type { Command } from 'commander';
+import { formatCount, formatQuantity } from '../format.ts';
 import { formatSummary } from '../format-summary.ts';
-import { statusLine } from '../progress-display.ts';
+import { finishedImages, statusLine } from '../progress-display.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 import type { RunStatus } from '../run-status.ts';
 import { statusReader, watchRun } from '../watch-run.ts';
@@ -9,30 +10,37 @@ import { statusReader, watchRun } from '../watch-run.ts';
 export function addStatus(program: Command): void {
   const command = program
     .command('status')
-    .description('Say how far a run is: by stage, with rates, what is left, and failures by class.')
-    .option('-w, --watch', 'go on until the run is finished')
+    .description('Say how far a run is: by stage, what waits, failures by class.')
+    .option('-w, --watch', 'go on until the run is finished, with rates and the time that is left')
     .option('--json', 'one JSON object, for machines');
   addSettings(addRunArguments(command), ['redis']).action(async (name: string, options) => {
     const { redis } = readSettings(options, ['redis']);
-    await withRun(name, options, async ({ run, closers }) => {
-      await run.readRun();
-      const read = statusReader(run, redis, closers);
-      const status = options.watch ? await watchRun(read) : await read();
-      process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : formatStatus(status));
+    await withRun(name, options, async ({ run: runStore, closers }) => {
+      const run = await runStore.readRun();
+      const read = statusReader(runStore, redis, closers);
+      const status = (options.watch ? await watchRun(read) : undefined) ?? (await read());
+      process.stdout.write(
+        options.json ? `${JSON.stringify(status)}\n` : formatStatus(status, run),
+      );
     });
   });
 }
 
-function formatStatus(status: RunStatus): string {
+function formatStatus(status: RunStatus, { created }: Run): string {
   if (status.summary) return formatSummary(status.summary, status.results);
-  const { progress, queues, run } = status;
-  const queueLine = (['encode', 'decode'] as const).map((stage) => {
-    const { waiting, active, delayed, workers } = queues![stage];
-    const jobs = `${waiting} batches waiting, ${active} active${delayed ? `, ${delayed} delayed` : ''}`;
-    return `  ${stage} queue  ${jobs}; ${workers} worker${workers === 1 ? '' : 's'} connected\n`;
-  });
-  return (
-    `Run ${run}: ${statusLine(status)}\n` +
-    `  encoded       ${progress.encoded}\n  captioned     ${progress.captioned}\n${queueLine.join('')}`
-  );
+  const { progress, queues } = status;
+  const seconds = (Date.now() - Date.parse(created)) / 1000;
+  const lines = [
+    `Run ${status.run}: ${statusLine(status, finishedImages(progress) / seconds)}`,
+    `  encoded    ${formatCount(progress.encoded)}`,
+    `  captioned  ${formatCount(progress.captioned)}`,
+    ...(['encode', 'decode'] as const).map((stage) => {
+      const { waiting, active, delayed, workers } = queues![stage];
+      const batches =
+        `${formatQuantity(waiting, 'batch')} waiting, ${formatCount(active)} in hand` +
+        (delayed > 0 ? `, ${formatCount(delayed)} delayed` : '');
+      return `  ${stage.padEnd(9)}  ${batches}; ${formatQuantity(workers, 'worker')} connected`;
+    }),
+  ];
+  return `${lines.join('\n')}\n`;
 }
