@@ -22,6 +22,8 @@ export interface ThreadSetup {
   backend: BackendChoice;
   /** That a backend with threads of its own may use. */
   cores: number;
+  /** Of the thread's `ComputeGate`. */
+  gate: SharedArrayBuffer;
 }
 
 /** Once a thread is `ready`. `close` has no reply: the thread ends. */

@@ -16,6 +16,7 @@ import {
   encodeImages,
 } from '@cutline/captioner';
 import { describeError, UserError } from '@cutline/shared';
+import { ComputeGate } from './compute-gate.ts';
 import type {
   DecodeRequest,
   EncodeRequest,
@@ -33,11 +34,18 @@ function reply(message: ThreadReply, transfer: ArrayBuffer[] = []): void {
   port?.postMessage(message, transfer);
 }
 
-try {
-  await serve(workerData as ThreadSetup);
-} catch (error) {
-  if (!(error instanceof UserError)) throw error;
-  reply({ state: 'refused', message: describeError(error) });
+const setup = workerData as ThreadSetup;
+const gate = new ComputeGate(setup.gate);
+
+if (gate.enter()) {
+  try {
+    await serve(setup);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    reply({ state: 'refused', message: describeError(error) });
+  } finally {
+    gate.leave();
+  }
 }
 
 interface Loaded {
@@ -78,12 +86,15 @@ async function answer(request: ThreadRequest, loaded: Loaded, engine: Engine): P
     port?.close();
     return;
   }
+  if (!gate.enter()) return; // the process ends, and nobody waits for a reply
   try {
     if (request.task === 'encode') await encode(request, loaded);
     else await decode(request, loaded);
   } catch (error) {
     const stack = error instanceof Error ? error.stack : undefined;
     reply({ state: 'threw', message: describeError(error), stack });
+  } finally {
+    gate.leave();
   }
 }
 

@@ -2,12 +2,14 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Backend } from '@cutline/captioner';
 import { UserError } from '@cutline/shared';
+import { ComputeGate } from './compute-gate.ts';
 import type { ThreadReply, ThreadRequest, ThreadSetup } from './inference-messages.ts';
 import type { ModelSummary } from './load-bundle.ts';
 
 /** The main thread's end of one inference thread: one request at a time, and its death noticed. */
 export class ThreadHandle {
   readonly #worker: Worker;
+  readonly #gate = new ComputeGate();
   /** What waits for the thread's next reply. */
   #waiting: { resolve: (reply: ThreadReply) => void; reject: (error: Error) => void } | undefined;
   /** The request in hand; resolves however it ends. */
@@ -19,11 +21,11 @@ export class ThreadHandle {
   readonly #onDeath: (error: Error) => void;
 
   /** @param onDeath called once if the thread ends without having been told to */
-  constructor(setup: ThreadSetup, onDeath: (error: Error) => void) {
+  constructor(setup: Omit<ThreadSetup, 'gate'>, onDeath: (error: Error) => void) {
     this.#onDeath = onDeath;
     this.#worker = new Worker(new URL('./inference-thread.js', import.meta.url), {
       name: 'inference',
-      workerData: setup,
+      workerData: { ...setup, gate: this.#gate.shared } satisfies ThreadSetup,
       execArgv: [], // the process's own (--input-type, --import) are about its own program
     });
     this.#worker.on('message', (reply: ThreadReply) => this.#settle()?.resolve(reply));
@@ -73,6 +75,16 @@ export class ThreadHandle {
     const ended = once(this.#worker, 'exit');
     this.#worker.postMessage({ task: 'close' } satisfies ThreadRequest);
     await ended;
+  }
+
+  /** The process ends: the thread begins nothing more. */
+  stopComputing(): void {
+    this.#gate.close();
+  }
+
+  /** Blocks until the thread computes nothing, or the time is over. */
+  waitUntilIdle(timeoutMs: number): void {
+    if (!this.#death) this.#gate.waitUntilEmpty(timeoutMs);
   }
 
   #reply(): Promise<ThreadReply> {

@@ -2,9 +2,9 @@
 import { normalise } from '../../encoders/normalise.ts';
 import type { EncoderBundle } from '../../model-bundle.ts';
 import { findEncoderFamily } from '../../model-description.ts';
-import { elementCount, Weights } from '../../weights.ts';
+import { Weights } from '../../weights.ts';
+import { encodeInBatches, type Pixels } from '../encode-in-batches.ts';
 import type { Encoder } from '../engine.ts';
-import { checkLength } from '../plain-arrays.ts';
 import { download, uploadWeights } from './tensors.ts';
 import type { Tf, TfjsOps } from './tfjs-ops.ts';
 
@@ -21,10 +21,7 @@ export function createEncoder(
   const tensors = uploadWeights(tf, bundle.encoder);
   const weights = new Weights(tensors);
 
-  const imageLength = height * width * 3;
-  const featuresLength = elementCount(features.shape);
-
-  const encodeBatch = (pixels: Uint8Array | Float32Array, count: number): Promise<Float32Array> =>
+  const encodeBatch = (pixels: Pixels, count: number): Promise<Float32Array> =>
     download(
       tf.tidy(() => {
         const bytes = ops.constant(new Float32Array(pixels), [count, height, width, 3]);
@@ -37,18 +34,13 @@ export function createEncoder(
   return {
     imageSize: [height, width],
     featuresShape: features.shape,
-
-    async encode(pixels, count) {
-      checkLength('pixels', pixels, [count, height, width, 3]);
-      const encoded = new Float32Array(count * featuresLength);
-      for (let begin = 0; begin < count; begin += batchMax) {
-        const end = Math.min(begin + batchMax, count);
-        const batch = pixels.subarray(begin * imageLength, end * imageLength);
-        encoded.set(await encodeBatch(batch, end - begin), begin * featuresLength);
-      }
-      return encoded;
-    },
-
+    encode: (pixels, count) =>
+      encodeInBatches(
+        pixels,
+        count,
+        { imageShape: [height, width, 3], featuresShape: features.shape, batchMax },
+        encodeBatch,
+      ),
     dispose: () => tf.dispose([...tensors.values()]),
   };
 }
