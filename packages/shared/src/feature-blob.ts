@@ -5,21 +5,25 @@ import { z } from 'zod';
  * How a batch's features are packed: one value in Redis.
  *
  *   4 bytes   "CLF1"
+ *   4 bytes   CRC-32 of all that follows, little-endian
  *   4 bytes   length of the header, little-endian
- *   header    JSON: model, dtype, shape [images, L, D], crc32 of the payload
+ *   header    JSON: model, dtype, shape [images, L, D]
  *   payload   the features, row-major, little-endian
  *
- * The header makes a blob that is truncated, mixed up or another model's recognisable before it
- * could turn into a wrong caption.
+ * The header makes a blob that is mixed up or another model's recognisable, and the checksum one
+ * that is damaged, before it could turn into a wrong caption. It covers the header as well: with
+ * one bit changed, [2,49,1280] would be the shape of another batch.
  */
 
 const magic = Buffer.from('CLF1');
+const checksumStart = magic.byteLength;
+const lengthStart = checksumStart + 4;
+const headerStart = lengthStart + 4;
 
 const headerSchema = z.strictObject({
   model: z.string(),
   dtype: z.literal('float16'),
   shape: z.tuple([z.int().positive(), z.int().positive(), z.int().positive()]),
-  crc32: z.int().nonnegative(),
 });
 
 export interface FeatureBlob {
@@ -35,40 +39,53 @@ export class DamagedFeaturesError extends Error {
   override readonly name = 'DamagedFeaturesError';
 }
 
+/** @throws RangeError when the payload is not of the shape's size. */
 export function packFeatures({ model, shape, payload }: FeatureBlob): Buffer {
-  const expected = shape[0] * shape[1] * shape[2] * 2;
+  const expected = payloadBytes(shape);
   if (payload.byteLength !== expected) {
     throw new RangeError(
       `Features of shape [${shape}] take ${expected} bytes as float16, got ${payload.byteLength}`,
     );
   }
-  const header = Buffer.from(
-    JSON.stringify({ model, dtype: 'float16', shape, crc32: crc32(payload) }),
-  );
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(header.byteLength);
-  return Buffer.concat([magic, length, header, payload]);
+  const header = Buffer.from(JSON.stringify({ model, dtype: 'float16', shape }));
+  const blob = Buffer.allocUnsafe(headerStart + header.byteLength + payload.byteLength);
+  blob.set(magic);
+  blob.writeUInt32LE(header.byteLength, lengthStart);
+  blob.set(header, headerStart);
+  blob.set(payload, headerStart + header.byteLength);
+  blob.writeUInt32LE(crc32(blob.subarray(lengthStart)), checksumStart);
+  return blob;
 }
 
 /** @throws DamagedFeaturesError when the bytes are not a whole, unharmed blob. */
 export function unpackFeatures(bytes: Buffer): FeatureBlob {
-  const damaged = (what: string, cause?: unknown) => new DamagedFeaturesError(what, { cause });
-  if (bytes.byteLength < 8 || !bytes.subarray(0, 4).equals(magic)) {
-    throw damaged('The value does not start like a feature blob');
+  if (bytes.byteLength < headerStart || !bytes.subarray(0, checksumStart).equals(magic)) {
+    throw new DamagedFeaturesError('The value does not start like a feature blob');
   }
-  const payloadStart = 8 + bytes.readUInt32LE(4);
-  let header: z.infer<typeof headerSchema>;
-  try {
-    header = headerSchema.parse(JSON.parse(bytes.toString('utf8', 8, payloadStart)));
-  } catch (cause) {
-    throw damaged('The header of the feature blob cannot be read', cause);
+  if (crc32(bytes.subarray(lengthStart)) !== bytes.readUInt32LE(checksumStart)) {
+    throw new DamagedFeaturesError('The checksum of the feature blob does not match');
   }
+  const payloadStart = headerStart + bytes.readUInt32LE(lengthStart);
+  const { model, shape } = parseHeader(bytes.toString('utf8', headerStart, payloadStart));
   const payload = bytes.subarray(payloadStart);
-  const [images, locations, channels] = header.shape;
-  const expected = images * locations * channels * 2;
+  const expected = payloadBytes(shape);
   if (payload.byteLength !== expected) {
-    throw damaged(`The feature blob has ${payload.byteLength} of ${expected} bytes`);
+    throw new DamagedFeaturesError(
+      `Features of shape [${shape}] take ${expected} bytes, the blob has ${payload.byteLength}`,
+    );
   }
-  if (crc32(payload) !== header.crc32) throw damaged('The checksum of the features does not match');
-  return { model: header.model, shape: header.shape, payload };
+  return { model, shape, payload };
+}
+
+/** Another version of Cutline may have written it. */
+function parseHeader(json: string): z.infer<typeof headerSchema> {
+  try {
+    return headerSchema.parse(JSON.parse(json));
+  } catch (cause) {
+    throw new DamagedFeaturesError('The header of the feature blob cannot be read', { cause });
+  }
+}
+
+function payloadBytes([images, locations, channels]: FeatureBlob['shape']): number {
+  return images * locations * channels * 2;
 }

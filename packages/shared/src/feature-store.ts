@@ -38,12 +38,14 @@ const removeScript = `${forget}
   return redis.call('UNLINK', ARGV[1])
 `;
 
-/** ARGV: now in ms. Returns the bytes in flight. */
+/** A script blocks Redis while it runs: this many keys take it a millisecond or so. */
+const sweepKeysMax = 1_000;
+
+/** ARGV: now in ms, keys at most. Returns the keys that were swept, and the bytes in flight. */
 const sweepScript = `${forget}
-  for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, 1000)) do
-    forget(key)
-  end
-  return tonumber(redis.call('GET', KEYS[3]) or '0')
+  local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+  for _, key in ipairs(expired) do forget(key) end
+  return { #expired, tonumber(redis.call('GET', KEYS[3]) or '0') }
 `;
 
 export class FeatureStore {
@@ -64,7 +66,7 @@ export class FeatureStore {
   /** Stores a blob under a name, replacing what was there. Returns the bytes now in flight. */
   async put(name: string, blob: Buffer): Promise<number> {
     const expiry = this.#now() + this.#ttlMs;
-    return this.#eval(putScript, prefix + name, blob, this.#ttlMs, expiry);
+    return Number(await this.#eval(putScript, prefix + name, blob, this.#ttlMs, expiry));
   }
 
   /** The blob, or undefined when it expired, was removed, or never was. */
@@ -79,10 +81,14 @@ export class FeatureStore {
 
   /** Bytes in flight, after expired values are taken off the books. */
   async bytesInFlight(): Promise<number> {
-    return this.#eval(sweepScript, this.#now());
+    for (;;) {
+      const reply = await this.#eval(sweepScript, this.#now(), sweepKeysMax);
+      const [swept, bytes] = (reply as unknown[]).map(Number) as [number, number];
+      if (swept < sweepKeysMax) return bytes;
+    }
   }
 
-  async #eval(script: string, ...args: (string | number | Buffer)[]): Promise<number> {
-    return Number(await this.#redis.eval(script, bookKeys.length, ...bookKeys, ...args));
+  #eval(script: string, ...args: (string | number | Buffer)[]): Promise<unknown> {
+    return this.#redis.eval(script, bookKeys.length, ...bookKeys, ...args);
   }
 }
