@@ -45,4 +45,24 @@ describe('createEngine', () => {
       expect(reason).toMatch(/^the best that loads: tensorflow: .*@tensorflow\/tfjs-node/);
     } else expect([backend, reason]).toEqual(['tensorflow', 'the best there is']);
   });
+
+  it('falls back to wasm where ONNX Runtime’s binary does not load, and says why', async () => {
+    const { stdout } = await run(`
+      import { createEngine } from '@cutline/captioner';
+      const dlopen = process.dlopen;
+      process.dlopen = (module, file, ...rest) => {
+        if (file.includes('onnxruntime')) throw new Error('ld-linux: no such file');
+        return dlopen(module, file, ...rest);
+      };
+      const { engine, reason } = await createEngine('auto');
+      console.log(JSON.stringify([engine.backend, engine.description, reason]));
+    `);
+    const [backend, description, reason] = JSON.parse(stdout) as [string, string, string];
+    if (backend === 'tensorflow') return;
+    expect(backend).toBe('wasm');
+    expect(description).toMatch(/^TensorFlow\.js 4\.\d+\.\d+, WebAssembly with SIMD, 1 thread$/);
+    expect(reason).toMatch(
+      /tensorflow: .*; onnx: onnxruntime-node does not load on .*: ld-linux: no/,
+    );
+  });
 });

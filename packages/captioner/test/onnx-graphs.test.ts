@@ -1,0 +1,93 @@
+/** What is recorded as ONNX: graphs of the intended operators, and no others. */
+import { exportOnnx } from '@cutline/captioner';
+import { describe, expect, it } from 'vitest';
+import { type ReadGraph, readOnnx } from './support/read-onnx.ts';
+import { familyNames, tinyBundle } from './support/tiny-model.ts';
+
+const words = ['a', 'dog', 'runs', 'in', 'water', 'snow', 'on', 'the', 'beach', 'two'];
+
+function graphsOf(family: string): Map<string, ReadGraph> {
+  const exported = exportOnnx(tinyBundle(family, words));
+  return new Map([...exported].map(([file, bytes]) => [file, readOnnx(bytes)]));
+}
+
+const operatorsOf = (graph: ReadGraph | undefined) => graph?.nodes.map((node) => node.operator);
+
+const countOf = (graph: ReadGraph | undefined, operator: string) =>
+  operatorsOf(graph)?.filter((found) => found === operator).length;
+
+describe('the encoder’s graph', () => {
+  const encoder = graphsOf('lrcn').get('encoder.onnx');
+
+  it('transposes bytes where images come in, and features where they go out, and nothing between', () => {
+    const operators = operatorsOf(encoder) ?? [];
+    expect(operators.slice(0, 2)).toEqual(['Transpose', 'Cast']);
+    expect(operators.slice(-2)).toEqual(['Transpose', 'Reshape']);
+    expect(countOf(encoder, 'Transpose')).toBe(2);
+  });
+
+  it('is convolutions with their activations and residuals', () => {
+    // stem; block0: depthwise, project; blocks 1 and 2: expand, depthwise, project; head
+    expect(countOf(encoder, 'Conv')).toBe(10);
+    expect(countOf(encoder, 'Clip')).toBe(7);
+    // The normalisation's, and the residuals of blocks 0 and 2.
+    expect(countOf(encoder, 'Add')).toBe(3);
+    expect(new Set(operatorsOf(encoder))).toEqual(
+      new Set(['Transpose', 'Cast', 'Mul', 'Add', 'Conv', 'Clip', 'Reshape']),
+    );
+    for (const { operator, inputs, outputs } of encoder?.nodes ?? []) {
+      if (operator !== 'Clip') continue;
+      const producer = encoder?.nodes.find((node) => node.outputs[0] === inputs[0]);
+      expect(producer?.operator, `before ${outputs}`).toBe('Conv');
+    }
+  });
+});
+
+describe.each(familyNames)('the graphs of the decoder %s', (family) => {
+  const graphs = graphsOf(family);
+  const start = graphs.get('decoder-start.onnx');
+  const step = graphs.get('decoder-step.onnx');
+
+  it('fit together: what the start returns, the step takes, and returns what it takes again', () => {
+    const [memory, state] = ['memory.', 'state.'].map((prefix) =>
+      (start?.outputs ?? []).filter((name) => name.startsWith(prefix)),
+    ) as [string[], string[]];
+    expect(state.length).toBeGreaterThan(0);
+    expect(step?.inputs).toEqual([
+      ...memory,
+      ...state,
+      ...['tokens', 'parents', 'scores', 'excluded', 'penalties', 'width', 'count'],
+    ]);
+    const next = state.map((name) => name.replace('state.', 'next.'));
+    const attention = family === 'show-attend-tell' ? ['attention'] : [];
+    expect(step?.outputs).toEqual(['values', 'indices', ...next, ...attention]);
+  });
+
+  it('reorder the state and find the best continuations inside', () => {
+    expect(countOf(step, 'TopK')).toBe(1);
+    const reordered = step?.nodes.filter(({ inputs }) => inputs[1] === 'parents');
+    expect(reordered?.map(({ operator }) => operator)).toEqual(
+      Array(start?.outputs.filter((name) => name.startsWith('state.')).length).fill('Gather'),
+    );
+    expect(countOf(step, 'Transpose')).toBe(0);
+  });
+
+  it('name every value once', () => {
+    for (const graph of graphs.values()) {
+      const names = [
+        ...graph.inputs,
+        ...graph.initializers,
+        ...graph.nodes.flatMap(({ outputs }) => outputs),
+      ];
+      expect(new Set(names).size).toBe(names.length);
+      const used = graph.nodes.flatMap(({ inputs }) => inputs);
+      expect(used.filter((name) => !names.includes(name))).toEqual([]);
+      expect(graph.initializers.filter((name) => !used.includes(name))).toEqual([]);
+      expect(graph.outputs.filter((name) => !names.includes(name))).toEqual([]);
+    }
+  });
+
+  it('are the same whenever they are recorded', () => {
+    expect(exportOnnx(tinyBundle(family, words))).toEqual(exportOnnx(tinyBundle(family, words)));
+  });
+});
