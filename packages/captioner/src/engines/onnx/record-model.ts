@@ -1,7 +1,8 @@
 /**
  * A model's halves as ONNX graphs: the encoder as one, the decoder as two, which start a search and
  * carry it on by a word. Inputs and outputs are named after what the functions over `TensorOps`
- * call them; of the dimensions, B (images) and N (hypotheses) are known when a graph runs.
+ * call them. Of the dimensions, B (images), N (hypotheses) and R (hypotheses of the last step) are
+ * known when a graph runs.
  */
 import { beamStep } from '../../beam-step.ts';
 import type { DecoderModel, Tensors } from '../../decoders/decoder-family.ts';
@@ -9,8 +10,9 @@ import { normalise } from '../../encoders/normalise.ts';
 import { type DecoderBundle, decoderContext, type EncoderBundle } from '../../model-bundle.ts';
 import { findDecoderFamily, findEncoderFamily } from '../../model-description.ts';
 import { Weights } from '../../weights.ts';
+import { GraphRecorder } from './graph-recorder.ts';
 import type { OnnxGraph } from './onnx-model.ts';
-import { type RecordedTensor, unknownSize } from './recorded-tensor.ts';
+import { type RecordedShape, type RecordedTensor, unknownSize } from './recorded-tensor.ts';
 import { RecordingOps } from './recording-ops.ts';
 
 /** What pixels an encoder's graph takes: bytes, or the same range with fractions. */
@@ -20,14 +22,19 @@ export type PixelType = 'uint8' | 'float32';
 export function recordEncoder({ description, encoder }: EncoderBundle, type: PixelType): OnnxGraph {
   const { preprocessing, features } = description;
   const { family, sizes } = findEncoderFamily(description);
-  const ops = new RecordingOps();
+  const recorder = new GraphRecorder();
+  const ops = new RecordingOps(recorder);
   const { height, width } = preprocessing;
-  const pixels = ops.input('pixels', type, ['B', height, width, 3]);
+  const pixels = recorder.input('pixels', type, ['B', height, width, 3]);
   // While they are bytes they are cheapest to transpose.
-  const images = normalise(ops, ops.cast(ops.channelsFirst(pixels), 'float32'), preprocessing);
-  const featureMap = family.encode(ops, new Weights(ops.weights(encoder)), sizes, images);
-  ops.output('features', ops.reshape(featureMap, [-1, ...features.shape]), 'B');
-  return ops.finish('encoder');
+  const images = normalise(
+    ops,
+    recorder.cast(recorder.channelsFirst(pixels), 'float32'),
+    preprocessing,
+  );
+  const featureMap = family.encode(ops, new Weights(recorder.weights(encoder)), sizes, images);
+  recorder.output('features', ops.reshape(featureMap, [-1, ...features.shape]), 'B');
+  return recorder.finish('encoder');
 }
 
 export interface DecoderGraphs {
@@ -48,82 +55,78 @@ export function recordDecoder(bundle: DecoderBundle): DecoderGraphs {
   const { features, vocabulary } = bundle.description;
   const starting = bindDecoder(bundle);
   const begun = starting.model.start(
-    starting.ops.input('features', 'float32', ['B', ...features.shape]),
+    starting.recorder.input('features', 'float32', ['B', ...features.shape]),
   );
-  outputAll(starting.ops, 'memory', begun.memory, 'B');
-  outputAll(starting.ops, 'state', begun.state, 'B');
+  outputAll(starting.recorder, 'memory', begun.memory, 'B');
+  outputAll(starting.recorder, 'state', begun.state, 'B');
 
-  const { ops, model } = bindDecoder(bundle);
+  const { recorder, ops, model } = bindDecoder(bundle);
   const { values, indices, state, attention } = beamStep(
     ops,
     model,
-    inputAll(ops, 'memory', begun.memory, 'B'),
-    inputAll(ops, 'state', begun.state, 'R'),
+    inputAll(recorder, 'memory', begun.memory, 'B'),
+    inputAll(recorder, 'state', begun.state, 'R'),
     {
-      tokens: ops.input('tokens', 'int32', ['N']),
-      parents: ops.input('parents', 'int32', ['N']),
-      scores: ops.input('scores', 'float32', ['N', 1]),
-      excluded: ops.rowInput('excluded', vocabulary.size),
-      penalties: ops.rowInput('penalties', vocabulary.size),
+      tokens: recorder.input('tokens', 'int32', ['N']),
+      parents: recorder.input('parents', 'int32', ['N']),
+      scores: recorder.input('scores', 'float32', ['N', 1]),
+      excluded: recorder.rowInput('excluded', vocabulary.size),
+      penalties: recorder.rowInput('penalties', vocabulary.size),
     },
     {
-      width: ops.sizeInput('width'),
+      width: recorder.sizeInput('width'),
       vocabulary: vocabulary.size,
-      count: ops.sizeInput('count'),
+      count: recorder.sizeInput('count'),
     },
   );
-  ops.output('values', values, 'B');
-  ops.output('indices', indices, 'B');
-  outputAll(ops, 'next', state, 'N');
-  if (attention) ops.output('attention', attention, 'N');
+  recorder.output('values', values, 'B');
+  recorder.output('indices', indices, 'B');
+  outputAll(recorder, 'next', state, 'N');
+  if (attention) recorder.output('attention', attention, 'N');
 
   return {
-    start: starting.ops.finish('decoder-start'),
-    step: ops.finish('decoder-step'),
+    start: starting.recorder.finish('decoder-start'),
+    step: recorder.finish('decoder-step'),
     memoryNames: Object.keys(begun.memory),
     stateNames: Object.keys(begun.state),
   };
 }
 
 function bindDecoder({ description, decoder }: DecoderBundle): {
+  recorder: GraphRecorder;
   ops: RecordingOps;
   model: DecoderModel<RecordedTensor>;
 } {
   const { family, sizes } = findDecoderFamily(description);
-  const ops = new RecordingOps();
-  const weights = new Weights(ops.weights(decoder));
-  return { ops, model: family.build(ops, weights, sizes, decoderContext(description)) };
+  const recorder = new GraphRecorder();
+  const ops = new RecordingOps(recorder);
+  const weights = new Weights(recorder.weights(decoder));
+  return { recorder, ops, model: family.build(ops, weights, sizes, decoderContext(description)) };
 }
 
 function outputAll(
-  ops: RecordingOps,
+  recorder: GraphRecorder,
   prefix: string,
   tensors: Tensors<RecordedTensor>,
   dimension: string,
 ): void {
   for (const [name, tensor] of Object.entries(tensors)) {
-    ops.output(`${prefix}.${name}`, tensor, dimension);
+    recorder.output(`${prefix}.${name}`, tensor, dimension);
   }
 }
 
 /** Inputs of the names and shapes that another graph's outputs have. */
 function inputAll(
-  ops: RecordingOps,
+  recorder: GraphRecorder,
   prefix: string,
   tensors: Tensors<RecordedTensor>,
   dimension: string,
 ): Tensors<RecordedTensor> {
+  const input = (name: string, [, ...row]: RecordedShape) => {
+    if (row.includes(unknownSize)) throw new Error(`${name}: rows differ in shape`);
+    return recorder.input(name, 'float32', [dimension, ...(row as number[])]);
+  };
   return Object.fromEntries(
-    Object.entries(tensors).map(
-      ([
-        name,
-        {
-          shape: [, ...row],
-        },
-      ]) => {
-        if (row.includes(unknownSize)) throw new Error(`${prefix}.${name}: rows differ in shape`);
-        return [name, ops.input(`${prefix}.${name}`, 'float32', [dimension, ...(row as number[])])];
-      },
-    ),
+    Object.entries(tensors).map(([name, { shape }]) => [name, input(`${prefix}.${name}`, shape)]),
   );
 }

@@ -30,6 +30,11 @@ export interface ComputedTensor {
   order: 'as seen' | 'channels first';
 }
 
+/** A result in the order of axes in which models see it. */
+export function computed(value: GraphValue, shape: RecordedShape): ComputedTensor {
+  return { kind: 'computed', value, shape, order: 'as seen' };
+}
+
 /** Axis i of the result is axis `permutation[i]` of `x`. */
 export function permute({ data, shape }: WeightArray, permutation: readonly number[]): WeightArray {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));

@@ -6,72 +6,38 @@
  * them, Gemm with its bias. Kernels are put in ONNX's order when recording.
  */
 import type { Activation, ConvolutionOptions, TensorOps } from '../../tensor-ops.ts';
-import type { WeightArrays } from '../../weights.ts';
-import { GraphBuilder, type GraphValue } from './graph-builder.ts';
-import type { ElementType, OnnxGraph } from './onnx-model.ts';
+import type { GraphBuilder, GraphValue } from './graph-builder.ts';
+import type { GraphRecorder } from './graph-recorder.ts';
+import type { ElementType } from './onnx-model.ts';
 import {
   broadcast,
-  type ComputedTensor,
   type ConstantTensor,
-  permute,
-  type RecordedShape,
+  computed,
   type RecordedTensor,
   unknownSize,
 } from './recorded-tensor.ts';
-import { RuntimeSizes } from './runtime-size.ts';
-
-const toChannelsFirst = [0, 3, 1, 2];
-const toChannelsLast = [0, 2, 3, 1];
 
 export class RecordingOps implements TensorOps<RecordedTensor> {
-  readonly #graph = new GraphBuilder();
-  readonly #sizes = new RuntimeSizes();
+  readonly #recorder: GraphRecorder;
+  readonly #graph: GraphBuilder;
   #constants = 0;
 
-  // What a graph is given and what it returns.
-
-  /** `shape` starts with the name of the dimension that differs from run to run. */
-  input(name: string, type: ElementType, shape: readonly [string, ...number[]]): ComputedTensor {
-    const [, ...known] = shape;
-    return computed(this.#graph.input(name, type, shape), [unknownSize, ...known]);
+  constructor(recorder: GraphRecorder) {
+    this.#recorder = recorder;
+    this.#graph = recorder.graph;
   }
-
-  /** A row of numbers that is the same for every image. */
-  rowInput(name: string, columns: number): ComputedTensor {
-    return computed(this.#graph.input(name, 'float32', [1, columns]), [1, columns]);
-  }
-
-  /** A size that is told at every run; the number stands for it in shapes. */
-  sizeInput(name: string): number {
-    return this.#sizes.standIn(this.#graph.input(name, 'int64', [1]));
-  }
-
-  weights(arrays: WeightArrays): Map<string, RecordedTensor> {
-    return new Map(
-      [...arrays].map(([name, array]) => [name, { kind: 'constant', name, ...array }]),
-    );
-  }
-
-  /** `dimension` names the first of the result's dimensions, where it is not known. */
-  output(name: string, x: RecordedTensor, dimension: string): void {
-    const shape = x.shape.map((size, axis) =>
-      size === unknownSize ? (axis === 0 ? dimension : `${name}.${axis}`) : size,
-    );
-    this.#graph.output(name, this.#asSeen(x), shape);
-  }
-
-  finish(name: string): OnnxGraph {
-    return this.#graph.finish(name);
-  }
-
-  // TensorOps.
 
   constant(data: Float32Array, shape: readonly number[]): ConstantTensor {
     return { kind: 'constant', name: `constant.${this.#constants++}`, data, shape };
   }
 
   zeros(rowsOf: RecordedTensor, columns: number): RecordedTensor {
-    const rows = this.#graph.node('Shape', [this.#asSeen(rowsOf)], { start: 0, end: 1 }, 'int64');
+    const rows = this.#graph.node(
+      'Shape',
+      [this.#recorder.asSeen(rowsOf)],
+      { start: 0, end: 1 },
+      'int64',
+    );
     const shape = this.#graph.node('Concat', [rows, this.#graph.int64([columns])], { axis: 0 });
     return computed(this.#graph.node('ConstantOfShape', [shape], {}, 'float32'), [
       rowsOf.shape[0],
@@ -84,7 +50,7 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     kernel: RecordedTensor,
     options: ConvolutionOptions<RecordedTensor>,
   ): RecordedTensor {
-    return this.#convolve(x, this.#permuted(kernel, [3, 2, 0, 1]), 1, options); // [O,I,h,w]
+    return this.#convolve(x, this.#recorder.permuted(kernel, [3, 2, 0, 1]), 1, options); // [O,I,h,w]
   }
 
   depthwiseConv2d(
@@ -92,7 +58,7 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     kernel: RecordedTensor,
     options: ConvolutionOptions<RecordedTensor>,
   ): RecordedTensor {
-    const perChannel = this.#permuted(kernel, [2, 3, 0, 1]); // [C,1,h,w]
+    const perChannel = this.#recorder.permuted(kernel, [2, 3, 0, 1]); // [C,1,h,w]
     return this.#convolve(x, perChannel, perChannel.shape[0] as number, options);
   }
 
@@ -103,17 +69,24 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     activation?: Activation,
   ): RecordedTensor {
     const shape = [...x.shape.slice(0, -1), kernel.shape[1]];
-    const operands = [this.#asSeen(x), this.#asSeen(kernel)] as const;
+    const operands = [this.#recorder.asSeen(x), this.#recorder.asSeen(kernel)] as const;
     const product = (): GraphValue => {
       if (!bias) return this.#graph.node('MatMul', operands);
-      if (shape.length === 2) return this.#graph.node('Gemm', [...operands, this.#asSeen(bias)]);
-      return this.#graph.node('Add', [this.#graph.node('MatMul', operands), this.#asSeen(bias)]);
+      if (shape.length === 2)
+        return this.#graph.node('Gemm', [...operands, this.#recorder.asSeen(bias)]);
+      return this.#graph.node('Add', [
+        this.#graph.node('MatMul', operands),
+        this.#recorder.asSeen(bias),
+      ]);
     };
     return computed(this.#activate(product(), activation), shape);
   }
 
   matMul(a: RecordedTensor, b: RecordedTensor): RecordedTensor {
-    const product = this.#graph.node('MatMul', [this.#asSeen(a), this.#asSeen(b)]);
+    const product = this.#graph.node('MatMul', [
+      this.#recorder.asSeen(a),
+      this.#recorder.asSeen(b),
+    ]);
     return computed(product, [a.shape[0] ?? b.shape[0], a.shape[1], b.shape[2]]);
   }
 
@@ -126,23 +99,26 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
   }
 
   tanh(x: RecordedTensor): RecordedTensor {
-    return computed(this.#activate(this.#asSeen(x), 'tanh'), x.shape);
+    return computed(this.#activate(this.#recorder.asSeen(x), 'tanh'), x.shape);
   }
 
   sigmoid(x: RecordedTensor): RecordedTensor {
-    return computed(this.#activate(this.#asSeen(x), 'sigmoid'), x.shape);
+    return computed(this.#activate(this.#recorder.asSeen(x), 'sigmoid'), x.shape);
   }
 
   softmax(x: RecordedTensor): RecordedTensor {
-    return computed(this.#graph.node('Softmax', [this.#asSeen(x)], { axis: -1 }), x.shape);
+    return computed(this.#graph.node('Softmax', [this.#recorder.asSeen(x)], { axis: -1 }), x.shape);
   }
 
   logSoftmax(x: RecordedTensor): RecordedTensor {
-    return computed(this.#graph.node('LogSoftmax', [this.#asSeen(x)], { axis: -1 }), x.shape);
+    return computed(
+      this.#graph.node('LogSoftmax', [this.#recorder.asSeen(x)], { axis: -1 }),
+      x.shape,
+    );
   }
 
   mean(x: RecordedTensor, axis: number): RecordedTensor {
-    const operands = [this.#asSeen(x), this.#graph.int64([axis])] as const;
+    const operands = [this.#recorder.asSeen(x), this.#graph.int64([axis])] as const;
     const mean = this.#graph.node('ReduceMean', operands, { keepdims: 0 });
     return computed(
       mean,
@@ -151,16 +127,21 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
   }
 
   reshape(x: RecordedTensor, shape: readonly number[]): RecordedTensor {
-    const reshaped = this.#graph.node('Reshape', [this.#asSeen(x), this.#shapeValue(shape)]);
+    const reshaped = this.#graph.node('Reshape', [
+      this.#recorder.asSeen(x),
+      this.#recorder.shapeValue(shape),
+    ]);
     return computed(
       reshaped,
-      shape.map((size) => (size === -1 || this.#sizes.find(size) ? unknownSize : size)),
+      shape.map((size) => (this.#recorder.isUnknown(size) ? unknownSize : size)),
     );
   }
 
   transpose(x: RecordedTensor, permutation: readonly number[]): RecordedTensor {
-    if (x.kind === 'constant') return this.#permuted(x, permutation);
-    const transposed = this.#graph.node('Transpose', [this.#asSeen(x)], { perm: permutation });
+    if (x.kind === 'constant') return this.#recorder.permuted(x, permutation);
+    const transposed = this.#graph.node('Transpose', [this.#recorder.asSeen(x)], {
+      perm: permutation,
+    });
     return computed(
       transposed,
       permutation.map((axis) => x.shape[axis]),
@@ -172,41 +153,32 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     const types = new Array<ElementType>(count).fill('float32');
     const attributes = { axis: -1, num_outputs: count };
     return this.#graph
-      .nodes('Split', [this.#asSeen(x)], attributes, types)
+      .nodes('Split', [this.#recorder.asSeen(x)], attributes, types)
       .map((piece) => computed(piece, shape));
   }
 
   gather(x: RecordedTensor, indices: RecordedTensor): RecordedTensor {
-    const rows = this.#graph.node('Gather', [this.#asSeen(x), this.#asSeen(indices)], { axis: 0 });
+    const rows = this.#graph.node(
+      'Gather',
+      [this.#recorder.asSeen(x), this.#recorder.asSeen(indices)],
+      { axis: 0 },
+    );
     return computed(rows, [indices.shape[0], ...x.shape.slice(1)]);
   }
 
   /** ONNX leaves it open which of equals comes first; ONNX Runtime takes the lower index. */
   topK(x: RecordedTensor, count: number) {
-    const operands = [this.#asSeen(x), this.#shapeValue([count])];
+    const operands = [this.#recorder.asSeen(x), this.#recorder.shapeValue([count])];
     const attributes = { axis: -1, largest: 1, sorted: 1 };
     const [values, indices] = this.#graph.nodes('TopK', operands, attributes, [
       'float32',
       'int64',
     ]) as [GraphValue, GraphValue];
-    const shape = [x.shape[0], this.#sizes.find(count) ? unknownSize : count];
+    const shape = [x.shape[0], this.#recorder.isUnknown(count) ? unknownSize : count];
     return {
       values: computed(values, shape),
-      indices: this.cast(computed(indices, shape), 'int32'),
+      indices: this.#recorder.cast(computed(indices, shape), 'int32'),
     };
-  }
-
-  /** Not of `TensorOps`: models compute in float32. */
-  cast(x: ComputedTensor, type: keyof typeof castTargets): ComputedTensor {
-    if (x.value.type === type) return x;
-    return { ...x, value: this.#graph.node('Cast', [x.value], { to: castTargets[type] }, type) };
-  }
-
-  /** The same tensor, held as convolutions want it. */
-  channelsFirst(x: RecordedTensor): ComputedTensor {
-    if (x.kind === 'computed' && x.order === 'channels first') return x;
-    const value = this.#graph.node('Transpose', [this.#asSeen(x)], { perm: toChannelsFirst });
-    return { kind: 'computed', value, shape: x.shape, order: 'channels first' };
   }
 
   #convolve(
@@ -216,9 +188,9 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     { bias, stride = 1, padding = 0, activation }: ConvolutionOptions<RecordedTensor>,
   ): RecordedTensor {
     const operands = [
-      this.channelsFirst(x).value,
-      this.#asSeen(kernel),
-      this.#asSeen(bias),
+      this.#recorder.channelsFirst(x).value,
+      this.#recorder.asSeen(kernel),
+      this.#recorder.asSeen(bias),
     ] as const;
     const [channels, , ...window] = kernel.shape as [number, number, number, number];
     const convolved = this.#graph.node('Conv', operands, {
@@ -264,56 +236,13 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     const shape = broadcast(a.shape, b.shape);
     const inImages = [a, b].some((x) => x.kind === 'computed' && x.order === 'channels first');
     if (inImages) {
-      const operands = [this.#besideImages(a), this.#besideImages(b)] as const;
+      const operands = [this.#recorder.besideImages(a), this.#recorder.besideImages(b)] as const;
       const value = this.#graph.node(operator, operands);
       return { kind: 'computed', value, shape, order: 'channels first' };
     }
-    return computed(this.#graph.node(operator, [this.#asSeen(a), this.#asSeen(b)]), shape);
+    return computed(
+      this.#graph.node(operator, [this.#recorder.asSeen(a), this.#recorder.asSeen(b)]),
+      shape,
+    );
   }
-
-  /** An operand of another that holds its channels first: as it is, or with axes to match. */
-  #besideImages(x: RecordedTensor): GraphValue {
-    if (x.shape.length === 4) return this.channelsFirst(x).value;
-    if (x.kind === 'computed') throw new Error(`images and [${x.shape}] cannot be combined`);
-    const four = [...[1, 1, 1, 1].slice(x.shape.length), ...x.shape];
-    return this.#asSeen(this.#permuted({ ...x, shape: four }, toChannelsFirst));
-  }
-
-  /** The value with its axes in the order in which models see them. */
-  #asSeen(x: RecordedTensor): GraphValue {
-    if (x.kind === 'constant') return this.#graph.float32(x.name, x.data, x.shape);
-    if (x.order === 'as seen') return x.value;
-    return this.#graph.node('Transpose', [x.value], { perm: toChannelsLast });
-  }
-
-  #permuted(x: RecordedTensor, permutation: readonly number[]): ConstantTensor {
-    if (x.kind !== 'constant') throw new Error('kernels are constants in a recorded model');
-    return {
-      kind: 'constant',
-      name: `${x.name}.${permutation.join('')}`,
-      ...permute(x, permutation),
-    };
-  }
-
-  /** `[rank]` int64: put together at every run where it contains a size that is told then. */
-  #shapeValue(shape: readonly number[]): GraphValue {
-    if (!shape.some((size) => this.#sizes.find(size))) return this.#graph.int64(shape);
-    const sizes = shape.map((size) => {
-      const found = this.#sizes.find(size);
-      if (!found) return this.#graph.int64([size]);
-      if (found.factor === 1) return found.value;
-      return this.#graph.node('Mul', [found.value, this.#graph.int64([found.factor])]);
-    });
-    const [first, ...others] = sizes as [GraphValue, ...GraphValue[]];
-    return others.length === 0
-      ? first
-      : this.#graph.node('Concat', [first, ...others], { axis: 0 });
-  }
-}
-
-/** TensorProto.DataType of what values are cast to. */
-const castTargets = { float32: 1, int32: 6 } as const;
-
-function computed(value: GraphValue, shape: RecordedShape): ComputedTensor {
-  return { kind: 'computed', value, shape, order: 'as seen' };
 }
