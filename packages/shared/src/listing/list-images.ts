@@ -43,12 +43,19 @@ async function* listObjects(store: ObjectStore, prefix: string): AsyncGenerator<
   }
 }
 
-/** Globs without a slash match the last segment of a key; case is ignored. */
 function keyFilter({ include, exclude }: Selection): (key: string) => boolean {
-  const options = { dot: true, nocase: true, basename: true };
-  const included = include.length > 0 ? picomatch(include, options) : () => true;
-  const excluded = exclude.length > 0 ? picomatch(exclude, options) : () => false;
+  const included = include.length > 0 ? anyOf(include) : () => true;
+  const excluded = anyOf(exclude);
   return (key) => included(key) && !excluded(key);
+}
+
+/** Globs without a slash match the last segment of a key, others the whole; case is ignored. */
+function anyOf(globs: readonly string[]): (key: string) => boolean {
+  const matchers = globs.map((glob) =>
+    // Picomatch holds every glob against the last segment when `basename` is set.
+    picomatch(glob, { dot: true, nocase: true, basename: !glob.includes('/') }),
+  );
+  return (key) => matchers.some((matches) => matches(key));
 }
 
 /**

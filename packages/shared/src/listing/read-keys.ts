@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
 import { extname } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { parse as parseCsv } from 'csv-parse';
 import { z } from 'zod';
@@ -16,16 +15,34 @@ export interface ListedKey {
   duplicate?: boolean | undefined;
 }
 
+/** Rows of a manifest or of a run's results will do as well as objects with a key alone. */
 const jsonKeySchema = z.union([
-  z.string().min(1),
-  z.looseObject({ key: z.string().min(1), etag: z.string().optional() }),
+  z
+    .string()
+    .min(1)
+    .transform((key) => ({ key })),
+  z
+    .looseObject({
+      key: z.string().min(1),
+      etag: z.string().nullish(),
+      bytes: z.int().nonnegative().nullish(),
+    })
+    .transform(({ key, etag, bytes }) => ({
+      key,
+      etag: etag ?? undefined,
+      bytes: bytes ?? undefined,
+    })),
 ]);
 
+/** A row of the list, and where it is, for messages. */
+interface Row extends ListedKey {
+  line: number;
+}
+
 /**
- * Reads a list of keys, one row at a time. The format follows from the name: `.jsonl` or `.ndjson`
- * (objects with `key`, or strings), `.csv` or `.tsv` (a column named `key`, else the first), and
- * otherwise lines, where those that start with `{` or `"` are JSON. Keys may be written as whole
- * s3:// URLs of the source.
+ * Reads a list of keys, one row at a time. The format follows from the name: `.csv` or `.tsv` (a
+ * column named `key`, else the first), and otherwise lines, where those that start with `{` or `"`
+ * are JSON (objects with `key`, or strings). Keys may be written as whole URLs of the source.
  *
  * Keys are remembered, to mark repetitions: about 150 MB for a million of them.
  *
@@ -33,62 +50,73 @@ const jsonKeySchema = z.union([
  * @throws UserError naming the line that is wrong.
  */
 export async function* readKeys(from: string, source: ObjectStore): AsyncGenerator<ListedKey> {
-  const seen = new Set<string>();
+  const name = from === '-' ? 'stdin' : from;
   const extension = extname(from).toLowerCase();
-  const stream = await openList(from);
+  const stream = await openList(from, source);
   const rows =
     extension === '.csv' || extension === '.tsv'
-      ? readCsv(stream, from, extension === '.tsv' ? '\t' : ',')
-      : readLines(stream, from);
-  for await (const row of rows) {
-    const key = withoutStore(row.key, source);
-    yield { ...row, key, duplicate: seen.has(key) };
-    seen.add(key);
+      ? readCsv(stream, extension === '.tsv' ? '\t' : ',')
+      : readLines(stream, name);
+  const seen = new Set<string>();
+  try {
+    for await (const { line, ...row } of rows) {
+      const key = withoutStore(row.key, source, `${name}, line ${line}`);
+      yield { ...row, key, duplicate: seen.has(key) };
+      seen.add(key);
+    }
+  } catch (error) {
+    throw error instanceof UserError ? error : cannotRead(name, error);
   }
 }
 
-async function openList(from: string): Promise<Readable> {
+async function openList(from: string, source: ObjectStore): Promise<Readable> {
   if (from === '-') return process.stdin;
   try {
     if (from.startsWith('s3://')) {
       const { store: url, key } = parseObjectLocation(from);
-      const store = await openStore(url);
+      const store = url === source.url ? source : await openStore(url);
       const { bytes } = await store.get(key);
-      store.close();
+      if (store !== source) store.close();
       return Readable.from([bytes]);
     }
     const stream = createReadStream(from);
     await new Promise((resolve, reject) => stream.once('open', resolve).once('error', reject));
     return stream;
   } catch (error) {
-    throw new UserError(`Cannot read the list of keys ${from}: ${describeError(error)}.`);
+    throw cannotRead(from, error);
   }
 }
 
-async function* readLines(stream: Readable, from: string): AsyncGenerator<ListedKey> {
-  let number = 0;
-  for await (const line of createInterface({
-    input: stream,
-    crlfDelay: Number.POSITIVE_INFINITY,
-  })) {
-    number += 1;
-    if (line.trim() === '') continue;
-    if (!line.startsWith('{') && !line.startsWith('"')) {
-      yield { key: line };
+async function* readLines(stream: Readable, name: string): AsyncGenerator<Row> {
+  let line = 0;
+  for await (const text of linesOf(stream)) {
+    line += 1;
+    if (text.trim() === '') continue;
+    if (!text.startsWith('{') && !text.startsWith('"')) {
+      yield { line, key: text };
       continue;
     }
-    const parsed = jsonKeySchema.safeParse(parseJson(line));
+    const parsed = jsonKeySchema.safeParse(parseJson(text));
     if (!parsed.success) {
       throw new UserError(
-        `${from}, line ${number}: expected {"key": "…"} or a string, found ${line.slice(0, 60)}`,
+        `${name}, line ${line}: expected {"key": "…"} or a string, found ${text.slice(0, 60)}`,
       );
     }
-    yield typeof parsed.data === 'string' ? { key: parsed.data } : pickKey(parsed.data);
+    yield { line, ...parsed.data };
   }
 }
 
-function pickKey({ key, etag }: { key: string; etag?: string | undefined }): ListedKey {
-  return { key, etag };
+/** Without line ends and byte order mark. `readline` would not tell of errors of its stream. */
+async function* linesOf(stream: Readable): AsyncGenerator<string> {
+  const decoder = new TextDecoder(); // which takes the byte order mark away
+  let rest = '';
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split(/\r?\n/);
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  rest += decoder.decode();
+  if (rest !== '') yield rest;
 }
 
 function parseJson(text: string): unknown {
@@ -99,30 +127,42 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function* readCsv(
-  stream: Readable,
-  from: string,
-  delimiter: string,
-): AsyncGenerator<ListedKey> {
-  const rows = stream.pipe(
-    parseCsv({ delimiter, bom: true, skip_empty_lines: true, relax_column_count: true }),
-  );
+async function* readCsv(stream: Readable, delimiter: string): AsyncGenerator<Row> {
+  const parser = parseCsv({
+    delimiter,
+    bom: true,
+    info: true,
+    skip_empty_lines: true,
+    relax_column_count: true,
+    // Tab-separated values have no quotes: one in a key is a part of it.
+    quote: delimiter === '\t' ? null : '"',
+  });
+  stream.once('error', (error) => parser.destroy(error)); // which pipe does not pass on
   let column: number | undefined;
-  try {
-    for await (const row of rows as AsyncIterable<string[]>) {
-      if (column === undefined) {
-        const named = row.findIndex((cell) => cell.trim().toLowerCase() === 'key');
-        column = Math.max(0, named);
-        if (named >= 0) continue;
-      }
-      const key = row[column];
-      if (key) yield { key };
+  for await (const { record, info } of stream.pipe(parser) as AsyncIterable<CsvRow>) {
+    if (column === undefined) {
+      const named = record.findIndex((cell) => cell.trim().toLowerCase() === 'key');
+      column = Math.max(0, named);
+      if (named >= 0) continue;
     }
-  } catch (error) {
-    throw new UserError(`${from}: ${describeError(error)}`);
+    const key = record[column];
+    if (key) yield { line: info.lines, key };
   }
 }
 
-function withoutStore(key: string, source: ObjectStore): string {
-  return key.startsWith(`${source.url}/`) ? key.slice(source.url.length + 1) : key;
+interface CsvRow {
+  record: string[];
+  info: { lines: number };
+}
+
+function withoutStore(key: string, source: ObjectStore, where: string): string {
+  if (key.startsWith(`${source.url}/`)) return key.slice(source.url.length + 1);
+  if (!/^s3:\/\//i.test(key)) return key;
+  throw new UserError(`${where}: ${key} is not in ${source.url}, where this run's images are.`);
+}
+
+function cannotRead(name: string, error: unknown): UserError {
+  const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+  const reason = missing ? 'there is no such file' : describeError(error);
+  return new UserError(`The list of keys ${name} cannot be read: ${reason}.`, { cause: error });
 }

@@ -1,0 +1,207 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ImageRef, listImages, type ObjectStore, openStore } from '@cutline/shared';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type S3Server, startS3 } from '../../../test/support/s3-server.ts';
+
+/** Lists of keys, as `--keys-from` takes them. */
+
+let folder: string;
+let source: ObjectStore;
+let s3: S3Server;
+
+beforeAll(async () => {
+  s3 = await startS3();
+  source = await openStore(s3.createBucket('archive'), s3.config);
+});
+afterAll(async () => {
+  source?.close();
+  await s3?.stop();
+});
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cutline-keys-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function read(keysFrom: string): Promise<ImageRef[]> {
+  const images: ImageRef[] = [];
+  const selection = { keysFrom, include: [], exclude: [], limit: null, sample: null };
+  for await (const image of listImages({ store: source, prefix: '' }, selection)) {
+    images.push(image);
+  }
+  return images;
+}
+
+/** What a list of that name and content gives. */
+async function readList(name: string, content: string | Buffer): Promise<ImageRef[]> {
+  const path = join(folder, name);
+  await writeFile(path, content);
+  return read(path);
+}
+
+const keys = (images: readonly ImageRef[]) => images.map(({ key }) => key);
+
+describe('plain lines', () => {
+  test('are keys, just as they are', async () => {
+    const odd = [
+      'a b.jpg',
+      ' leading',
+      '/slash.jpg',
+      'a,b.jpg',
+      'ü+%2F.jpg',
+      "it's.jpg",
+      'x"y.jpg',
+    ];
+    const images = await readList('list.txt', odd.map((key) => `${key}\n`).join(''));
+    expect(images).toEqual(odd.map((key) => ({ key, etag: null, bytes: null })));
+  });
+
+  test('may end as Windows ends them, and the last one not at all', async () => {
+    expect(keys(await readList('list.txt', 'a.jpg\r\nb.jpg\r\n\r\nc.jpg'))).toEqual([
+      'a.jpg',
+      'b.jpg',
+      'c.jpg',
+    ]);
+  });
+
+  test('may begin with a byte order mark', async () => {
+    expect(keys(await readList('list.txt', '\ufeffa.jpg\nb.jpg\n'))).toEqual(['a.jpg', 'b.jpg']);
+  });
+
+  test('may have letters that fall on the border of two reads', async () => {
+    // Files are read in pieces of 64 KiB; each line here has 3 bytes, which 65,536 is no multiple of.
+    const images = await readList('list.txt', 'ü\n'.repeat(30_000));
+    expect(images).toHaveLength(30_000);
+    expect(images.every(({ key }) => key === 'ü')).toBe(true);
+  });
+
+  test('of an empty list are none', async () => {
+    expect(await readList('list.txt', '')).toEqual([]);
+    expect(await readList('list.txt', '\n  \n')).toEqual([]);
+  });
+});
+
+describe('JSON Lines', () => {
+  test('are objects with a key, or strings', async () => {
+    const images = await readList(
+      'list.jsonl',
+      '{"key":"a \\"b\\".jpg"}\n"c.jpg"\n\n{"key":"d.jpg","etag":"e1","bytes":12,"title":"D"}\n',
+    );
+    expect(images).toEqual([
+      { key: 'a "b".jpg', etag: null, bytes: null },
+      { key: 'c.jpg', etag: null, bytes: null },
+      { key: 'd.jpg', etag: 'e1', bytes: 12 },
+    ]);
+  });
+
+  test('may be the rows of another run', async () => {
+    const row = { key: 'a.jpg', etag: null, status: 'failed', failure: { class: 'corrupt' } };
+    expect(await readList('rows.jsonl', `${JSON.stringify(row)}\n`)).toEqual([
+      { key: 'a.jpg', etag: null, bytes: null },
+    ]);
+  });
+
+  test('are known by their first character, whatever the name of the file', async () => {
+    expect(keys(await readList('list', '\ufeff{"key":"a.jpg"}\nb.jpg\n'))).toEqual([
+      'a.jpg',
+      'b.jpg',
+    ]);
+  });
+
+  test.each([
+    ['cut off', '{"key":"b.jpg"'],
+    ['without a key', '{"name":"b.jpg"}'],
+    ['with an empty key', '{"key":""}'],
+    ['with a number for a key', '{"key":7}'],
+    ['that is an empty string', '""'],
+  ])('%s are refused with their number', async (_, line) => {
+    await expect(readList('list.jsonl', `"a.jpg"\n\n${line}\n`)).rejects.toThrow(
+      /list\.jsonl, line 3: expected \{"key": "…"\} or a string, found /,
+    );
+  });
+});
+
+describe('CSV', () => {
+  test('has its keys in the column of that name', async () => {
+    const images = await readList(
+      'list.csv',
+      'title,Key,year\n"Dogs, two",a/1.jpg,1923\n"He said ""sit""","b, 2.jpg",1924\n',
+    );
+    expect(keys(images)).toEqual(['a/1.jpg', 'b, 2.jpg']);
+  });
+
+  test('has its keys in the first column, where none is named', async () => {
+    expect(keys(await readList('list.csv', 'a.jpg,1923\nb.jpg,1924\n'))).toEqual([
+      'a.jpg',
+      'b.jpg',
+    ]);
+  });
+
+  test('may have line breaks in quotes, empty lines, short rows and a byte order mark', async () => {
+    const images = await readList(
+      'list.csv',
+      '\ufeffkey,note\r\n"a.jpg","two\nlines"\r\n\r\nb.jpg\r\n,no key\r\n',
+    );
+    expect(keys(images)).toEqual(['a.jpg', 'b.jpg']);
+  });
+
+  test('that is broken is refused with its line', async () => {
+    await expect(readList('list.csv', 'key\na.jpg\n"b.jpg\n')).rejects.toThrow(
+      /list of keys .*list\.csv cannot be read: .* line 3/,
+    );
+  });
+
+  test('with tabs is one without quotes', async () => {
+    expect(keys(await readList('list.tsv', 'id\tkey\n1\ta, "b".jpg\n2\t"c.jpg\n'))).toEqual([
+      'a, "b".jpg',
+      '"c.jpg',
+    ]);
+  });
+});
+
+describe('keys', () => {
+  test('that are named again are marked', async () => {
+    expect(await readList('list.txt', 'a.jpg\nb.jpg\na.jpg\ns3://archive/b.jpg\n')).toEqual([
+      { key: 'a.jpg', etag: null, bytes: null },
+      { key: 'b.jpg', etag: null, bytes: null },
+      { key: 'a.jpg', etag: null, bytes: null, skipped: 'duplicate' },
+      { key: 'b.jpg', etag: null, bytes: null, skipped: 'duplicate' },
+    ]);
+  });
+
+  test('may be whole URLs of the source', async () => {
+    expect(keys(await readList('list.txt', 's3://archive/a b/ü%20.jpg\n'))).toEqual([
+      'a b/ü%20.jpg',
+    ]);
+  });
+
+  test('in another bucket are refused: they would all be missing', async () => {
+    await expect(readList('list.csv', 'key\na.jpg\ns3://other/a.jpg\n')).rejects.toThrow(
+      /list\.csv, line 3: s3:\/\/other\/a\.jpg is not in s3:\/\/archive/,
+    );
+  });
+});
+
+describe('a list', () => {
+  test('may be in the source', async () => {
+    await source.put('lists/keys.jsonl', Buffer.from('"a.jpg"\n'));
+    expect(keys(await read('s3://archive/lists/keys.jsonl'))).toEqual(['a.jpg']);
+  });
+
+  test.each([
+    ['that is not there', 'missing.txt', /missing\.txt cannot be read: there is no such file/],
+    ['that is a folder', '.', /cannot be read: EISDIR/],
+  ])('%s is refused in one line', async (_, name, message) => {
+    const error = await read(join(folder, name)).then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    expect(error).toMatchObject({ name: 'UserError', message: expect.stringMatching(message) });
+    expect(error?.message).not.toContain('\n');
+  });
+
+  test('that is not in its bucket is refused by its name', async () => {
+    await expect(read('s3://archive/missing.csv')).rejects.toThrow(/missing\.csv.* does not exist/);
+  });
+});
