@@ -42,7 +42,7 @@ describe('createEngine', () => {
     const [backend, description, reason] = JSON.parse(stdout) as [string, string, string];
     if (backend === 'onnx') {
       expect(description).toMatch(/^ONNX Runtime 1\.\d+\.\d+, CPU, \d+ threads?$/);
-      expect(reason).toMatch(/^the best that loads: tensorflow: .*@tensorflow\/tfjs-node/);
+      expect(reason).toMatch(/^the best that loads: tensorflow: ./);
     } else expect([backend, reason]).toEqual(['tensorflow', 'the best there is']);
   });
 
