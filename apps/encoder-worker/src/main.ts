@@ -2,6 +2,7 @@ import { defaultBundleFolder, prepareSharp, startInference } from '@cutline/infe
 import { encodeJobSchema, runWorkerProgram } from '@cutline/shared';
 import { encodeBatch } from './encode-batch.ts';
 import { holdBack } from './hold-back.ts';
+import { trySuspectsAlone } from './try-suspects-alone.ts';
 
 await runWorkerProgram({
   name: 'encoder-worker',
@@ -25,9 +26,12 @@ await runWorkerProgram({
       { model: pool.model.id, backend: pool.backend, reason: pool.backendReason },
       'encoder loaded',
     );
+    const encode = encodeBatch({
+      ...{ pool, features, queues, redis, stores, limits: settings, metrics },
+    });
     return {
       model: pool.model.id,
-      handle: encodeBatch({ pool, features, queues, redis, stores, limits: settings, metrics }),
+      handle: trySuspectsAlone(encode, redis),
       beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'encode' }, pool.busyRatio()),
       attach(worker) {
         const bytesMax = settings.featureBytesMax;
