@@ -109,6 +109,7 @@ async function isolate(
 
 async function handOver(context: EncodeBatchContext, job: DecodeJob): Promise<void> {
   await addJob(context.queues.decode, job);
+  await withdrawUnwantedFeatures(context, job);
   const count = (status: EncodedImage['status']) =>
     job.images.filter((image) => image.status === status).length;
   const { images } = context.metrics;
@@ -117,4 +118,16 @@ async function handOver(context: EncodeBatchContext, job: DecodeJob): Promise<vo
   images.inc({ stage: 'encode', state: 'deferred' }, job.deferred.length);
   const step = `encode:${job.batch}.${job.attempt}`;
   await countProgress(context.redis, job.run, step, { encoded: count('encoded') });
+}
+
+/**
+ * A batch that is encoded once more after its decode job has ended (the worker died between handing
+ * over and saying so) would leave features behind that nobody takes.
+ */
+async function withdrawUnwantedFeatures(
+  { queues, features }: EncodeBatchContext,
+  job: DecodeJob,
+): Promise<void> {
+  const state = await queues.decode.getJobState(jobId(job));
+  if (['completed', 'failed', 'unknown'].includes(state)) await features.remove(jobId(job));
 }
