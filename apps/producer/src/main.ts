@@ -13,6 +13,7 @@ import {
   observeQueues,
   openHttpPort,
   openQueues,
+  type Run,
   type RunFlags,
   RunStore,
   readSettings,
@@ -96,20 +97,20 @@ async function run(
   await createOutputFolder(output.store);
   const outputStore = await stores.open(output.store);
   await outputStore.check();
-  const { run, runStore } = flags.resume
-    ? await resumedRun(flags.run, (name) => new RunStore(outputStore, output.prefix, name))
-    : await newRun(
-        await requestRun(sourceText, flags, bundleFolder(settings)),
-        (name) => new RunStore(outputStore, output.prefix, name),
-      );
-  const sourceStore = await stores.open(run.source.store);
-  await sourceStore.check();
-
   const redis = await connectRedis(settings.redis);
   closers.add('Redis', () => redis.disconnect());
   const queues = openQueues(redis);
   closers.add('queues', () => closeQueues(queues));
-  closers.add('lock', await lockRun(redis, run.run));
+
+  const open = (name: string) => new RunStore(outputStore, output.prefix, name);
+  const request = flags.resume ? undefined : await newRun(sourceText, flags, settings, open);
+  const runStore = open(request?.run ?? nameToResume(flags));
+  const lock = await lockRun(redis, runStore.run);
+  closers.add('lock', lock.release);
+  // Read under the lock: whoever had it before has counted generations.
+  const run = request ?? (await nextGeneration(runStore));
+  const sourceStore = await stores.open(run.source.store);
+  await sourceStore.check();
 
   const metrics = new Metrics({ processMetrics: true });
   const features = new FeatureStore(redis, { ttlMs: 1 });
@@ -137,15 +138,18 @@ async function run(
     images === null ? new ManifestProgress() : ManifestProgress.complete({ images, batchSize });
   const { window } = flags;
   const context = { runStore, run, output, queues, redis, manifest, window, listing, metrics, log };
-  const summary = await produce(context);
+  const summary = await Promise.race([produce(context), lock.lost]);
   log.info({ run: run.run, captioned: summary.captioned, failed: summary.failed }, 'run finished');
   process.stdout.write(`${JSON.stringify(summary)}\n`);
 }
 
 async function newRun(
-  run: Awaited<ReturnType<typeof requestRun>>,
+  sourceText: string | undefined,
+  flags: ProducerFlags,
+  settings: ProducerSettings,
   open: (name: string) => RunStore,
-) {
+): Promise<Run> {
+  const run = await requestRun(sourceText, flags, bundleFolder(settings));
   const runStore = open(run.run);
   if (await runStore.exists()) {
     throw new UserError(
@@ -153,14 +157,17 @@ async function newRun(
         `with it: cutline resume ${run.run}`,
     );
   }
-  return { run, runStore };
+  return run;
 }
 
-async function resumedRun(name: string | undefined, open: (name: string) => RunStore) {
-  if (!name) throw new UserError('Say which run to resume: --run <name>.');
-  const runStore = open(name);
+function nameToResume(flags: ProducerFlags): string {
+  if (!flags.run) throw new UserError('Say which run to resume: --run <name>.');
+  return flags.run;
+}
+
+async function nextGeneration(runStore: RunStore): Promise<Run> {
   const run = await runStore.readRun();
-  return { run: { ...run, generation: run.generation + 1 }, runStore };
+  return { ...run, generation: run.generation + 1 };
 }
 
 /** A missing folder is made; a missing parent is more likely a disk that is not mounted. */
