@@ -11,7 +11,8 @@ import {
 export interface ReconciledBatch {
   batch: number;
   images: ImageRef[];
-  parts: { name: PartName; rows: PartRow[] }[];
+  /** `kept` are the rows that count: the others are of images that have a row elsewhere. */
+  parts: { name: PartName; rows: PartRow[]; kept: PartRow[] }[];
   /** The row of each image that has one; where there are two, a caption wins. */
   rows: Map<string, PartRow>;
   /** Images without a row. */
@@ -43,14 +44,18 @@ async function reconcileBatch(
   images: ImageRef[],
   names: PartName[],
 ): Promise<ReconciledBatch> {
-  const parts = await Promise.all(
+  const found = await Promise.all(
     names.map(async (name) => ({ name, rows: await run.readPart(name) })),
   );
   const rows = new Map<string, PartRow>();
-  for (const row of parts.flatMap((part) => part.rows)) {
+  for (const row of found.flatMap((part) => part.rows)) {
     const other = rows.get(rowName(row));
     if (other?.status !== 'captioned') rows.set(rowName(row), row);
   }
+  const parts = found.map((part) => ({
+    ...part,
+    kept: part.rows.filter((row) => rows.get(rowName(row)) === row),
+  }));
   const missing = images.filter((image) => !rows.has(imageName(image)));
   return { batch, images, parts, rows, missing };
 }
