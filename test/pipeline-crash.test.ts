@@ -1,0 +1,187 @@
+import { addJob, closeQueues, connectRedis, FeatureStore, openQueues } from '@cutline/shared';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type Environment,
+  type Pipeline,
+  startPipeline,
+  type WorkerName,
+} from './support/pipeline.ts';
+import type { Process } from './support/processes.ts';
+import { expectToReconcile } from './support/run-results.ts';
+import { sampleImages } from './support/sample-images.ts';
+import { waitFor } from './support/wait-for.ts';
+
+/** Workers that end in the middle of their work, in every way: nothing is lost, nothing twice. */
+
+let pipeline: Pipeline;
+const workers = new Map<WorkerName, Process>();
+
+const start = async (name: WorkerName, env?: Environment) => {
+  const worker = await pipeline.startWorker(name, env);
+  workers.set(name, worker);
+  return worker;
+};
+const running = (name: WorkerName) => workers.get(name) as Process;
+
+beforeAll(async () => {
+  // What a dead worker held goes to another after two to four seconds.
+  pipeline = await startPipeline({ env: { CUTLINE_JOB_LOCK_MS: '2000' } });
+  await Promise.all([start('encoder-worker'), start('decoder-worker')]);
+}, 120_000);
+
+afterAll(() => pipeline?.stop());
+
+/** The moments at which a worker is hit: in the middle of 500 images in batches of 10. */
+const moments = [
+  { worker: 'encoder-worker', operation: 'get', key: /photo-0237\.jpg$/ },
+  { worker: 'decoder-worker', operation: 'put', key: /parts\/000023\.jsonl$/ },
+] as const;
+
+describe.each(moments)('the $worker', ({ worker, operation, key }) => {
+  /** Starts a run of 500 images, and does something to the worker at its moment. */
+  async function runUntilMoment(run: string, hit: (worker: Process) => void): Promise<Process> {
+    await pipeline.upload(await sampleImages(500), `${run}/`);
+    const reached = new Promise<void>((resolve) => {
+      const before = async () => {
+        hit(running(worker));
+        resolve();
+      };
+      pipeline.proxy.add({ operation, key, times: 1, does: { before } });
+    });
+    const producer = await pipeline.startProducer([
+      ...[`s3://archive/${run}/`, '--run', run, '--batch-size', '10'],
+    ]);
+    await Promise.race([reached, failWhenEnded(producer)]);
+    return producer;
+  }
+
+  test('is killed: another does what it held, and nothing twice', {
+    timeout: 180_000,
+  }, async () => {
+    const run = `kill-${worker}`;
+    const producer = await runUntilMoment(run, (process) => process.kill('SIGKILL'));
+    expect(await running(worker).exited).toMatchObject({ signal: 'SIGKILL' });
+    await start(worker);
+    expect(await producer.exited).toMatchObject({ code: 0 });
+    await expectAllCaptioned(run);
+  });
+
+  test('is told to stop: it finishes what it has in hand', { timeout: 180_000 }, async () => {
+    const run = `stop-${worker}`;
+    const told = running(worker);
+    let doneBefore = 0;
+    const done = () => told.stderr.filter((line) => /(en|de)code done"/.test(line)).length;
+    const producer = await runUntilMoment(run, (process) => {
+      doneBefore = done();
+      process.kill('SIGTERM');
+    });
+    expect(await told.exited).toEqual({ code: 0, signal: null });
+    // The batch of the moment, and the other one that it may have had in hand; no more.
+    expect([1, 2]).toContain(done() - doneBefore);
+    const restarted = await start(worker);
+    expect(await producer.exited).toMatchObject({ code: 0 });
+    await expectAllCaptioned(run);
+    expect(restarted.stderr.join('\n')).not.toContain('a worker died holding this job');
+  });
+});
+
+test('a stop that misses its deadline ends all the same, and loses nothing', {
+  timeout: 180_000,
+}, async () => {
+  running('encoder-worker').kill();
+  await running('encoder-worker').exited;
+  const hasty = await start('encoder-worker', { CUTLINE_SHUTDOWN_MS: '500' });
+  await pipeline.upload(await sampleImages(20), 'hasty/');
+  const mend = pipeline.proxy.add({ key: 'hasty/photo-0003.jpg', does: { delayMs: 600_000 } });
+  const producer = await pipeline.startProducer(['s3://archive/hasty/', '--run', 'hasty']);
+  await waitFor(() => pipeline.proxy.requests.some(({ key }) => key === 'hasty/photo-0003.jpg'), {
+    deadlineMs: 60_000,
+    what: 'the image that does not come',
+  });
+  hasty.kill();
+  expect(await hasty.exited).toEqual({ code: 1, signal: null });
+  expect(hasty.stderr.join('\n')).toContain('not finished by the deadline');
+  mend();
+  await start('encoder-worker');
+  expect(await producer.exited).toMatchObject({ code: 0 });
+  const results = await pipeline.results('hasty');
+  expectToReconcile(results);
+  expect(results.summary).toMatchObject({ captioned: 20 });
+});
+
+test('an image that kills workers becomes a failure, and the others of its batch captions', {
+  timeout: 240_000,
+}, async () => {
+  const deadly = 'deadly/photo-0002.jpg';
+  await pipeline.upload(await sampleImages(5), 'deadly/');
+  let deaths = 0;
+  const before = async () => {
+    deaths += 1;
+    running('encoder-worker').kill('SIGKILL');
+    await running('encoder-worker').exited;
+    // As whatever supervises it would. Sooner than elsewhere, what it held goes to this one.
+    void start('encoder-worker', { CUTLINE_JOB_LOCK_MS: '1000' });
+  };
+  const mend = pipeline.proxy.add({ operation: 'get', key: deadly, does: { before } });
+  const args = ['s3://archive/deadly/', '--run', 'deadly', '--batch-size', '3'];
+  const producer = await pipeline.startProducer(args);
+  expect(await producer.exited).toMatchObject({ code: 0 });
+  mend();
+
+  const results = await pipeline.results('deadly');
+  expectToReconcile(results);
+  expect(results.summary).toMatchObject({ captioned: 4, failedByClass: { 'worker-lost': 1 } });
+  expect(results.rows.find(({ key }) => key === deadly)).toMatchObject({
+    failure: { class: 'worker-lost', message: '2 workers died holding this image' },
+  });
+  // One with whatever else was in hand, two with the batch of three alone, two with the image alone.
+  expect(deaths).toBe(5);
+});
+
+test('a batch that is encoded again when it is done leaves nothing behind', {
+  timeout: 120_000,
+}, async () => {
+  await pipeline.upload(await sampleImages(3), 'again/');
+  expect(await pipeline.cutline('run', 's3://archive/again/', '--run', 'again')).toMatchObject({
+    code: 0,
+  });
+  const before = await pipeline.results('again');
+  const redis = await connectRedis(pipeline.redis.url);
+  const { encode, decode } = openQueues(redis);
+  try {
+    // What a worker does that died between handing over and saying that it is done.
+    const job = await encode.getJob('again.000000.0');
+    if (!job) throw new Error('the encode job is not kept');
+    await job.remove();
+    await addJob(encode, job.data);
+    await waitFor(async () => (await encode.getJobState('again.000000.0')) === 'completed', {
+      deadlineMs: 60_000,
+      what: 'the batch to be encoded again',
+    });
+  } finally {
+    await closeQueues({ encode, decode });
+    redis.disconnect();
+  }
+  expect(await featureBytes()).toBe(0);
+  expect(await pipeline.results('again')).toEqual(before);
+});
+
+async function expectAllCaptioned(run: string): Promise<void> {
+  const results = await pipeline.results(run);
+  expectToReconcile(results);
+  expect(results.summary).toMatchObject({ images: 500, captioned: 500 });
+  expect(results.parts).toHaveLength(50);
+  expect(await featureBytes()).toBe(0);
+}
+
+async function featureBytes(): Promise<number> {
+  const redis = await connectRedis(pipeline.redis.url);
+  const bytes = await new FeatureStore(redis, { ttlMs: 1 }).bytesInFlight();
+  redis.disconnect();
+  return bytes;
+}
+
+async function failWhenEnded({ exited, stderr }: Process): Promise<never> {
+  const end = await exited;
+  throw new Error(`the run ended too early: ${JSON.stringify(end)} ${stderr.slice(-5).join('\n')}`);
+}

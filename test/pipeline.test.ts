@@ -1,0 +1,149 @@
+import { connectRedis } from '@cutline/shared';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { metricNamesInInfra } from './support/infra-metrics.ts';
+import { type Pipeline, startPipeline, type WorkerProcess } from './support/pipeline.ts';
+import { expectToReconcile } from './support/run-results.ts';
+import { sampleImages, sampleKeys } from './support/sample-images.ts';
+import { scrape } from './support/scrape.ts';
+
+/** A run in fair weather: totals, what it costs in requests and commands, and its metrics. */
+
+let pipeline: Pipeline;
+let encoder: WorkerProcess;
+let decoder: WorkerProcess;
+
+beforeAll(async () => {
+  pipeline = await startPipeline();
+  [encoder, decoder] = await Promise.all([
+    pipeline.startWorker('encoder-worker'),
+    pipeline.startWorker('decoder-worker'),
+  ]);
+}, 120_000);
+
+afterAll(() => pipeline?.stop());
+
+/** More than S3 lists on one page. */
+const manyImages = 1_100;
+
+describe(`a run of ${manyImages} images`, () => {
+  beforeAll(async () => {
+    await pipeline.upload(await sampleImages(manyImages), 'many/');
+  }, 120_000);
+
+  test('is listed whole, page by page', async () => {
+    pipeline.proxy.resetCounts();
+    const { code, stdout } = await pipeline.cutline('run', 's3://archive/many/', '--dry-run');
+    expect({ code, stdout }).toMatchObject({ code: 0 });
+    expect(stdout).toMatch(
+      /^1,100 images \([\d.]+ MB\) would be captioned\. Nothing was written\./,
+    );
+    // One to see that the bucket is there, and two pages.
+    expect(pipeline.proxy.counts()).toEqual({ ...nothing, list: 3 });
+  });
+
+  test('costs few requests and commands, and every image is in the metrics', {
+    timeout: 180_000,
+  }, async () => {
+    pipeline.proxy.resetCounts();
+    const monitor = await countCommands(pipeline.redis.url);
+    const producer = await pipeline.startProducer(['s3://archive/many/', '--run', 'many']);
+    const [, port] = await producer.waitForLine(/"httpPort":(\d+),"msg":"producing/, 60_000);
+    const declared = (await scrape(Number(port))).names;
+    expect(metricNamesInInfra().filter((name) => !declared.has(name))).toEqual([]);
+    expect(await producer.exited).toMatchObject({ code: 0 });
+    const commands = await monitor.stop();
+
+    const requests = pipeline.proxy.requests.length;
+    expect(requests / manyImages).toBeLessThanOrEqual(1.1);
+    expect(commands / manyImages).toBeLessThanOrEqual(0.5);
+
+    const results = await pipeline.results('many');
+    expectToReconcile(results);
+    expect(results.manifest.map(({ key }) => key)).toEqual(
+      sampleKeys(manyImages).map((key) => `many/${key}`),
+    );
+    expect(results.rows.map(({ key }) => key)).toEqual(results.manifest.map(({ key }) => key));
+    expect(results.summary).toMatchObject({ captioned: manyImages, parts: 18 });
+  });
+
+  test('shows in the metrics of the workers', async () => {
+    for (const worker of [encoder, decoder]) {
+      const { names } = await worker.scrape();
+      expect(metricNamesInInfra().filter((name) => !names.has(name))).toEqual([]);
+    }
+    const stages = { encode: await encoder.scrape(), decode: await decoder.scrape() };
+    const images = (stage: keyof typeof stages, state: string) =>
+      stages[stage].value(`cutline_images_total{stage="${stage}",state="${state}"}`);
+    expect(images('encode', 'encoded')).toBe(manyImages);
+    expect(images('decode', 'captioned')).toBe(manyImages);
+    const steps = (stage: keyof typeof stages, step: string) =>
+      stages[stage].value(`cutline_step_seconds_count{stage="${step}"}`);
+    expect(steps('encode', 'fetch')).toBe(manyImages);
+    expect(steps('encode', 'preprocess')).toBe(manyImages);
+    for (const step of ['encode', 'store']) expect(steps('encode', step)).toBe(18);
+    for (const step of ['load', 'decode', 'write']) expect(steps('decode', step)).toBe(18);
+    expect(stages.decode.value('cutline_feature_bytes')).toBe(0);
+  });
+});
+
+test('what is no image is skipped or fails, each in one row', { timeout: 120_000 }, async () => {
+  const images = await sampleImages(5);
+  await pipeline.upload(images, 'mixed/');
+  await pipeline.upload(
+    [
+      ['notes.txt', Buffer.from('not an image, and its name says so')],
+      ['photo-0002.jpg', Buffer.alloc(0)],
+      ['text.jpg', Buffer.from('not an image, but its name says it is one')],
+    ],
+    'mixed/',
+  );
+  const { code } = await pipeline.cutline('run', 's3://archive/mixed/', '--run', 'mixed');
+  expect(code).toBe(0);
+  const results = await pipeline.results('mixed');
+  expectToReconcile(results);
+  expect(results.summary).toMatchObject({
+    images: 7,
+    captioned: 4,
+    skippedByReason: { 'not-an-image': 1 },
+    failedByClass: { empty: 1, unsupported: 1 },
+  });
+});
+
+test('a prefix without images says so, and is no failure', { timeout: 60_000 }, async () => {
+  const ended = await pipeline.cutline('run', 's3://archive/nothing/', '--run', 'nothing');
+  expect(ended).toMatchObject({ code: 0 });
+  expect(ended.stdout).toMatch(/^There are no images to caption there\.$/m);
+  expectToReconcile(await pipeline.results('nothing'));
+});
+
+const nothing = { get: 0, head: 0, put: 0, delete: 0, list: 0, other: 0 };
+
+/**
+ * Counts the commands that clients send to Redis from now on; what scripts do inside Redis is part
+ * of their command. Left out are those that the clock sends, whatever the number of images: the
+ * look at the bytes in flight, and at whether jobs of the run are left.
+ */
+async function countCommands(url: string): Promise<{ stop(): Promise<number> }> {
+  const redis = await connectRedis(url);
+  const monitor = await redis.monitor();
+  let commands = 0;
+  const caughtUp = new Promise<void>((resolve) => {
+    monitor.on('monitor', (_time: string, args: string[]) => {
+      if (args[1] === 'counted') resolve();
+    });
+  });
+  monitor.on('monitor', (_time: string, args: string[], source: string) => {
+    const text = args.join(' ');
+    const byClock = text.includes('ZRANGEBYSCORE') || /cutline:cutline-\w+: wait /.test(text);
+    if (source !== 'lua' && !byClock) commands += 1;
+  });
+  return {
+    async stop() {
+      await redis.echo('counted');
+      await caughtUp;
+      monitor.disconnect();
+      redis.disconnect();
+      return commands;
+    },
+  };
+}

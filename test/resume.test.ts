@@ -1,0 +1,184 @@
+import { connectRedis, type PartRow } from '@cutline/shared';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Pipeline, startPipeline } from './support/pipeline.ts';
+import type { Process } from './support/processes.ts';
+import { expectToReconcile } from './support/run-results.ts';
+import { sampleImages } from './support/sample-images.ts';
+import { waitFor } from './support/wait-for.ts';
+
+/** S3 is the truth, Redis is disposable: runs go on without the producer or the Redis they had. */
+
+let pipeline: Pipeline;
+
+beforeAll(async () => {
+  pipeline = await startPipeline({ env: { CUTLINE_FETCH_ATTEMPTS: '1' } });
+  await Promise.all([
+    pipeline.startWorker('encoder-worker'),
+    pipeline.startWorker('decoder-worker'),
+  ]);
+}, 120_000);
+
+afterAll(() => pipeline?.stop());
+
+test('a producer that is killed while it lists', { timeout: 180_000 }, async () => {
+  // With two images a batch, the manifest comes in chunks of 256; the second is never written.
+  await pipeline.upload(await sampleImages(300), 'killed/');
+  const chunk = 'runs/killed/manifest/000001.jsonl.gz';
+  const mend = pipeline.proxy.add({ operation: 'put', key: chunk, does: { delayMs: 600_000 } });
+  const producer = await pipeline.startProducer([
+    ...['s3://archive/killed/', '--run', 'killed', '--batch-size', '2'],
+  ]);
+  await untilRequested(chunk);
+  await untilRequested('runs/killed/parts/000010.jsonl');
+  producer.kill('SIGKILL');
+  await producer.exited;
+  mend();
+  const early = await pipeline.results('killed');
+  expect(early.manifest).toHaveLength(256);
+  expect(early.summary).toBeUndefined();
+
+  const { code, stdout } = await pipeline.cutline('resume', 'killed');
+  expect({ code, stdout }).toMatchObject({ code: 0 });
+  const results = await pipeline.results('killed');
+  expectToReconcile(results);
+  expect(results.summary).toMatchObject({ images: 300, captioned: 300 });
+});
+
+describe('Redis is flushed in the middle of a run', () => {
+  const flush = async () => {
+    const redis = await connectRedis(pipeline.redis.url);
+    await redis.flushall();
+    redis.disconnect();
+  };
+
+  test('and its producer goes on with what the parts lack', { timeout: 120_000 }, async () => {
+    const producer = await runUntil('flushed', 'flushed/photo-0101.jpg', flush);
+    expect(await producer.exited).toMatchObject({ code: 0 });
+    await expectAllCaptioned('flushed');
+  });
+
+  test('and its producer is killed: "resume" does', { timeout: 120_000 }, async () => {
+    const producer = await runUntil('lost', 'lost/photo-0101.jpg', async (producer) => {
+      producer.kill('SIGKILL');
+      await flush();
+    });
+    expect(await producer.exited).toMatchObject({ signal: 'SIGKILL' });
+    expect(await pipeline.cutline('resume', 'lost')).toMatchObject({ code: 0 });
+    await expectAllCaptioned('lost');
+  });
+
+  test('and its producer keeps hold of it, or gives way', { timeout: 120_000 }, async () => {
+    // An image that does not come until it is let go keeps the run from its end.
+    let letGo = () => {};
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const before = () => held;
+    const key = 'held/photo-0003.jpg';
+    pipeline.proxy.add({ operation: 'get', key, times: 1, does: { before } });
+    await pipeline.upload(await sampleImages(10), 'held/');
+    const first = await pipeline.startProducer(['s3://archive/held/', '--run', 'held']);
+    await untilRequested(key);
+
+    const redis = await connectRedis(pipeline.redis.url);
+    const lock = 'cutline:run:held:producer';
+    await redis.del(lock);
+    await waitFor(() => redis.exists(lock).then(Boolean), {
+      deadlineMs: 30_000,
+      what: 'the producer to take its lock again',
+    });
+    await redis.del(lock);
+    const second = await pipeline.startProducer(['--resume', '--run', 'held']);
+    expect(await first.exited).toMatchObject({ code: 2 });
+    expect(first.stderr.at(-1)).toMatch(
+      /^producer: Run "held" is being produced by .+, process \d+ already\./,
+    );
+    letGo();
+    expect(await second.exited).toMatchObject({ code: 0 });
+    expectToReconcile(await pipeline.results('held'));
+    redis.disconnect();
+  });
+
+  /** Starts a run of 200 images, and does something when it comes to one of them. */
+  async function runUntil(
+    run: string,
+    key: string,
+    hit: (producer: Process) => Promise<void>,
+  ): Promise<Process> {
+    await pipeline.upload(await sampleImages(200), `${run}/`);
+    const started = pipeline.startProducer([
+      ...[`s3://archive/${run}/`, '--run', run, '--batch-size', '5'],
+    ]);
+    const reached = new Promise<void>((resolve) => {
+      const before = async () => resolve(await hit(await started));
+      pipeline.proxy.add({ operation: 'get', key, times: 1, does: { before } });
+    });
+    await reached;
+    return started;
+  }
+
+  async function expectAllCaptioned(run: string): Promise<void> {
+    const results = await pipeline.results(run);
+    expectToReconcile(results);
+    expect(results.summary).toMatchObject({ images: 200, captioned: 200 });
+  }
+});
+
+test('rows of two attempts at the same images', { timeout: 60_000 }, async () => {
+  await pipeline.upload(await sampleImages(6), 'twice/');
+  const args = ['s3://archive/twice/', '--run', 'twice', '--batch-size', '3'];
+  expect(await pipeline.cutline('run', ...args)).toMatchObject({ code: 0 });
+  const before = await pipeline.results('twice');
+  // What a worker leaves that had a batch in hand when Redis was flushed.
+  const parts = 'runs/twice/parts';
+  const { bytes } = await pipeline.output.get(`${parts}/000001.jsonl`);
+  const [first = '', ...others] = bytes.toString().split('\n');
+  const { key, etag } = JSON.parse(first);
+  const failed = { key, etag, status: 'failed', failure: { class: 'timeout', message: 'slow' } };
+  await pipeline.output.put(
+    `${parts}/000001.5.jsonl`,
+    Buffer.from([JSON.stringify(failed), ...others].join('\n')),
+  );
+  await pipeline.output.put(
+    `${parts}/000000.5.jsonl`,
+    Buffer.from(`${JSON.stringify({ ...failed, key: before.rows[0]?.key })}\n`),
+  );
+
+  expect(await pipeline.cutline('resume', 'twice')).toMatchObject({ code: 0 });
+  const { rows, parts: left, ...after } = await pipeline.results('twice');
+  expectToReconcile({ rows, parts: left, ...after });
+  expect(byKey(rows)).toEqual(byKey(before.rows));
+});
+
+test('a run that is finished is not begun again', { timeout: 60_000 }, async () => {
+  await pipeline.upload(await sampleImages(3), 'done/');
+  const args = ['run', 's3://archive/done/', '--run', 'done'];
+  expect(await pipeline.cutline(...args)).toMatchObject({ code: 0 });
+  const { summary: first, ...results } = await pipeline.results('done');
+
+  const again = await pipeline.cutline(...args);
+  expect(again).toMatchObject({ code: 2, stdout: '' });
+  expect(again.stderr).toContain('There is a run "done" already at s3://captions/runs/done/.');
+
+  pipeline.proxy.resetCounts();
+  expect(await pipeline.cutline('resume', 'done')).toMatchObject({ code: 0 });
+  const { summary: second, ...same } = await pipeline.results('done');
+  expect(same).toEqual(results);
+  expect({ ...second, finished: '', imagesPerSecond: 0 }).toEqual({
+    ...first,
+    finished: '',
+    imagesPerSecond: 0,
+  });
+  expect(pipeline.proxy.requests.filter(({ bucket }) => bucket === 'archive')).toHaveLength(1);
+});
+
+function byKey(rows: readonly PartRow[]): PartRow[] {
+  return rows.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function untilRequested(key: string): Promise<unknown> {
+  return waitFor(() => pipeline.proxy.requests.some((request) => request.key === key), {
+    deadlineMs: 60_000,
+    what: `a request for ${key}`,
+  });
+}
