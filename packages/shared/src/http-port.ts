@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { withDeadline } from './deadline.ts';
 import { describeError, UserError } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -21,37 +22,47 @@ export interface HttpPortOptions {
   ready: () => Promise<void>;
 }
 
+/**
+ * Redis and the stores have this long to answer before a page is served without them. Commands to
+ * a Redis that is gone wait until it is back; whoever asks for a page does not.
+ */
+const answerMsMax = 2_000;
+
 /** Serves `/metrics` (Prometheus), `/healthz` (alive and making progress) and `/readyz`. */
 export async function openHttpPort(options: HttpPortOptions): Promise<HttpPort> {
   const answer = (response: ServerResponse, status: number, text: string) =>
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
 
-  const handlers: Record<string, (response: ServerResponse) => Promise<unknown>> = {
-    '/metrics': async (response) => {
-      // A scrape during an outage still tells what this process knows itself.
-      await options.beforeScrape?.().catch(() => {});
-      const { registry } = options.metrics;
-      response.writeHead(200, { 'content-type': registry.contentType });
-      response.end(await registry.metrics());
-    },
-    '/healthz': async (response) => {
-      const reason = options.unhealthy();
-      answer(response, reason ? 503 : 200, reason ?? 'ok');
-    },
-    '/readyz': async (response) => {
-      try {
-        await options.ready();
-        answer(response, 200, 'ok');
-      } catch (error) {
-        answer(response, 503, describeError(error));
-      }
-    },
+  const showMetrics = async (response: ServerResponse) => {
+    // A scrape during an outage still tells what this process knows itself.
+    await withDeadline(options.beforeScrape?.() ?? Promise.resolve(), answerMsMax).catch(() => {});
+    const { registry } = options.metrics;
+    response.writeHead(200, { 'content-type': registry.contentType });
+    response.end(await registry.metrics());
   };
+  const showHealth = async (response: ServerResponse) => {
+    const reason = options.unhealthy();
+    answer(response, reason ? 503 : 200, reason ?? 'ok');
+  };
+  const showReadiness = async (response: ServerResponse) => {
+    try {
+      await withDeadline(options.ready(), answerMsMax);
+      answer(response, 200, 'ok');
+    } catch (error) {
+      answer(response, 503, describeError(error));
+    }
+  };
+  const pages = new Map([
+    ['/metrics', showMetrics],
+    ['/healthz', showHealth],
+    ['/readyz', showReadiness],
+  ]);
 
   const server = createServer((request, response) => {
-    const handler = handlers[new URL(request.url ?? '/', 'http://localhost').pathname];
-    if (!handler) return answer(response, 404, 'Try /metrics, /healthz or /readyz.');
-    handler(response).catch((error) => answer(response, 500, describeError(error)));
+    // Anybody may send anything: what is in the request is compared, and not parsed.
+    const page = pages.get(request.url?.split('?')[0] ?? '');
+    if (!page) return answer(response, 404, 'Try /metrics, /healthz or /readyz.');
+    page(response).catch((error) => answer(response, 500, describeError(error)));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(explain(cause, options)));

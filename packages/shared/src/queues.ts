@@ -63,7 +63,7 @@ export async function addJob<J extends BatchAttempt>(
   });
 }
 
-const liveStates = ['waiting', 'active', 'delayed', 'prioritized'] as const;
+const liveStates = ['waiting', 'paused', 'active', 'delayed', 'prioritized'] as const;
 
 /**
  * The batches of a run that some job in either queue still holds. The encode queue is read again
@@ -72,7 +72,8 @@ const liveStates = ['waiting', 'active', 'delayed', 'prioritized'] as const;
 export async function liveBatches(queues: Queues, run: string): Promise<Set<number>> {
   const live = new Set<number>();
   for (const queue of [queues.encode, queues.decode, queues.encode]) {
-    for (const id of await queue.getRanges([...liveStates])) {
+    // From the first to the last: by default, BullMQ gives two jobs of each state.
+    for (const id of await queue.getRanges([...liveStates], 0, -1)) {
       const attempt = parseJobId(id);
       if (attempt?.run === run) live.add(attempt.batch);
     }

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { withDeadline } from './deadline.ts';
 import { describeError, UserError } from './errors.ts';
 
 /**
@@ -78,20 +79,4 @@ async function refuseEviction(redis: Redis, url: string): Promise<void> {
       'jobs when memory runs short: set it to noeviction, with "redis-cli config set ' +
       'maxmemory-policy noeviction" and in redis.conf.',
   );
-}
-
-async function withDeadline<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer within ${deadlineMs / 1000} s`)),
-      deadlineMs,
-    );
-  });
-  try {
-    return await Promise.race([work, deadline]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => {});
-  }
 }

@@ -1,0 +1,192 @@
+import {
+  addSettings,
+  createCommand,
+  readSettings,
+  refuseUnknownVariables,
+  type SettingName,
+  settings,
+  storeConfig,
+} from '@cutline/shared';
+import { describe, expect, test } from 'vitest';
+
+const names = Object.keys(settings) as SettingName[];
+
+/** What a program with one setting makes of a command line and an environment. */
+function read(name: SettingName, args: string[], environment: NodeJS.ProcessEnv = {}) {
+  const command = addSettings(createCommand('program', 'A program.'), [name]);
+  command.parse(args, { from: 'user' });
+  return readSettings(command.opts(), [name], environment)[name];
+}
+
+const whole = { wrong: ['-1', '1.5', '1e3', '0x10', ' 5', 'many'] };
+const positive = { ...whole, wrong: [...whole.wrong, '0'] };
+const redis = {
+  right: [
+    ['redis://h:1', 'redis://h:1'],
+    ['rediss://:pw@h', 'rediss://:pw@h'],
+  ],
+  wrong: ['h:1', 'http://h', 'redis', '//h'],
+  expected: 'expected redis://host:port or rediss://host:port',
+};
+
+/** For every setting: what it is by default, what it may be and become, and what it may not. */
+const cases: Record<
+  SettingName,
+  { initial: unknown; right: unknown[][]; wrong: string[]; expected?: string }
+> = {
+  redis: { initial: 'redis://127.0.0.1:6379', ...redis },
+  featuresRedis: { initial: undefined, ...redis },
+  model: { initial: undefined, right: [['models/a b', 'models/a b']], wrong: [] },
+  backend: {
+    initial: 'auto',
+    right: [['wasm', 'wasm']],
+    wrong: ['gpu', 'WASM'],
+    expected: 'expected auto, ',
+  },
+  threads: {
+    initial: expect.any(Number),
+    right: [['3', 3]],
+    wrong: [...positive.wrong, '257'],
+    expected: 'expected a whole number from 1 to 256',
+  },
+  httpPort: {
+    initial: 9464,
+    right: [
+      ['0', 0],
+      ['65535', 65_535],
+    ],
+    wrong: ['-1', '65536', '80.5', 'http'],
+    expected: 'expected a whole number from 0 to 65535',
+  },
+  httpHost: { initial: '0.0.0.0', right: [['::1', '::1']], wrong: [] },
+  s3PathStyle: { initial: undefined, right: [], wrong: [] }, // has tests of its own
+  jobConcurrency: { initial: 2, right: [['1', 1]], wrong: [...positive.wrong, '65'] },
+  jobLockMs: { initial: 30_000, right: [['1000', 1000]], wrong: [...positive.wrong, '999'] },
+  shutdownMs: { initial: 25_000, right: [['1', 1]], wrong: positive.wrong },
+  fetchConcurrency: { initial: 16, right: [['512', 512]], wrong: [...positive.wrong, '513'] },
+  fetchAttempts: { initial: 4, right: [['1', 1]], wrong: [...positive.wrong, '21'] },
+  retryBaseMs: { initial: 250, right: [['1', 1]], wrong: positive.wrong },
+  remainderDelayMs: { initial: 30_000, right: [['1', 1]], wrong: positive.wrong },
+  imageBytesMax: { initial: 104_857_600, right: [['1', 1]], wrong: positive.wrong },
+  imagePixelsMax: { initial: 200_000_000, right: [['1', 1]], wrong: positive.wrong },
+  decodeTimeoutMs: {
+    initial: 30_000,
+    // A longer timer of Node.js goes off at once.
+    right: [['2147483647', 2_147_483_647]],
+    wrong: [...positive.wrong, '999', '2147483648'],
+    expected: 'expected a whole number from 1000 to 2147483647',
+  },
+  featureBytesMax: {
+    initial: 1_073_741_824,
+    right: [['9007199254740991', Number.MAX_SAFE_INTEGER]],
+    wrong: [...positive.wrong, '9007199254740992'],
+    expected: 'expected a whole number of at least 1',
+  },
+  featureTtlMs: { initial: 21_600_000, right: [['1', 1]], wrong: positive.wrong },
+  logLevel: {
+    initial: 'info',
+    right: [['silent', 'silent']],
+    wrong: ['verbose'],
+    expected: 'expected trace, debug, info, warn, error or silent',
+  },
+};
+
+describe.each(names)('%s', (name) => {
+  const { flags, env } = settings[name];
+  const [flag = ''] = flags.split(' ');
+  const { initial, right, wrong, expected = 'expected ' } = cases[name];
+
+  test('has its default, also where the variable is empty', () => {
+    expect(read(name, [])).toEqual(initial);
+    expect(read(name, [], { [env]: '' })).toEqual(initial);
+  });
+
+  test('is read from its flag, from its variable, and from the flag first', () => {
+    for (const [text, value] of right as [string, unknown][]) {
+      expect(read(name, [flag, text])).toBe(value);
+      expect(read(name, [], { [env]: text })).toBe(value);
+      expect(read(name, [flag, text], { [env]: 'nonsense' })).toBe(value);
+    }
+  });
+
+  test('is refused in one line that names both and says what is expected', () => {
+    for (const text of wrong) {
+      const message = new RegExp(`^${flag} \\(or ${env}\\) is ".*": ${expected}.*\\.$`);
+      expect(() => read(name, [`${flag}=${text}`]), text).toThrow(message);
+      expect(() => read(name, [], { [env]: text }), text).toThrow(message);
+    }
+  });
+
+  test('is in the help, with its variable', () => {
+    const command = addSettings(createCommand('program', 'A program.'), [name]);
+    const help = command.helpInformation().replaceAll(/\s+/g, ' ');
+    expect(help).toContain(`${flags} `);
+    expect(help).toContain(`env: ${env})`);
+  });
+});
+
+describe('a flag without a value', () => {
+  const variable = 'CUTLINE_S3_PATH_STYLE';
+
+  test('is on where it is given', () => {
+    expect(read('s3PathStyle', ['--s3-path-style'])).toBe(true);
+    expect(read('s3PathStyle', ['--s3-path-style'], { [variable]: 'false' })).toBe(true);
+  });
+
+  test.each([
+    ['true', true],
+    ['1', true],
+    ['yes', true],
+    ['false', false],
+    ['0', false],
+  ])('is what its variable says: %s', (text, value) => {
+    expect(read('s3PathStyle', [], { [variable]: text })).toBe(value);
+  });
+
+  test('is refused where its variable says neither', () => {
+    expect(() => read('s3PathStyle', [], { [variable]: 'maybe' })).toThrow(
+      '--s3-path-style (or CUTLINE_S3_PATH_STYLE) is "maybe": expected true or false.',
+    );
+  });
+
+  test('is left to the store where nobody says anything', () => {
+    expect(storeConfig({ s3PathStyle: undefined })).toEqual({});
+    expect(storeConfig({ s3PathStyle: false })).toEqual({ pathStyle: false });
+  });
+});
+
+test('no password is repeated in an error', () => {
+  expect(() => read('redis', ['--redis', 'redis5://user:se/cr@et@host'])).toThrow(
+    '--redis (or REDIS_URL) is "redis5://***@host": expected',
+  );
+});
+
+test('no two settings have the same flag or variable', () => {
+  for (const of of ['flags', 'env'] as const) {
+    const all = names.map((name) => settings[name][of].split(' ')[0]);
+    expect(new Set(all).size).toBe(all.length);
+  }
+});
+
+describe('variables that begin with CUTLINE_', () => {
+  test('are accepted where something reads them, and others are none of our business', () => {
+    const known = Object.fromEntries(names.map((name) => [settings[name].env, 'x']));
+    refuseUnknownVariables({
+      ...known,
+      CUTLINE_SOURCE: 'x',
+      CUTLINE_OUTPUT: 'x',
+      CUTLINE_RUN: 'x',
+    });
+    refuseUnknownVariables({ PATH: '/bin', CUTLINED: 'x', MY_CUTLINE_THREADS: '2' });
+  });
+
+  test.each([
+    ['CUTLINE_THREAD', /CUTLINE_THREAD, .* did you mean CUTLINE_THREADS\?$/],
+    ['CUTLINE_FETCH_CONCURENCY', /did you mean CUTLINE_FETCH_CONCURRENCY\?$/],
+    ['CUTLINE_S3_PATHSTYLE', /did you mean CUTLINE_S3_PATH_STYLE\?$/],
+    ['CUTLINE_', /unset it/],
+    ['CUTLINE_COLOUR_OF_THE_SKY', /CUTLINE_COLOUR_OF_THE_SKY, which nothing reads: unset it/],
+  ])('are refused otherwise: %s', (name, message) => {
+    expect(() => refuseUnknownVariables({ [name]: '' })).toThrow(message);
+  });
+});
