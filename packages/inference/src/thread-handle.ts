@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
 import type { Backend } from '@cutline/captioner';
 import { UserError } from '@cutline/shared';
 import { ComputeGate } from './compute-gate.ts';
@@ -26,6 +26,7 @@ export class ThreadHandle {
     this.#worker = new Worker(new URL('./inference-thread.js', import.meta.url), {
       name: 'inference',
       workerData: { ...setup, gate: this.#gate.shared } satisfies ThreadSetup,
+      env: SHARE_ENV, // native engines read the process's environment, not a thread's copy
       execArgv: [], // the process's own (--input-type, --import) are about its own program
     });
     this.#worker.on('message', (reply: ThreadReply) => this.#settle()?.resolve(reply));

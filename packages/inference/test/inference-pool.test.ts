@@ -174,9 +174,10 @@ describe('start', () => {
     await expect(started).rejects.toThrow(/^There is no folder \/no\/such\/bundle: give/);
   });
 
+  const setUp = new URL('../../../.cache/tensorflow/', import.meta.url);
   const hasTensorflow = ['@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'].some((name) => {
     try {
-      return createRequire(import.meta.url).resolve(name) !== '';
+      return createRequire(setUp).resolve(name) !== '';
     } catch {
       return false;
     }

@@ -8,7 +8,7 @@ type Loader = (options: EngineOptions) => Promise<Engine>;
 
 const loaders: Readonly<Record<Backend, Loader>> = {
   onnx: loadOnnx,
-  tensorflow: () => loadTensorflow(),
+  tensorflow: loadTensorflow,
   wasm: () => loadWasm(),
 };
 
@@ -16,7 +16,7 @@ export const backends = Object.keys(loaders) as readonly Backend[];
 
 /** What `auto` tries, best first. On a CPU, TensorFlow is no match for ONNX Runtime. */
 const preferred: readonly (readonly [Backend, Loader])[] = [
-  ['tensorflow', () => loadTensorflow({ gpuOnly: true })],
+  ['tensorflow', (options) => loadTensorflow({ ...options, gpuOnly: true })],
   ['onnx', loaders.onnx],
   ['wasm', loaders.wasm],
 ];

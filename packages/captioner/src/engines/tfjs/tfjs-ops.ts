@@ -98,7 +98,7 @@ export class TfjsOps implements TensorOps<Tensor> {
   }
 }
 
-function convolution(
+export function convolution(
   x: Tensor,
   filter: Tensor,
   { bias, stride = 1, padding = 0, activation }: ConvolutionOptions<Tensor>,
