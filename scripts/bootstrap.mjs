@@ -1,11 +1,13 @@
 // @ts-check
 
 /**
- * What `npm run demo` and `npm test` start with, on a machine with nothing but Node.js: install
- * packages where they are missing or stale, build, see to Redis, then hand over to the task.
+ * What `npm run demo`, `npm test` and `npm run bench` start with, on a machine with nothing but
+ * Node.js: install packages where they are missing or stale, build, see to Redis, then hand over
+ * to the task.
  *
  *     node scripts/bootstrap.mjs demo [folder]
  *     node scripts/bootstrap.mjs test [vitest arguments]
+ *     node scripts/bootstrap.mjs bench [flags]
  *
  * It has no dependencies, since it runs before there are any.
  */
@@ -21,8 +23,8 @@ const nodeWanted = [20, 15];
 checkNode();
 installPackages();
 run('build', process.execPath, ['node_modules/typescript/bin/tsc', '-b']);
-ensureRedis();
 const [task, ...args] = process.argv.slice(2);
+if (task !== 'setup-tensorflow') ensureRedis();
 const { main } = await import(`./${task}.mjs`);
 process.exitCode = await main(args);
 

@@ -1,0 +1,124 @@
+// @ts-check
+
+/**
+ * A backend of ours, in a process of its own:
+ *
+ *     node backend.mjs <folder of images> <images to measure one stage with> <backend>
+ *
+ * What is timed is what workers call, messages to inference threads and float16 included:
+ *
+ *   encode    `batchSize` images a call; pixels in memory → features
+ *   decode    `batchSize` images a call; features in memory → captions
+ *   caption   all images of a folder, from files to rows, as `cutline caption` does
+ */
+import { decodeImage, defaultBundleFolder, prepareSharp, startInference } from '@cutline/inference';
+import { captionOptions, listImages, Metrics, openStore, parseLocation } from '@cutline/shared';
+import { captionLocally } from '../../apps/cutline/dist/caption-locally.js';
+import { readImages } from '../read-images.mjs';
+import { serveLines } from '../serve-lines.mjs';
+import { timePasses } from '../time-passes.mjs';
+
+/** @import { InferencePool } from '@cutline/inference' */
+
+/** @typedef {Required<import('./start-contenders.mjs').ContenderRequest>} Request */
+
+const [, , folder = '', stageImages = '', backend = ''] = process.argv;
+/** The defaults of `cutline caption`. */
+const limits = {
+  fetchConcurrency: 16,
+  fetchAttempts: 4,
+  retryBaseMs: 250,
+  imageBytesMax: 100 * 1024 * 1024,
+  imagePixelsMax: 200_000_000,
+  decodeTimeoutMs: 30_000,
+};
+const captionBatch = 32;
+
+prepareSharp();
+try {
+  const pool = await startInference({
+    bundleFolder: defaultBundleFolder(),
+    stages: { encode: true, decode: true },
+    backend: /** @type {InferencePool['backend']} */ (backend),
+  });
+  await serve(pool);
+  await pool.close();
+} catch (error) {
+  const unavailable = error instanceof Error ? error.message : String(error);
+  await serveLines({ unavailable }, async () => ({}));
+}
+
+/** @param {InferencePool} pool */
+async function serve(pool) {
+  const { preprocessing, features } = pool.model;
+  const imageBytes = preprocessing.width * preprocessing.height * 3;
+  const featureBytes = features.locations * features.channels * 2;
+  const images = await readImages(folder, Number(stageImages));
+  const pixels = await preprocess(images, pool);
+  const encoded = await pool.encode(pixels, images.length);
+
+  /** @param {Request} request @param {(first: number, end: number) => Promise<unknown>} work */
+  const timeBatches = ({ batchSize, secondsMin }, work) =>
+    timePasses({ images: images.length, secondsMin }, async () => {
+      for (let first = 0; first < images.length; first += batchSize) {
+        await work(first, Math.min(first + batchSize, images.length));
+      }
+    });
+
+  /** @type {Record<string, (request: Request) => Promise<object>>} */
+  const tasks = {
+    encode: (request) =>
+      timeBatches(request, (first, end) =>
+        pool.encode(pixels.subarray(first * imageBytes, end * imageBytes), end - first),
+      ),
+    decode: (request) =>
+      timeBatches(request, (first, end) =>
+        pool.decode(
+          encoded.subarray(first * featureBytes, end * featureBytes),
+          end - first,
+          captionOptions({ beamSize: request.beamSize }, pool.model.decoding),
+        ),
+      ),
+    caption: (request) => captionFolder(pool, request),
+  };
+  await serveLines(
+    { tasks: Object.keys(tasks), description: pool.backendReason },
+    async (request) => {
+      const perform = tasks[request.task];
+      if (!perform) throw new Error(`there is no task ${request.task}`);
+      return perform(request);
+    },
+  );
+}
+
+/**
+ * @param {Awaited<ReturnType<typeof readImages>>} images
+ * @param {InferencePool} pool
+ */
+async function preprocess(images, pool) {
+  const decodeLimits = { pixelsMax: limits.imagePixelsMax, timeoutMs: limits.decodeTimeoutMs };
+  const decoded = [];
+  for (const { bytes } of images) {
+    decoded.push((await decodeImage(bytes, pool.model.preprocessing, decodeLimits)).pixels);
+  }
+  return Buffer.concat(decoded);
+}
+
+/** @param {InferencePool} pool @param {Request} request */
+async function captionFolder(pool, { folder, beamSize }) {
+  const { store: url, prefix } = parseLocation(folder);
+  const store = await openStore(url);
+  const everything = { keysFrom: null, include: [], exclude: [], limit: null, sample: null };
+  const options = captionOptions({ beamSize }, pool.model.decoding);
+  const pipeline = { store, pool, limits, options, metrics: new Metrics() };
+  /** @type {Record<string, string>} */
+  const captions = {};
+  const sample = await timePasses({ images: 0, secondsMin: 0 }, async () => {
+    const listed = listImages({ store, prefix }, everything);
+    for await (const rows of captionLocally(listed, { ...pipeline, batchSize: captionBatch })) {
+      for (const row of rows) if (row.status === 'captioned') captions[row.key] = row.caption;
+    }
+  });
+  store.close();
+  return { ...sample, images: Object.keys(captions).length, captions };
+}
