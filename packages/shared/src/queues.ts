@@ -63,7 +63,7 @@ export async function addJob<J extends BatchAttempt>(
   });
 }
 
-const liveStates = ['waiting', 'paused', 'active', 'delayed', 'prioritized'] as const;
+const liveStates = ['waiting', 'active', 'delayed', 'prioritized'] as const;
 
 /**
  * The batches of a run that some job in either queue still holds. The encode queue is read again
