@@ -11,14 +11,12 @@
  * left in demo-output/.
  */
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openStore, parseLocation } from '@cutline/shared';
 import { ChildProcesses } from './child-processes.mjs';
-import { findRedisServer } from './ensure-redis.mjs';
 import { photographs } from './photographs.mjs';
+import { startPrivateRedis } from './private-redis.mjs';
 import { startS3Server } from './s3-server.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -63,7 +61,7 @@ async function demonstrate(folder, s3, children) {
     AWS_ACCESS_KEY_ID: 'demo',
     AWS_SECRET_ACCESS_KEY: 'demo-secret',
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
-    REDIS_URL: process.env.REDIS_URL ?? (await startRedis(children)),
+    REDIS_URL: process.env.REDIS_URL ?? (await startPrivateRedis(children)),
     CUTLINE_HTTP_PORT: '0',
   };
   Object.assign(process.env, env);
@@ -109,21 +107,6 @@ archive photographs it is often wrong, and the score says how sure it was (neare
 Try your own:  npm run demo -- ./my-photos
 Done in ${((performance.now() - started) / 1000).toFixed(0)} s.`);
   return 0;
-}
-
-/** A private Redis on a free port. @param {ChildProcesses} children */
-async function startRedis(children) {
-  const port = await freePort();
-  // biome-ignore format: a flag and its value
-  const args = [
-    '--port', String(port), '--bind', '127.0.0.1', '--dir', tmpdir(),
-    '--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction',
-  ];
-  await children.start('Redis', findRedisServer() ?? 'redis-server', args, {
-    ready: /Ready to accept connections/,
-    deadlineMs: 10_000,
-  });
-  return `redis://127.0.0.1:${port}`;
 }
 
 /**
@@ -179,17 +162,6 @@ async function download() {
   for await (const { key } of captions.list()) {
     await folder.put(key, (await captions.get(key)).bytes);
   }
-}
-
-function freePort() {
-  return new Promise((resolvePort, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-      server.close(() => resolvePort(port));
-    });
-  });
 }
 
 function say(/** @type {string} */ text) {

@@ -1,9 +1,7 @@
 // @ts-check
 
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { connectRedis } from '@cutline/shared';
-import { findRedisServer } from '../../scripts/ensure-redis.mjs';
+import { startPrivateRedis } from '../../scripts/private-redis.mjs';
 
 /** @import { ChildProcesses } from '../../scripts/child-processes.mjs' */
 
@@ -13,17 +11,7 @@ import { findRedisServer } from '../../scripts/ensure-redis.mjs';
  * @param {ChildProcesses} children ends it
  */
 export async function startRedis(children) {
-  const port = await freePort();
-  const url = `redis://127.0.0.1:${port}`;
-  // biome-ignore format: a flag and its value
-  const args = [
-    '--port', String(port), '--bind', '127.0.0.1', '--dir', tmpdir(),
-    '--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction',
-  ];
-  await children.start('Redis', findRedisServer() ?? 'redis-server', args, {
-    ready: /Ready to accept connections/,
-    deadlineMs: 10_000,
-  });
+  const url = await startPrivateRedis(children);
   const redis = await connectRedis(url);
 
   return {
@@ -64,16 +52,4 @@ export async function startRedis(children) {
       }
     },
   };
-}
-
-/** @returns {Promise<number>} */
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-      server.close(() => resolve(port));
-    });
-  });
 }
