@@ -1,3 +1,5 @@
+import { failureClasses } from '@cutline/shared';
+
 export function formatCount(n: number): string {
   return n.toLocaleString('en-US');
 }
@@ -7,10 +9,12 @@ export function formatQuantity(n: number, singular: string): string {
   return `${formatCount(n)} ${singular}${n === 1 ? '' : 's'}`;
 }
 
-/** `corrupt 2, not-found 1` */
+/** `corrupt 2, not-found 1`: failures in the order of their list, other reasons as they come. */
 export function formatCounts(counts: Record<string, number>): string {
+  const order: readonly string[] = failureClasses;
   return Object.entries(counts)
     .filter(([, n]) => n > 0)
+    .toSorted(([a], [b]) => order.indexOf(a) - order.indexOf(b))
     .map(([name, n]) => `${name} ${formatCount(n)}`)
     .join(', ');
 }
