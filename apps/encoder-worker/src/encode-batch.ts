@@ -25,6 +25,7 @@ import {
   UserError,
 } from '@cutline/shared';
 import type { Redis } from 'ioredis';
+import type { HoldBack } from './hold-back.ts';
 
 export interface EncodeBatchContext {
   pool: InferencePool;
@@ -34,6 +35,7 @@ export interface EncodeBatchContext {
   stores: StorePool;
   limits: EncodeLimits;
   metrics: Metrics;
+  holdBack: HoldBack;
 }
 
 /**
@@ -76,7 +78,8 @@ export function encodeBatch(context: EncodeBatchContext): JobHandler<EncodeJob> 
         shape: [count, locations, channels],
         payload: encoded.features,
       });
-      await context.metrics.time('store', () => context.features.put(jobId(job), blob));
+      const store = () => context.features.put(jobId(job), blob);
+      context.holdBack.observe(await context.metrics.time('store', store));
     }
     await handOver(context, decodeJob);
   };

@@ -4,30 +4,62 @@ import type { Worker } from 'bullmq';
 /** Taking work goes on when features in flight are down to this share of the budget. */
 const lowWatermark = 0.75;
 
+/** How often a look is taken at what decoders and other encoders have done meanwhile. */
 const intervalMs = 500;
 
 /**
- * Stops a worker from taking jobs while features in flight exceed the budget, and lets it go on
- * once decoders have caught up. What is in hand is finished, so the budget can be exceeded by the
- * batches in hand.
- *
- * @returns a function that ends the watch.
+ * Keeps a worker from taking jobs while features in flight exceed the budget, and lets it go on
+ * once decoders have caught up. It learns of every batch that the worker stores, so that the
+ * budget is exceeded by no more than what the worker has in hand.
  */
-export function holdBack(
-  worker: Worker,
-  options: { features: FeatureStore; bytesMax: number; log: Logger },
-): () => void {
-  const { features, bytesMax, log } = options;
-  const timer = setInterval(async () => {
-    const bytes = await features.bytesInFlight().catch(() => undefined);
-    if (bytes === undefined) return; // An outage of Redis: no jobs come anyway.
-    if (!worker.isPaused() && bytes >= bytesMax) {
-      log.info({ bytes, bytesMax }, 'holding back: decoders have to catch up');
-      await worker.pause(true);
-    } else if (worker.isPaused() && bytes <= bytesMax * lowWatermark) {
-      log.info({ bytes }, 'going on');
-      worker.resume();
+export class HoldBack {
+  readonly #features: FeatureStore;
+  readonly #bytesMax: number;
+  readonly #log: Logger;
+  #worker: Worker | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Bytes in flight when last heard of. */
+  #bytes = 0;
+
+  constructor(options: { features: FeatureStore; bytesMax: number; log: Logger }) {
+    this.#features = options.features;
+    this.#bytesMax = options.bytesMax;
+    this.#log = options.log;
+  }
+
+  /** Asks once before there is a worker: there may be no room for its first job. */
+  async look(): Promise<void> {
+    this.observe(await this.#features.bytesInFlight());
+  }
+
+  /** Begins to hold the worker back, which has not been started yet. */
+  attach(worker: Worker): void {
+    this.#worker = worker;
+    this.observe(this.#bytes);
+    this.#timer = setInterval(() => {
+      this.look().catch(() => {}); // An outage of Redis: no jobs come anyway.
+    }, intervalMs);
+  }
+
+  /** @param bytes of features in flight, now */
+  observe(bytes: number): void {
+    this.#bytes = bytes;
+    const worker = this.#worker;
+    if (!worker) return;
+    if (!worker.isPaused() && bytes >= this.#bytesMax) {
+      this.#log.info(
+        { bytes, bytesMax: this.#bytesMax },
+        'holding back: decoders have to catch up',
+      );
+      void worker.pause(true);
+    } else if (worker.isPaused() && bytes <= this.#bytesMax * lowWatermark) {
+      this.#log.info({ bytes }, 'going on');
+      void worker.resume();
     }
-  }, intervalMs);
-  return () => clearInterval(timer);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#worker = undefined;
+  }
 }

@@ -1,9 +1,10 @@
 import { defaultBundleFolder, prepareSharp, startInference } from '@cutline/inference';
 import { encodeJobSchema, runWorkerProgram } from '@cutline/shared';
 import { encodeBatch } from './encode-batch.ts';
-import { holdBack } from './hold-back.ts';
+import { HoldBack } from './hold-back.ts';
 import { trySuspectsAlone } from './try-suspects-alone.ts';
 
+/** The encoder-worker: what it is made of. */
 await runWorkerProgram({
   name: 'encoder-worker',
   description:
@@ -26,16 +27,18 @@ await runWorkerProgram({
       { model: pool.model.id, backend: pool.backend, reason: pool.backendReason },
       'encoder loaded',
     );
+    const holdBack = new HoldBack({ features, bytesMax: settings.featureBytesMax, log });
+    await holdBack.look();
     const encode = encodeBatch({
-      ...{ pool, features, queues, redis, stores, limits: settings, metrics },
+      ...{ pool, features, queues, redis, stores, limits: settings, metrics, holdBack },
     });
     return {
       model: pool.model.id,
       handle: trySuspectsAlone(encode, redis),
       beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'encode' }, pool.busyRatio()),
       attach(worker) {
-        const bytesMax = settings.featureBytesMax;
-        closers.add('hold-back', holdBack(worker, { features, bytesMax, log }));
+        holdBack.attach(worker);
+        closers.add('hold-back', () => holdBack.stop());
       },
     };
   },
