@@ -2,6 +2,7 @@ import { defaultBundleFolder, startInference } from '@cutline/inference';
 import { decodeJobSchema, runWorkerProgram } from '@cutline/shared';
 import { decodeBatch } from './decode-batch.ts';
 
+/** The decoder-worker: what it is made of. */
 await runWorkerProgram({
   name: 'decoder-worker',
   description: 'Takes decode jobs: turns features into captions and writes them as parts.',
