@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { UserError } from '@cutline/shared';
+import { producerKey, UserError } from '@cutline/shared';
 import type { Redis } from 'ioredis';
 
 /** A producer that died gives its run free after this long. */
@@ -32,7 +32,7 @@ export interface RunLock {
  * @throws UserError when another producer holds the run and keeps renewing its lock.
  */
 export async function lockRun(redis: Redis, run: string): Promise<RunLock> {
-  const key = `cutline:run:${run}:producer`;
+  const key = producerKey(run);
   const owner = `${hostname()}, process ${process.pid} (${randomUUID()})`;
   const deadline = Date.now() + ttlMs + 1_000;
   while ((await redis.set(key, owner, 'PX', ttlMs, 'NX')) === null) {
