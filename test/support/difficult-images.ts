@@ -48,7 +48,10 @@ export async function difficultImages(): Promise<Map<string, Buffer>> {
         .gif()
         .toBuffer(),
       'cmyk.jpg': await image().toColourspace('cmyk').jpeg(best).toBuffer(),
-      'grey16.tif': await image().toColourspace('grey16').tiff().toBuffer(),
+      'grey16.tif': await image()
+        .toColourspace('grey16')
+        .tiff({ compression: 'deflate' })
+        .toBuffer(),
 
       'with space.jpg': photo,
       'a+b.jpg': photo,
