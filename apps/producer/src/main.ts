@@ -6,6 +6,7 @@ import {
   Closers,
   closeQueues,
   connectRedis,
+  createCommand,
   createLogger,
   FeatureStore,
   type Logger,
@@ -25,7 +26,7 @@ import {
   UserError,
   untilStopped,
 } from '@cutline/shared';
-import { Argument, Command } from 'commander';
+import { Argument } from 'commander';
 import { countListing } from './count-listing.ts';
 import { produce } from './produce.ts';
 import { lockRun } from './producer-lock.ts';
@@ -40,14 +41,15 @@ type ProducerFlags = RunFlags & { resume?: boolean };
 
 await runProgram('producer', async () => {
   refuseUnknownVariables(process.env);
-  const command = new Command('producer')
-    .description('Lists images, writes the manifest, enqueues them, and sees the run to its end.')
-    .version('0.1.0')
+  const command = createCommand(
+    'producer',
+    'Lists images, writes the manifest, enqueues them, and sees the run to its end.',
+  )
     .addArgument(
-      new Argument('[source]', 'images: s3://bucket/prefix or a folder').default(
-        process.env.CUTLINE_SOURCE,
-        'CUTLINE_SOURCE',
-      ),
+      new Argument(
+        '[source]',
+        'images: s3://bucket/prefix or a folder (env: CUTLINE_SOURCE)',
+      ).default(process.env.CUTLINE_SOURCE),
     )
     .option('--resume', 'go on with the run named by --run, from its manifest and parts');
   addSettings(addRunFlags(command), settingNames).parse();

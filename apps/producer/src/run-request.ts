@@ -9,6 +9,7 @@ import {
   runIdSchema,
   selectionOf,
   UserError,
+  version,
 } from '@cutline/shared';
 
 /**
@@ -43,7 +44,7 @@ export async function requestRun(
     batchSize: flags.batchSize,
     generation: 0,
     images: null,
-    cutline: '0.1.0',
+    cutline: version,
   };
 }
 

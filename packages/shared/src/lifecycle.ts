@@ -4,8 +4,8 @@ import type { Logger } from './logging.ts';
 /**
  * How a process starts, stops and ends.
  *
- * Exit status: 0 done or stopped in good order; 1 an outage that outlasted all tries, a broken
- * invariant, or a stop that missed its deadline; 2 something for a person to put right.
+ * Exit status: 0 done or stopped in good order; 1 a broken invariant, or a stop that missed its
+ * deadline; 2 something for a person to put right, be it a mistake or an outage.
  */
 
 /** Runs a program: whatever it throws ends the process with the right status and one line. */
@@ -20,7 +20,7 @@ export async function runProgram(name: string, main: () => Promise<void>): Promi
 }
 
 function exitStatus(error: unknown): number {
-  return isForUser(error) ? 2 : 1;
+  return isForUser(error) || isTransient(error) ? 2 : 1;
 }
 
 /** One line; for a broken invariant, the stack trace that a report of it needs. */

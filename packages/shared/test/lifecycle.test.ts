@@ -34,8 +34,8 @@ describe('a program that fails', () => {
   test.each([
     ["new UserError('Choose one.', { cause: new Error('ENOENT') })", 2, 'prog: Choose one.'],
     ["new StoreError('misconfigured', 'There is no bucket.')", 2, 'prog: There is no bucket.'],
-    ["new StoreError('unavailable', 'S3 is down.')", 1, 'prog: S3 is down.'],
-    ["new TransientError('a', { cause: new Error('b') })", 1, 'prog: a: b'],
+    ["new StoreError('unavailable', 'S3 is down.')", 2, 'prog: S3 is down.'],
+    ["new TransientError('a', { cause: new Error('b') })", 2, 'prog: a: b'],
   ])('%s: status %i and one line', async (error, code, line) => {
     const ended = await run(`await runProgram('prog', async () => { throw ${error}; });`);
     expect(ended).toMatchObject({ code, stderr: [line], stdout: [] });
