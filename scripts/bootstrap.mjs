@@ -8,6 +8,7 @@
  *     node scripts/bootstrap.mjs demo [folder]
  *     node scripts/bootstrap.mjs test [vitest arguments]
  *     node scripts/bootstrap.mjs bench [flags]
+ *     node scripts/bootstrap.mjs setup-tensorflow [flags]
  *
  * It has no dependencies, since it runs before there are any.
  */

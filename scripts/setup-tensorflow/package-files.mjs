@@ -40,7 +40,9 @@ export function putPackage({ packageName, packageVersion }, folder, log) {
 export function download({ packageName }, folder, log) {
   say('Trying its own download of TensorFlow …');
   const [command, ...first] = findNpm();
-  const args = [...first, 'rebuild', packageName, '--prefix', folder, '--ignore-scripts=false'];
+  // Said here, since what started this may have been told to be silent (`npm run --silent`).
+  const aloud = ['--ignore-scripts=false', '--loglevel=error'];
+  const args = [...first, 'rebuild', packageName, '--prefix', folder, ...aloud];
   const step = { cwd: folder, log, timeoutMs: 20 * 60_000 };
   runStep('The package’s own download failed', command, args, step);
 }
