@@ -82,13 +82,17 @@ export function isForUser(error: unknown): error is Error {
   return (error as { reason?: unknown }).reason === 'misconfigured';
 }
 
-/** The message of anything that was thrown, with its causes, on one line. */
+/**
+ * The message of anything that was thrown, with its causes, on one line. What stores say, and what
+ * is said to the user, is whole as it is.
+ */
 export function describeError(error: unknown): string {
   const messages: string[] = [];
   for (let e: unknown = error; e !== undefined && e !== null; ) {
     const message = e instanceof Error ? e.message || e.name : String(e);
     if (!messages.some((m) => m.includes(message))) messages.push(message);
-    e = e instanceof Error ? e.cause : undefined;
+    if (!(e instanceof Error) || e.name === 'StoreError' || e.name === 'UserError') break;
+    e = e.cause;
   }
   return messages.join(': ').replaceAll(/\s*\n\s*/g, ' ');
 }

@@ -25,8 +25,7 @@ function exitStatus(error: unknown): number {
 
 /** One line; for a broken invariant, the stack trace that a report of it needs. */
 function explain(error: unknown): string {
-  if (isForUser(error)) return error.message;
-  if (isTransient(error)) return describeError(error);
+  if (isForUser(error) || isTransient(error)) return describeError(error);
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
@@ -85,7 +84,7 @@ export async function stopProcess(
 ): Promise<never> {
   const { log } = options;
   if ('signal' in reason) log.info({ signal: reason.signal }, 'stopping');
-  else if (isForUser(reason.error)) log.fatal(reason.error.message);
+  else if (isForUser(reason.error)) log.fatal(describeError(reason.error));
   else log.fatal({ err: reason.error }, 'stopping on a broken invariant');
 
   const deadline = setTimeout(() => {

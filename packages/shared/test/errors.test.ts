@@ -52,6 +52,16 @@ describe('a description', () => {
     expect(describeError(top)).toBe('Cannot load: fetch failed: connect ECONNREFUSED 127.0.0.1:1');
   });
 
+  test('ends with what is said to the user, whose message is whole', () => {
+    const told = new UserError('There is no file.', { cause: new Error('ENOENT') });
+    expect(describeError(told)).toBe('There is no file.');
+    expect(describeError(new Error('Cannot start', { cause: told }))).toBe(
+      'Cannot start: There is no file.',
+    );
+    const store = new StoreError('unavailable', 'S3 is down.', { cause: new Error('502') });
+    expect(describeError(store)).toBe('S3 is down.');
+  });
+
   test('is something for whatever was thrown', () => {
     expect(describeError('text')).toBe('text');
     expect(describeError(new RangeError())).toBe('RangeError');
