@@ -38,7 +38,10 @@ export async function followRun(
           note = print;
         },
       });
-    }).finally(producer.stop); // it has ended, or nobody watches it any more
+    }).catch((error) => {
+      producer.stop(); // nobody watches it any more
+      throw error;
+    });
   }
 
   const { code, message, result } = await producer.exited;
