@@ -42,17 +42,8 @@ test.each([
   async ({ run, options }) => {
     // In other batches than the one process makes, which must not matter.
     const batches = ['--batch-size', '4'];
-    const ended = await pipeline.cutline(
-      'run',
-      's3://archive',
-      '--run',
-      run,
-      ...batches,
-      ...options,
-    );
-    expect(ended).toMatchObject({ code: 0 });
-    const local = await pipeline.cutline('caption', folder, '--json', ...options);
-    expect(local).toMatchObject({ code: 0 });
+    await pipeline.succeed('run', 's3://archive', '--run', run, ...batches, ...options);
+    const local = await pipeline.succeed('caption', folder, '--json', ...options);
 
     const results = await pipeline.results(run);
     expectToReconcile(results);

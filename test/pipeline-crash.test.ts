@@ -4,6 +4,7 @@ import {
   type Environment,
   type Pipeline,
   startPipeline,
+  untilDone,
   type WorkerName,
 } from './support/pipeline.ts';
 import type { Process } from './support/processes.ts';
@@ -62,7 +63,7 @@ describe.each(moments)('the $worker', ({ worker, operation, key }) => {
     const producer = await runUntilMoment(run, (process) => process.kill('SIGKILL'));
     expect(await running(worker).exited).toMatchObject({ signal: 'SIGKILL' });
     await start(worker);
-    expect(await producer.exited).toMatchObject({ code: 0 });
+    await untilDone(producer);
     await expectAllCaptioned(run);
   });
 
@@ -79,7 +80,7 @@ describe.each(moments)('the $worker', ({ worker, operation, key }) => {
     // The batch of the moment, and the other one that it may have had in hand; no more.
     expect([1, 2]).toContain(done() - doneBefore);
     const restarted = await start(worker);
-    expect(await producer.exited).toMatchObject({ code: 0 });
+    await untilDone(producer);
     await expectAllCaptioned(run);
     expect(restarted.stderr.join('\n')).not.toContain('a worker died holding this job');
   });
@@ -103,7 +104,7 @@ test('a stop that misses its deadline ends all the same, and loses nothing', {
   expect(hasty.stderr.join('\n')).toContain('not finished by the deadline');
   mend();
   await start('encoder-worker');
-  expect(await producer.exited).toMatchObject({ code: 0 });
+  await untilDone(producer);
   const results = await pipeline.results('hasty');
   expectToReconcile(results);
   expect(results.summary).toMatchObject({ captioned: 20 });
@@ -125,7 +126,7 @@ test('an image that kills workers becomes a failure, and the others of its batch
   const mend = pipeline.proxy.add({ operation: 'get', key: deadly, does: { before } });
   const args = ['s3://archive/deadly/', '--run', 'deadly', '--batch-size', '3'];
   const producer = await pipeline.startProducer(args);
-  expect(await producer.exited).toMatchObject({ code: 0 });
+  await untilDone(producer);
   mend();
 
   const results = await pipeline.results('deadly');
@@ -142,9 +143,7 @@ test('a batch that is encoded again when it is done leaves nothing behind', {
   timeout: 120_000,
 }, async () => {
   await pipeline.upload(await sampleImages(3), 'again/');
-  expect(await pipeline.cutline('run', 's3://archive/again/', '--run', 'again')).toMatchObject({
-    code: 0,
-  });
+  await pipeline.succeed('run', 's3://archive/again/', '--run', 'again');
   const before = await pipeline.results('again');
   const redis = await connectRedis(pipeline.redis.url);
   const { encode, decode } = openQueues(redis);

@@ -2,7 +2,7 @@ import { connectRedis, packFeatures, unpackFeatures } from '@cutline/shared';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accessDenied, type Effect, slowDown } from './support/fault-proxy.ts';
-import { type Pipeline, startPipeline, type WorkerProcess } from './support/pipeline.ts';
+import { type Pipeline, startPipeline, untilDone, type WorkerProcess } from './support/pipeline.ts';
 import type { Process } from './support/processes.ts';
 import { expectToReconcile, type RunResults } from './support/run-results.ts';
 import { sampleImages } from './support/sample-images.ts';
@@ -109,7 +109,7 @@ describe('an output store', () => {
     ]);
     mend();
     decoder = await pipeline.startWorker('decoder-worker');
-    expect(await producer.exited).toMatchObject({ code: 0 });
+    await untilDone(producer);
     const results = await pipeline.results('refused');
     expectToReconcile(results);
     expect(results.summary).toMatchObject({ captioned: 10, parts: 2 });
@@ -145,7 +145,7 @@ describe('features', () => {
     await redis.set(cut, await redis.getrangeBuffer(cut, 0, -100), 'KEEPTTL');
 
     decoder = await pipeline.startWorker('decoder-worker');
-    expect(await producer.exited).toMatchObject({ code: 0 });
+    await untilDone(producer);
     const results = await pipeline.results('features');
     expectToReconcile(results);
     expect(results.summary).toMatchObject({ captioned: 20 });
@@ -177,7 +177,7 @@ describe('features', () => {
 
     await redis.set(key, blob, 'KEEPTTL');
     decoder = await pipeline.startWorker('decoder-worker');
-    expect(await producer.exited).toMatchObject({ code: 0 });
+    await untilDone(producer);
     expectToReconcile(await pipeline.results('other'));
   });
 
@@ -205,7 +205,7 @@ function startRun(run: string): Promise<Process> {
 async function captionAll(run: string, count: number): Promise<RunResults> {
   await pipeline.upload(await sampleImages(count), `${run}/`);
   const producer = await startRun(run);
-  expect(await producer.exited).toMatchObject({ code: 0 });
+  await untilDone(producer);
   const results = await pipeline.results(run);
   expectToReconcile(results);
   return results;

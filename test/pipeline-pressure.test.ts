@@ -1,7 +1,7 @@
 import { connectRedis, FeatureStore } from '@cutline/shared';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Pipeline, startPipeline } from './support/pipeline.ts';
+import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';
 import { expectToReconcile } from './support/run-results.ts';
 import { sampleImages } from './support/sample-images.ts';
 import { waitFor } from './support/wait-for.ts';
@@ -63,7 +63,7 @@ test('encoders wait for decoders, and the producer for encoders', {
 
   await pipeline.startWorker('decoder-worker');
   await encoder.waitForLine(/"msg":"going on"/, 60_000);
-  expect(await producer.exited).toMatchObject({ code: 0 });
+  await untilDone(producer);
   const results = await pipeline.results('pressed');
   expectToReconcile(results);
   expect(results.summary).toMatchObject({ captioned: 100, parts: 20 });

@@ -1,10 +1,12 @@
 import { connectRedis } from '@cutline/shared';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { metricNamesInInfra } from './support/infra-metrics.ts';
-import { type Pipeline, startPipeline, type WorkerProcess } from './support/pipeline.ts';
+import { type Pipeline, startPipeline, untilDone, type WorkerProcess } from './support/pipeline.ts';
+import type { Process } from './support/processes.ts';
 import { expectToReconcile } from './support/run-results.ts';
 import { sampleImages, sampleKeys } from './support/sample-images.ts';
 import { scrape } from './support/scrape.ts';
+import { waitFor } from './support/wait-for.ts';
 
 /** A run in fair weather: totals, what it costs in requests and commands, and its metrics. */
 
@@ -32,8 +34,7 @@ describe(`a run of ${manyImages} images`, () => {
 
   test('is listed whole, page by page', async () => {
     pipeline.proxy.resetCounts();
-    const { code, stdout } = await pipeline.cutline('run', 's3://archive/many/', '--dry-run');
-    expect({ code, stdout }).toMatchObject({ code: 0 });
+    const { stdout } = await pipeline.succeed('run', 's3://archive/many/', '--dry-run');
     expect(stdout).toMatch(
       /^1,100 images \([\d.]+ MB\) would be captioned\. Nothing was written\./,
     );
@@ -50,7 +51,7 @@ describe(`a run of ${manyImages} images`, () => {
     const [, port] = await producer.waitForLine(/"httpPort":(\d+),"msg":"producing/, 60_000);
     const declared = (await scrape(Number(port))).names;
     expect(metricNamesInInfra().filter((name) => !declared.has(name))).toEqual([]);
-    expect(await producer.exited).toMatchObject({ code: 0 });
+    await untilDone(producer);
     const commands = await monitor.stop();
 
     const requests = pipeline.proxy.requests.length;
@@ -97,8 +98,7 @@ test('what is no image is skipped or fails, each in one row', { timeout: 120_000
     ],
     'mixed/',
   );
-  const { code } = await pipeline.cutline('run', 's3://archive/mixed/', '--run', 'mixed');
-  expect(code).toBe(0);
+  await pipeline.succeed('run', 's3://archive/mixed/', '--run', 'mixed');
   const results = await pipeline.results('mixed');
   expectToReconcile(results);
   expect(results.summary).toMatchObject({
@@ -110,10 +110,39 @@ test('what is no image is skipped or fails, each in one row', { timeout: 120_000
 });
 
 test('a prefix without images says so, and is no failure', { timeout: 60_000 }, async () => {
-  const ended = await pipeline.cutline('run', 's3://archive/nothing/', '--run', 'nothing');
-  expect(ended).toMatchObject({ code: 0 });
+  const ended = await pipeline.succeed('run', 's3://archive/nothing/', '--run', 'nothing');
   expect(ended.stdout).toMatch(/^There are no images to caption there\.$/m);
   expectToReconcile(await pipeline.results('nothing'));
+});
+
+test('two runs at a time share the workers, and neither takes the other for itself', {
+  timeout: 120_000,
+}, async () => {
+  decoder.kill();
+  await decoder.exited;
+  const runs = ['one', 'two'];
+  const producers: Process[] = [];
+  for (const run of runs) {
+    await pipeline.upload(await sampleImages(20), `${run}/`);
+    const args = [`s3://archive/${run}/`, '--run', run, '--batch-size', '2'];
+    producers.push(await pipeline.startProducer(args));
+  }
+  // All that is left of both runs stands in one queue, one behind the other.
+  const redis = await connectRedis(pipeline.redis.url);
+  await waitFor(async () => (await redis.llen('cutline:cutline-decode:wait')) === 20, {
+    deadlineMs: 60_000,
+    what: 'the features of both runs',
+  });
+  redis.disconnect();
+  decoder = await pipeline.startWorker('decoder-worker');
+  for (const producer of producers) await untilDone(producer);
+  for (const run of runs) {
+    const results = await pipeline.results(run);
+    expectToReconcile(results);
+    expect(results.summary).toMatchObject({ captioned: 20, parts: 10 });
+    // One pass was enough: nothing was enqueued again that a queue still held.
+    expect(results.parts.filter((part) => !/^\d{6}\.jsonl$/.test(part))).toEqual([]);
+  }
 });
 
 const nothing = { get: 0, head: 0, put: 0, delete: 0, list: 0, other: 0 };

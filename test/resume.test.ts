@@ -1,6 +1,6 @@
 import { connectRedis, type PartRow } from '@cutline/shared';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Pipeline, startPipeline } from './support/pipeline.ts';
+import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';
 import type { Process } from './support/processes.ts';
 import { expectToReconcile } from './support/run-results.ts';
 import { sampleImages } from './support/sample-images.ts';
@@ -37,8 +37,7 @@ test('a producer that is killed while it lists', { timeout: 180_000 }, async () 
   expect(early.manifest).toHaveLength(256);
   expect(early.summary).toBeUndefined();
 
-  const { code, stdout } = await pipeline.cutline('resume', 'killed');
-  expect({ code, stdout }).toMatchObject({ code: 0 });
+  await pipeline.succeed('resume', 'killed');
   const results = await pipeline.results('killed');
   expectToReconcile(results);
   expect(results.summary).toMatchObject({ images: 300, captioned: 300 });
@@ -53,7 +52,7 @@ describe('Redis is flushed in the middle of a run', () => {
 
   test('and its producer goes on with what the parts lack', { timeout: 120_000 }, async () => {
     const producer = await runUntil('flushed', 'flushed/photo-0101.jpg', flush);
-    expect(await producer.exited).toMatchObject({ code: 0 });
+    await untilDone(producer);
     await expectAllCaptioned('flushed');
   });
 
@@ -63,7 +62,7 @@ describe('Redis is flushed in the middle of a run', () => {
       await flush();
     });
     expect(await producer.exited).toMatchObject({ signal: 'SIGKILL' });
-    expect(await pipeline.cutline('resume', 'lost')).toMatchObject({ code: 0 });
+    await pipeline.succeed('resume', 'lost');
     await expectAllCaptioned('lost');
   });
 
@@ -94,7 +93,7 @@ describe('Redis is flushed in the middle of a run', () => {
       /^producer: Run "held" is being produced by .+, process \d+ already\./,
     );
     letGo();
-    expect(await second.exited).toMatchObject({ code: 0 });
+    await untilDone(second);
     expectToReconcile(await pipeline.results('held'));
     redis.disconnect();
   });
@@ -127,7 +126,7 @@ describe('Redis is flushed in the middle of a run', () => {
 test('rows of two attempts at the same images', { timeout: 60_000 }, async () => {
   await pipeline.upload(await sampleImages(6), 'twice/');
   const args = ['s3://archive/twice/', '--run', 'twice', '--batch-size', '3'];
-  expect(await pipeline.cutline('run', ...args)).toMatchObject({ code: 0 });
+  await pipeline.succeed('run', ...args);
   const before = await pipeline.results('twice');
   // What a worker leaves that had a batch in hand when Redis was flushed.
   const parts = 'runs/twice/parts';
@@ -144,7 +143,7 @@ test('rows of two attempts at the same images', { timeout: 60_000 }, async () =>
     Buffer.from(`${JSON.stringify({ ...failed, key: before.rows[0]?.key })}\n`),
   );
 
-  expect(await pipeline.cutline('resume', 'twice')).toMatchObject({ code: 0 });
+  await pipeline.succeed('resume', 'twice');
   const { rows, parts: left, ...after } = await pipeline.results('twice');
   expectToReconcile({ rows, parts: left, ...after });
   expect(byKey(rows)).toEqual(byKey(before.rows));
@@ -153,7 +152,7 @@ test('rows of two attempts at the same images', { timeout: 60_000 }, async () =>
 test('a run that is finished is not begun again', { timeout: 60_000 }, async () => {
   await pipeline.upload(await sampleImages(3), 'done/');
   const args = ['run', 's3://archive/done/', '--run', 'done'];
-  expect(await pipeline.cutline(...args)).toMatchObject({ code: 0 });
+  await pipeline.succeed(...args);
   const { summary: first, ...results } = await pipeline.results('done');
 
   const again = await pipeline.cutline(...args);
@@ -161,7 +160,7 @@ test('a run that is finished is not begun again', { timeout: 60_000 }, async () 
   expect(again.stderr).toContain('There is a run "done" already at s3://captions/runs/done/.');
 
   pipeline.proxy.resetCounts();
-  expect(await pipeline.cutline('resume', 'done')).toMatchObject({ code: 0 });
+  await pipeline.succeed('resume', 'done');
   const { summary: second, ...same } = await pipeline.results('done');
   expect(same).toEqual(results);
   expect({ ...second, finished: '', imagesPerSecond: 0 }).toEqual({

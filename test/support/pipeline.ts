@@ -33,6 +33,8 @@ export interface Pipeline {
   startCutline(args: readonly string[], env?: Environment): Promise<Process>;
   /** Runs the command line to its end. */
   cutline(...args: string[]): Promise<Finished>;
+  /** The same, where status 0 is expected. @throws as `untilDone` */
+  succeed(...args: string[]): Promise<Omit<Finished, 'code'>>;
   results(run: string): Promise<RunResults>;
   /** Ends all that was started. */
   stop(): Promise<void>;
@@ -95,6 +97,11 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   };
   const startCutline: Pipeline['startCutline'] = (args, more) =>
     startNode('cutline/bin/cutline.js', args, more);
+  const cutline: Pipeline['cutline'] = async (...args) => {
+    const { exited, stdout, stderr } = await startCutline(args);
+    const { code } = await exited;
+    return { code, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
+  };
 
   return {
     redis,
@@ -112,10 +119,11 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     },
     startProducer: (args, more) => startNode('producer/dist/main.js', args, more),
     startCutline,
-    async cutline(...args) {
-      const { exited, stdout, stderr } = await startCutline(args);
-      const { code } = await exited;
-      return { code, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
+    cutline,
+    async succeed(...args) {
+      const process = await startCutline(args);
+      await untilDone(process);
+      return { stdout: process.stdout.join('\n'), stderr: process.stderr.join('\n') };
     },
     results: (run) => readResults(output, run),
     async stop() {
@@ -137,6 +145,17 @@ async function writeTinyBundle(folder: string): Promise<string> {
     await writeFile(join(folder, name), bytes);
   }
   return folder;
+}
+
+/**
+ * Waits for a process to end with status 0.
+ * @throws Error with the last lines that it printed, when it ends otherwise.
+ */
+export async function untilDone({ exited, stdout, stderr }: Process): Promise<void> {
+  const { code, signal } = await exited;
+  if (code === 0) return;
+  const printed = [...stderr.slice(-10), ...stdout.slice(-10)].join('\n');
+  throw new Error(`A process ended with ${signal ?? `status ${code}`} and not 0:\n${printed}`);
 }
 
 /** What the developer's shell sets must not decide how tests end. */
