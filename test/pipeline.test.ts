@@ -1,5 +1,6 @@
 import { connectRedis } from '@cutline/shared';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { countCommands } from './support/count-commands.ts';
 import { metricNamesInInfra } from './support/infra-metrics.ts';
 import { type Pipeline, startPipeline, untilDone, type WorkerProcess } from './support/pipeline.ts';
 import type { Process } from './support/processes.ts';
@@ -46,7 +47,7 @@ describe(`a run of ${manyImages} images`, () => {
     timeout: 180_000,
   }, async () => {
     pipeline.proxy.resetCounts();
-    const monitor = await countCommands(pipeline.redis.url);
+    const monitor = await countCommands(pipeline.redis.url, isForJobs);
     const producer = await pipeline.startProducer(['s3://archive/many/', '--run', 'many']);
     const [, port] = await producer.waitForLine(/"httpPort":(\d+),"msg":"producing/, 60_000);
     const declared = (await scrape(Number(port))).names;
@@ -148,31 +149,9 @@ test('two runs at a time share the workers, and neither takes the other for itse
 const nothing = { get: 0, head: 0, put: 0, delete: 0, list: 0, other: 0 };
 
 /**
- * Counts the commands that clients send to Redis from now on; what scripts do inside Redis is part
- * of their command. Left out are those that the clock sends, whatever the number of images: the
- * look at the bytes in flight, and at whether jobs of the run are left.
+ * Not what the clock sends, whatever the number of images: the look at the bytes in flight, and at
+ * whether jobs of the run are left.
  */
-async function countCommands(url: string): Promise<{ stop(): Promise<number> }> {
-  const redis = await connectRedis(url);
-  const monitor = await redis.monitor();
-  let commands = 0;
-  const caughtUp = new Promise<void>((resolve) => {
-    monitor.on('monitor', (_time: string, args: string[]) => {
-      if (args[1] === 'counted') resolve();
-    });
-  });
-  monitor.on('monitor', (_time: string, args: string[], source: string) => {
-    const text = args.join(' ');
-    const byClock = text.includes('ZRANGEBYSCORE') || /cutline:cutline-\w+: wait /.test(text);
-    if (source !== 'lua' && !byClock) commands += 1;
-  });
-  return {
-    async stop() {
-      await redis.echo('counted');
-      await caughtUp;
-      monitor.disconnect();
-      redis.disconnect();
-      return commands;
-    },
-  };
+function isForJobs(command: string): boolean {
+  return !/ZRANGEBYSCORE|"cutline:cutline-\w+:" "wait"/.test(command);
 }
