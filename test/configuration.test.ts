@@ -395,7 +395,7 @@ describe.concurrent('a run', deadline, () => {
       'cutline',
       ['retry', 'none', ...elsewhere, '--class', 'sad'],
       {},
-      /argument 'sad' is invalid\. Allowed choices are empty, unsupported, /,
+      /argument 'sad' is invalid\. Expected some of empty, unsupported, /,
     ],
   ])('%s: %s %j', refuse);
 });

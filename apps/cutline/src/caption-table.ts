@@ -1,5 +1,6 @@
 import type { PartRow } from '@cutline/shared';
 import stringWidth from 'string-width';
+import { pad, shorten, wrap } from './fit-text.ts';
 
 /**
  * Rows as a table of image, caption and score, formatted as they come: what was printed cannot be
@@ -84,53 +85,3 @@ function makeVisible(text: string): string {
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
-
-function pad(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - stringWidth(text)));
-}
-
-/** `a very lo…/scan_0001.jpg` */
-function shorten(text: string, width: number): string {
-  if (stringWidth(text) <= width) return text;
-  const tail = takeWidth(charactersOf(text).reverse(), Math.ceil((width - 1) * 0.6));
-  const head = takeWidth(charactersOf(text), width - 1 - stringWidth(tail.join('')));
-  return `${head.join('')}…${tail.reverse().join('')}`;
-}
-
-/** Lines of whole words; a word that is longer than a line is cut. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`;
-    if (stringWidth(longer) <= width) {
-      line = longer;
-      continue;
-    }
-    if (line !== '') lines.push(line);
-    line = word;
-    while (stringWidth(line) > width) {
-      const piece = takeWidth(charactersOf(line), width).join('');
-      lines.push(piece);
-      line = line.slice(piece.length);
-    }
-  }
-  return [...lines, line];
-}
-
-/** As many of the first characters as fit. */
-function takeWidth(characters: readonly string[], width: number): string[] {
-  let used = 0;
-  const end = characters.findIndex((character) => {
-    used += stringWidth(character);
-    return used > width;
-  });
-  return characters.slice(0, end === -1 ? characters.length : end);
-}
-
-/** As a reader sees them: letters with their accents, emoji with their modifiers. */
-function charactersOf(text: string): string[] {
-  return Array.from(segmenter.segment(text), ({ segment }) => segment);
-}
-
-const segmenter = new Intl.Segmenter();

@@ -2,6 +2,7 @@ import { readSettings, type Summary } from '@cutline/shared';
 import { formatSummary } from './format-summary.ts';
 import { withRun } from './run-context.ts';
 import { startProducer } from './start-producer.ts';
+import { createStatusLine } from './status-line.ts';
 import { statusReader, watchRun } from './watch-run.ts';
 
 /** 128 and the number of SIGINT or SIGTERM: the status of a producer that was told to stop. */
@@ -26,7 +27,9 @@ export async function followRun(
     (text) => note(text),
   );
   // What is missing or wrong is the producer's to find; once it lists, there is a run to watch.
-  const started = await producer.started;
+  const status = createStatusLine(process.stderr);
+  status.show('starting …');
+  const started = await producer.started.finally(status.clear);
   let results = '';
   if (started) {
     await withRun(name, options, async ({ run, closers }) => {
@@ -49,7 +52,8 @@ export async function followRun(
   if (code === 0) {
     const summary: Summary = JSON.parse(result);
     if (summary.images === 0) process.stdout.write('There are no images to caption there.\n');
-    process.stdout.write(formatSummary(summary, results));
+    const isBelowBars = process.stdout.isTTY && process.stderr.isTTY;
+    process.stdout.write(`${isBelowBars ? '\n' : ''}${formatSummary(summary, results)}`);
     return;
   }
   const why = stoppedStatuses.includes(code)

@@ -5,8 +5,8 @@ export function formatCount(n: number): string {
 }
 
 /** `1 image`, `1,200 images` */
-export function formatQuantity(n: number, singular: string): string {
-  return `${formatCount(n)} ${singular}${n === 1 ? '' : 's'}`;
+export function formatQuantity(n: number, singular: string, plural = `${singular}s`): string {
+  return `${formatCount(n)} ${n === 1 ? singular : plural}`;
 }
 
 /** `corrupt 2, not-found 1`: failures in the order of their list, other reasons as they come. */

@@ -1,5 +1,6 @@
 import type { RunProgress } from '@cutline/shared';
 import cliProgress from 'cli-progress';
+import { wrap } from './fit-text.ts';
 import { formatBytes, formatCount, formatCounts, formatDuration, formatRate } from './format.ts';
 import type { RunStatus } from './run-status.ts';
 import { createStatusLine } from './status-line.ts';
@@ -38,8 +39,15 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
   const encoded = multibar.create(0, 0, { stage: 'encoded  ', counts: '', note: '' });
   const finished = multibar.create(0, 0, { stage: 'captioned', counts: '', note: '' });
   const rates = { encoded: new Rate(), finished: new Rate() };
+  // While bars are shown, what is longer than a line would be cut off.
+  const note = (text: string) => multibar.log(`${wrap(text, stream.columns).join('\n')}\n`);
+  const noted = new Set<string>();
   return {
     update(status) {
+      const hints = hintsOf(status);
+      for (const hint of hints.filter((each) => !noted.has(each))) note(hint);
+      noted.clear();
+      for (const hint of hints) noted.add(hint);
       const { progress } = status;
       const done = finishedImages(progress);
       const wanted = Math.max(progress.listed - progress.skipped - progress.failed, 0);
@@ -49,7 +57,7 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
       encoded.setTotal(wanted);
       encoded.update(Math.min(wanted, Math.max(progress.encoded, progress.captioned)), {
         counts: `${formatCount(progress.encoded)} of ${formatCount(wanted)}`,
-        note: join([formatRate(rates.encoded.add(progress.encoded)), hint(status)]),
+        note: formatRate(rates.encoded.add(progress.encoded)),
       });
       finished.setTotal(progress.listed);
       finished.update(done, {
@@ -57,7 +65,7 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
         note: join([left > 0 ? formatRate(rate) : '', eta, outcomes(progress)]),
       });
     },
-    note: (text) => multibar.log(`${text}\n`),
+    note,
     stop: () => multibar.stop(),
   };
 }
@@ -86,7 +94,7 @@ export function statusLine(status: RunStatus, imagesPerSecond = 0): string {
     formatRate(imagesPerSecond),
     outcomes(progress),
     featureBytes ? `${formatBytes(featureBytes)} of features in flight` : '',
-    hint(status),
+    ...hintsOf(status),
   ]);
 }
 
@@ -102,14 +110,12 @@ function outcomes({ skipped, failed, failedByClass }: RunProgress): string {
 }
 
 /** What to do about work that waits for processes that are not there. */
-export function hint({ run, queues, hasProducer }: RunStatus): string {
-  for (const stage of ['encode', 'decode'] as const) {
-    const queue = queues?.[stage];
-    if (queue && queue.waiting > 0 && queue.workers === 0) {
-      return `no ${stage}r-worker is connected: start one`;
-    }
-  }
-  return hasProducer === false ? `nothing drives the run: cutline resume ${run}` : '';
+function hintsOf({ run, queues, hasProducer }: RunStatus): string[] {
+  const hints = (['encode', 'decode'] as const)
+    .filter((stage) => queues && queues[stage].waiting > 0 && queues[stage].workers === 0)
+    .map((stage) => `no ${stage}r-worker is connected: start one`);
+  if (hasProducer === false) hints.push(`nothing drives the run: cutline resume ${run}`);
+  return hints;
 }
 
 function join(parts: readonly string[]): string {

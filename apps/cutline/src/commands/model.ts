@@ -5,6 +5,7 @@ import {
   loadEncoderBundle,
 } from '@cutline/inference';
 import { Argument, type Command } from 'commander';
+import { formatModel } from '../format-model.ts';
 
 const bundleArgument = new Argument('[folder]', 'model bundle').default(
   defaultBundleFolder(),
@@ -15,11 +16,17 @@ export function addModel(program: Command): void {
   const model = program.command('model').description('Look at model bundles.');
   model
     .command('inspect')
-    .description('Print what model.json says: parts, sizes, options, licences, origin and scores.')
+    .description('Say what a model is: parts, sizes, options, scores, licences and origin.')
     .addArgument(bundleArgument)
-    .action(async (folder: string) => {
-      const { id, description } = await describeBundle(folder);
-      process.stdout.write(`${JSON.stringify({ id, ...description }, undefined, 2)}\n`);
+    .option('--json', 'all that model.json says, for machines')
+    .action(async (folder: string, options: { json?: boolean }) => {
+      const summary = await describeBundle(folder);
+      const { id, description } = summary;
+      process.stdout.write(
+        options.json
+          ? `${JSON.stringify({ id, ...description }, undefined, 2)}\n`
+          : formatModel(summary, process.stdout.columns),
+      );
     });
   model
     .command('verify')

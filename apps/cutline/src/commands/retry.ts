@@ -11,7 +11,7 @@ import {
   resetProgress,
   UserError,
 } from '@cutline/shared';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { followRun } from '../follow-run.ts';
 import { formatQuantity } from '../format.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
@@ -24,7 +24,7 @@ export function addRetry(program: Command): void {
       new Option(
         '--class <names...>',
         `only failures of these classes: ${failureClasses.join(', ')}`,
-      ).choices(failureClasses),
+      ).argParser(collectClasses),
     );
   addSettings(addRunArguments(command), ['redis']).action(async (name: string, options) => {
     const classes = new Set<FailureClass>(options.class ?? failureClasses);
@@ -52,6 +52,18 @@ export function addRetry(program: Command): void {
     process.stderr.write(`Trying ${formatQuantity(images, 'image')} again.\n`);
     await followRun(name, options, ['--resume', '--run', name]);
   });
+}
+
+/** `corrupt empty`, `corrupt,empty`, or the flag repeated. */
+function collectClasses(text: string, previous: FailureClass[] = []): FailureClass[] {
+  const classes = text.split(',').map((name) => {
+    const known = failureClasses.find((each) => each === name);
+    if (known) return known;
+    throw new InvalidArgumentError(
+      `Expected some of ${failureClasses.join(', ')}. The name of the run comes first.`,
+    );
+  });
+  return [...previous, ...classes];
 }
 
 /**

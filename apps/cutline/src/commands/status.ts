@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { addSettings, type Run, readSettings } from '@cutline/shared';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
@@ -18,12 +19,24 @@ export function addStatus(program: Command): void {
     await withRun(name, options, async ({ run: runStore, closers }) => {
       const run = await runStore.readRun();
       const read = statusReader(runStore, redis, closers);
-      const status = (options.watch ? await watchRun(read) : undefined) ?? (await read());
+      const status = options.watch ? await watchUntilInterrupted(read) : await read();
+      if (!status) return;
       process.stdout.write(
         options.json ? `${JSON.stringify(status)}\n` : formatStatus(status, run),
       );
     });
   });
+}
+
+/** @returns undefined after Ctrl-C: whoever watched has seen enough. */
+async function watchUntilInterrupted(
+  read: () => Promise<RunStatus>,
+): Promise<RunStatus | undefined> {
+  const interrupted = once(process, 'SIGINT');
+  const status = await watchRun(read, { until: interrupted });
+  if (status?.summary) return status;
+  process.exitCode = 130;
+  return undefined;
 }
 
 function formatStatus(status: RunStatus, { created }: Run): string {
@@ -37,7 +50,7 @@ function formatStatus(status: RunStatus, { created }: Run): string {
     ...(['encode', 'decode'] as const).map((stage) => {
       const { waiting, active, delayed, workers } = queues![stage];
       const batches =
-        `${formatQuantity(waiting, 'batch')} waiting, ${formatCount(active)} in hand` +
+        `${formatQuantity(waiting, 'batch', 'batches')} waiting, ${formatCount(active)} in hand` +
         (delayed > 0 ? `, ${formatCount(delayed)} delayed` : '');
       return `  ${stage.padEnd(9)}  ${batches}; ${formatQuantity(workers, 'worker')} connected`;
     }),
