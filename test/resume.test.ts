@@ -43,6 +43,20 @@ test('a producer that is killed while it lists', { timeout: 180_000 }, async () 
   expect(results.summary).toMatchObject({ images: 300, captioned: 300 });
 });
 
+test('a producer that is told to stop gives the run free', { timeout: 120_000 }, async () => {
+  const producer = await runUntil('stopped', 'stopped/photo-0101.jpg', async (producer) => {
+    producer.kill('SIGTERM');
+    await producer.exited;
+  });
+  expect(await producer.exited).toMatchObject({ code: 143 });
+  const redis = await connectRedis(pipeline.redis.url);
+  expect(await redis.exists('cutline:run:stopped:producer')).toBe(0);
+  redis.disconnect();
+  expect((await pipeline.results('stopped')).summary).toBeUndefined();
+  await pipeline.succeed('resume', 'stopped');
+  await expectAllCaptioned('stopped');
+});
+
 describe('Redis is flushed in the middle of a run', () => {
   const flush = async () => {
     const redis = await connectRedis(pipeline.redis.url);
@@ -64,6 +78,15 @@ describe('Redis is flushed in the middle of a run', () => {
     expect(await producer.exited).toMatchObject({ signal: 'SIGKILL' });
     await pipeline.succeed('resume', 'lost');
     await expectAllCaptioned('lost');
+  });
+
+  test('by a crash, and comes back empty', { timeout: 180_000 }, async () => {
+    const producer = await runUntil('crashed', 'crashed/photo-0101.jpg', async () => {
+      await pipeline.redis.kill();
+      await pipeline.redis.restart();
+    });
+    await untilDone(producer);
+    await expectAllCaptioned('crashed');
   });
 
   test('and its producer keeps hold of it, or gives way', { timeout: 120_000 }, async () => {
@@ -97,30 +120,6 @@ describe('Redis is flushed in the middle of a run', () => {
     expectToReconcile(await pipeline.results('held'));
     redis.disconnect();
   });
-
-  /** Starts a run of 200 images, and does something when it comes to one of them. */
-  async function runUntil(
-    run: string,
-    key: string,
-    hit: (producer: Process) => Promise<void>,
-  ): Promise<Process> {
-    await pipeline.upload(await sampleImages(200), `${run}/`);
-    const started = pipeline.startProducer([
-      ...[`s3://archive/${run}/`, '--run', run, '--batch-size', '5'],
-    ]);
-    const reached = new Promise<void>((resolve) => {
-      const before = async () => resolve(await hit(await started));
-      pipeline.proxy.add({ operation: 'get', key, times: 1, does: { before } });
-    });
-    await reached;
-    return started;
-  }
-
-  async function expectAllCaptioned(run: string): Promise<void> {
-    const results = await pipeline.results(run);
-    expectToReconcile(results);
-    expect(results.summary).toMatchObject({ images: 200, captioned: 200 });
-  }
 });
 
 test('rows of two attempts at the same images', { timeout: 60_000 }, async () => {
@@ -170,6 +169,30 @@ test('a run that is finished is not begun again', { timeout: 60_000 }, async () 
   });
   expect(pipeline.proxy.requests.filter(({ bucket }) => bucket === 'archive')).toHaveLength(1);
 });
+
+/** Starts a run of 200 images, and does something when it comes to one of them. */
+async function runUntil(
+  run: string,
+  key: string,
+  hit: (producer: Process) => Promise<void>,
+): Promise<Process> {
+  await pipeline.upload(await sampleImages(200), `${run}/`);
+  const started = pipeline.startProducer([
+    ...[`s3://archive/${run}/`, '--run', run, '--batch-size', '5'],
+  ]);
+  const reached = new Promise<void>((resolve) => {
+    const before = async () => resolve(await hit(await started));
+    pipeline.proxy.add({ operation: 'get', key, times: 1, does: { before } });
+  });
+  await reached;
+  return started;
+}
+
+async function expectAllCaptioned(run: string): Promise<void> {
+  const results = await pipeline.results(run);
+  expectToReconcile(results);
+  expect(results.summary).toMatchObject({ images: 200, captioned: 200 });
+}
 
 function byKey(rows: readonly PartRow[]): PartRow[] {
   return rows.toSorted((a, b) => (a.key < b.key ? -1 : 1));
