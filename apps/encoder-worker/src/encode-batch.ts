@@ -101,7 +101,7 @@ async function isolate(
   if (job.images.length > 1 && countDivisions(job.attempt) < divisionsMax) {
     context.metrics.batchSplits.inc({ stage: 'encode' });
     for (const half of halve(job)) await addJob(context.queues.encode, half);
-    return;
+    return withdrawUnwantedFeatures(context, job);
   }
   const failure = { class: failureClass, message };
   const outcomes = job.images
@@ -124,12 +124,13 @@ async function handOver(context: EncodeBatchContext, job: DecodeJob): Promise<vo
 }
 
 /**
- * A batch that is encoded once more after its decode job has ended (the worker died between handing
- * over and saying so) would leave features behind that nobody takes.
+ * Takes back the features of a batch that no decode job will come for, and which would stay until
+ * they expire: of one that was encoded once more after its decode job had ended, and of one that is
+ * halved since its worker died between storing them and handing over.
  */
 async function withdrawUnwantedFeatures(
   { queues, features }: EncodeBatchContext,
-  job: DecodeJob,
+  job: EncodeJob | DecodeJob,
 ): Promise<void> {
   const state = await queues.decode.getJobState(jobId(job));
   if (['completed', 'failed', 'unknown'].includes(state)) await features.remove(jobId(job));
