@@ -40,10 +40,13 @@ export class CaptionTable {
       cells.filter(([, , score]) => score !== ''),
     );
     if (this.#columns === undefined) return { key, caption };
-    const keyRoom = Math.max(16, Math.floor(this.#columns * keyShare));
-    const shownKey = Math.min(key, keyRoom);
-    const captionRoom = this.#columns - shownKey - scoreWidth - 3 * gap.length;
-    return { key: shownKey, caption: Math.max(20, Math.min(caption, captionRoom)) };
+    const room = this.#columns - scoreWidth - 3 * gap.length;
+    const share = Math.max(16, Math.floor(this.#columns * keyShare));
+    const shownKey = Math.min(key, Math.max(8, Math.min(share, room - captionWidthMin)));
+    return {
+      key: shownKey,
+      caption: Math.max(captionWidthMin, Math.min(caption, room - shownKey)),
+    };
   }
 
   #formatRow([key, caption, score]: Cells, widths: { key: number; caption: number }): string[] {
@@ -67,6 +70,7 @@ type Cells = [key: string, caption: string, score: string];
 const gap = '  ';
 /** `-12.34` */
 const scoreWidth = 6;
+const captionWidthMin = 20;
 /** Of a terminal's columns, that keys may take. */
 const keyShare = 0.4;
 

@@ -46,5 +46,6 @@ export function formatModel(
       [`  ${index === 0 ? name : ''}`.padEnd(indent), line, '\n'].join(''),
     ),
   );
-  return `${id}\n${model.description}\n\n${lines.join('')}`;
+  const about = wrap(model.description, columns).join('\n');
+  return `${id}\n${about}\n\n${lines.join('')}`;
 }
