@@ -227,6 +227,13 @@ describe.concurrent('places', deadline, () => {
     [
       'no list of keys',
       'cutline',
+      ['run', ...toRun, '--keys-from', 'none.csv'],
+      {},
+      /list of keys none\.csv cannot be read: there is no such file\.$/,
+    ],
+    [
+      'no list of keys',
+      'cutline',
       ['caption', 's3://archive', '--keys-from', 'none.csv'],
       {},
       /list of keys none\.csv cannot be read: there is no such file\.$/,

@@ -19,6 +19,7 @@ import {
   RunStore,
   readSettings,
   refuseUnknownVariables,
+  requireKeysList,
   runProgram,
   type Settings,
   StorePool,
@@ -113,6 +114,8 @@ async function run(
   const run = request ?? (await nextGeneration(runStore));
   const sourceStore = await stores.open(run.source.store);
   await sourceStore.check();
+  const { keysFrom } = run.selection;
+  if (run.images === null && keysFrom !== null) await requireKeysList(keysFrom, sourceStore);
 
   const metrics = new Metrics({ processMetrics: true });
   const features = new FeatureStore(redis, { ttlMs: 1 });

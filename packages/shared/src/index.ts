@@ -8,6 +8,7 @@ export * from './http-port.ts';
 export * from './jobs.ts';
 export * from './lifecycle.ts';
 export { listImages } from './listing/list-images.ts';
+export { requireKeysList } from './listing/read-keys.ts';
 export * from './logging.ts';
 export * from './manifest.ts';
 export * from './metrics.ts';

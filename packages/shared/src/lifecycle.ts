@@ -29,6 +29,12 @@ function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+/** Ends the process at once over a broken invariant; what it has in hand goes to another. */
+export function crash(error: unknown, log: Logger): never {
+  log.fatal({ err: error }, 'stopping on a broken invariant');
+  process.exit(1);
+}
+
 /** Steps that undo what was opened, run once, newest first, whatever each of them does. */
 export class Closers {
   readonly #steps: { name: string; close: () => unknown }[] = [];

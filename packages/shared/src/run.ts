@@ -149,7 +149,8 @@ export class RunStore {
       if (!name.endsWith('.jsonl')) continue;
       const [number, attempt = '0'] = name.slice(0, -'.jsonl'.length).split('.');
       const parsed = parseJobId(`${this.run}.${number}.${attempt}`);
-      if (!parsed) continue;
+      // What somebody else put there, or a copy, is no part.
+      if (!parsed || key !== this.partKey(parsed.batch, parsed.attempt)) continue;
       const part = { batch: parsed.batch, attempt: parsed.attempt, key };
       const others = parts.get(parsed.batch);
       if (others) others.push(part);

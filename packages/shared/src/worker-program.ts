@@ -20,6 +20,7 @@ import {
   storeConfig,
 } from './settings.ts';
 import { StorePool } from './store-pool.ts';
+import { trySuspectsAlone } from './try-suspects-alone.ts';
 
 /** Settings of every worker process. */
 const workerSettings = [
@@ -130,6 +131,7 @@ async function serve<J extends EncodeJob | DecodeJob>(
   const stage = await program.prepare(context);
 
   const inHand = new Map<symbol, number>();
+  const handle = trySuspectsAlone(stage.handle, { redis, queue });
   const worker = startJobWorker<J>({
     queue,
     redis,
@@ -144,7 +146,7 @@ async function serve<J extends EncodeJob | DecodeJob>(
       const token = Symbol(job.attempt);
       inHand.set(token, Date.now());
       try {
-        await stage.handle(job, jobContext);
+        await handle(job, jobContext);
       } finally {
         inHand.delete(token);
       }

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Readable } from 'node:stream';
 import { parse as parseCsv } from 'csv-parse';
@@ -69,6 +70,14 @@ export async function* readKeys(from: string, source: ObjectStore): AsyncGenerat
   }
 }
 
+/**
+ * Makes sure that a list can be read, before a run is begun with it.
+ * @throws UserError
+ */
+export async function requireKeysList(from: string, source: ObjectStore): Promise<void> {
+  if (from !== '-') (await openList(from, source)).destroy();
+}
+
 async function openList(from: string, source: ObjectStore): Promise<Readable> {
   if (from === '-') return process.stdin;
   try {
@@ -79,6 +88,7 @@ async function openList(from: string, source: ObjectStore): Promise<Readable> {
       if (store !== source) store.close();
       return Readable.from([bytes]);
     }
+    if ((await stat(from)).isDirectory()) throw new Error('it is a folder');
     const stream = createReadStream(from);
     await new Promise((resolve, reject) => stream.once('open', resolve).once('error', reject));
     return stream;
