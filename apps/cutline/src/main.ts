@@ -21,7 +21,10 @@ Examples:
 await runProgram('cutline', async () => {
   endWithReader();
   refuseUnknownVariables(process.env);
-  const program = createCommand('cutline', 'Captions image archives, on one machine or on many.');
+  const program = createCommand(
+    'cutline',
+    'Captions image archives, on one machine or on many.',
+  ).helpCommand('help [command]', 'print the help of a command');
   addCaption(program);
   addRun(program);
   addStatus(program);

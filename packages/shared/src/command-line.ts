@@ -16,7 +16,6 @@ export function createCommand(name: string, description: string): Command {
     .description(description)
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .helpCommand('help [command]', 'print the help of a command')
     .configureHelp({ optionDescription: describeOption, subcommandTerm: nameSubcommand })
     .configureOutput({
       getOutHelpWidth: () => Math.min(process.stdout.columns ?? helpWidthMax, helpWidthMax),

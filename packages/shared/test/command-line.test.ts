@@ -62,6 +62,10 @@ describe('help', () => {
     expect(help('caption')).toMatch(/--limit <n> +the first n$/m);
   });
 
+  test('of a program without subcommands lists none', () => {
+    expect(createCommand('worker', 'Works.').helpInformation()).not.toContain('Commands:');
+  });
+
   test('does not repeat the options of the program under every command', () => {
     expect(help('caption')).not.toContain('--version');
   });
