@@ -23,3 +23,4 @@ export {
   loadEncoderBundle,
   type ModelSummary,
 } from './load-bundle.ts';
+export { startStage } from './start-stage.ts';
