@@ -9,11 +9,11 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { defaultBundleFolder, exportGraphs } from '@cutline/inference';
 import { compareCaptions } from './contenders/compare-captions.mjs';
 import { measureStage, stageRequests } from './contenders/measure-stages.mjs';
 import { startContenders } from './contenders/start-contenders.mjs';
 import { describeMachine, versions } from './describe-machine.mjs';
-import { exportGraphs } from './export-graphs.mjs';
 import { makeImages } from './make-images.mjs';
 import { parseOptions, usage } from './options.mjs';
 import { measurePipelines, measureQueues } from './pipeline/measure-pipelines.mjs';
@@ -79,7 +79,7 @@ async function bench(options, folder) {
   await prepareImages(options, images);
   const requests = stageRequests(options, images);
   const graphs = join(folder, 'graphs');
-  await exportGraphs(graphs);
+  await exportGraphs(defaultBundleFolder(), graphs);
   // The pipeline needs to know which backends load; peers are for the stages alone.
   const { contenders, absent } = await startContenders(
     requests.length > 0 ? options : { ...options, peers: [] },

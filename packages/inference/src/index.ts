@@ -14,6 +14,7 @@ export {
   type EncodeOutcome,
   encodeImages,
 } from './encode-images.ts';
+export { exportGraphs } from './export-graphs.ts';
 export type { BackendChoice, ImageCaptions, Stages } from './inference-messages.ts';
 export { type InferenceOptions, type InferencePool, startInference } from './inference-pool.ts';
 export {
@@ -21,6 +22,7 @@ export {
   describeBundle,
   loadDecoderBundle,
   loadEncoderBundle,
+  loadModelBundle,
   type ModelSummary,
 } from './load-bundle.ts';
 export { startStage } from './start-stage.ts';

@@ -9,11 +9,14 @@ import {
   type EncoderBundle,
   encoderBundleFiles,
   findDecoderFamily,
+  type ModelBundle,
   type ModelDescription,
+  modelBundleFiles,
   modelId,
   type PreprocessingSpec,
   parseDecoderBundle,
   parseEncoderBundle,
+  parseModelBundle,
   parseModelDescription,
 } from '@cutline/captioner';
 import { describeError, UserError } from '@cutline/shared';
@@ -52,6 +55,11 @@ export function describeBundle(folder: string): Promise<ModelSummary> {
     const json = files.get('model.json') as Uint8Array;
     return summarise(parseModelDescription(json));
   });
+}
+
+/** Both halves. @throws UserError where a file is missing, damaged or does not fit the others */
+export function loadModelBundle(folder: string): Promise<ModelBundle> {
+  return load(folder, modelBundleFiles, parseModelBundle);
 }
 
 /** @throws UserError where a file is missing, damaged or does not fit the others */

@@ -1,8 +1,9 @@
+import { join } from 'node:path';
 import {
   defaultBundleFolder,
   describeBundle,
-  loadDecoderBundle,
-  loadEncoderBundle,
+  exportGraphs,
+  loadModelBundle,
 } from '@cutline/inference';
 import { Argument, type Command } from 'commander';
 import { formatModel } from '../format-model.ts';
@@ -33,9 +34,17 @@ export function addModel(program: Command): void {
     .description('Check a bundle: every checksum, tensor and shape.')
     .addArgument(bundleArgument)
     .action(async (folder: string) => {
-      await loadEncoderBundle(folder);
-      await loadDecoderBundle(folder);
+      await loadModelBundle(folder);
       const { id } = await describeBundle(folder);
       process.stdout.write(`${id}: its files are whole and fit together (${folder}).\n`);
+    });
+  model
+    .command('export')
+    .description('Write a model as ONNX graphs, for other programs.')
+    .addArgument(bundleArgument)
+    .requiredOption('-o, --to <folder>', 'where to write them')
+    .action(async (folder: string, options: { to: string }) => {
+      const names = await exportGraphs(folder, options.to);
+      process.stdout.write(names.map((name) => `${join(options.to, name)}\n`).join(''));
     });
 }
