@@ -8,6 +8,7 @@ await runWorkerProgram({
   description: 'Takes decode jobs: turns features into captions and writes them as parts.',
   queue: 'decode',
   schema: decodeJobSchema,
+  settings: ['remainderDelayMs'],
   async prepare(context) {
     const { settings, metrics } = context;
     const pool = await startStage('decode', context);

@@ -10,6 +10,15 @@ await runWorkerProgram({
     'Takes encode jobs: fetches images, turns them into features, hands them to decoders.',
   queue: 'encode',
   schema: encodeJobSchema,
+  settings: [
+    'fetchConcurrency',
+    'fetchAttempts',
+    'retryBaseMs',
+    'imageBytesMax',
+    'imagePixelsMax',
+    'decodeTimeoutMs',
+    'featureBytesMax',
+  ],
   async prepare(context) {
     const { settings, features, metrics, log, closers } = context;
     prepareSharp();

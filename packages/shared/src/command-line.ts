@@ -19,6 +19,7 @@ export function createCommand(name: string, description: string): Command {
     .configureHelp({ optionDescription: describeOption, subcommandTerm: nameSubcommand })
     .configureOutput({
       getOutHelpWidth: () => Math.min(process.stdout.columns ?? helpWidthMax, helpWidthMax),
+      getErrHelpWidth: () => Math.min(process.stderr.columns ?? helpWidthMax, helpWidthMax),
       outputError: () => {}, // it is thrown, below
     })
     .exitOverride(endOrThrow);

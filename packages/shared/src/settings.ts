@@ -59,6 +59,9 @@ const limits = 'Limits of an image:';
 const jobs = 'Jobs:';
 const watching = 'Watching:';
 
+/** In the order of the help. */
+const groups = [services, model, jobs, fetching, limits, watching];
+
 export const settings = {
   redis: setting({
     group: services,
@@ -245,7 +248,8 @@ const otherVariables = ['CUTLINE_SOURCE', 'CUTLINE_OUTPUT', 'CUTLINE_RUN'];
 
 /** Gives a command the flags of these settings; its help shows their variables and defaults. */
 export function addSettings(command: Command, names: readonly SettingName[]): Command {
-  for (const name of names) {
+  const place = (name: SettingName) => groups.indexOf(settings[name].group);
+  for (const name of names.toSorted((a, b) => place(a) - place(b))) {
     const spec: Setting = settings[name];
     const shown = spec.defaultShown ?? spec.default;
     const notes = `${shown === undefined ? '' : `default: ${shown}, `}env: ${spec.env}`;

@@ -16,42 +16,35 @@ import {
   addSettings,
   readSettings,
   refuseUnknownVariables,
+  type SettingName,
   type Settings,
   storeConfig,
 } from './settings.ts';
 import { StorePool } from './store-pool.ts';
 import { trySuspectsAlone } from './try-suspects-alone.ts';
 
-/** Settings of every worker process. */
+/** Settings of every worker process; a stage has others besides. */
 const workerSettings = [
   'redis',
   'featuresRedis',
+  's3PathStyle',
   'model',
   'backend',
   'threads',
-  'httpPort',
-  'httpHost',
-  's3PathStyle',
   'jobConcurrency',
   'jobLockMs',
-  'fetchConcurrency',
-  'fetchAttempts',
-  'retryBaseMs',
-  'remainderDelayMs',
-  'imageBytesMax',
-  'imagePixelsMax',
-  'decodeTimeoutMs',
-  'featureBytesMax',
-  'featureTtlMs',
   'shutdownMs',
+  'featureTtlMs',
+  'httpPort',
+  'httpHost',
   'logLevel',
 ] as const;
 
-export type WorkerSettings = Settings<(typeof workerSettings)[number]>;
+export type WorkerSetting = (typeof workerSettings)[number];
 
 /** What a worker process hands to the part of it that knows its stage. */
-export interface WorkerContext {
-  settings: WorkerSettings;
+export interface WorkerContext<S extends SettingName = WorkerSetting> {
+  settings: Settings<WorkerSetting | S>;
   redis: Redis;
   queues: Queues;
   features: FeatureStore;
@@ -75,12 +68,14 @@ export interface WorkerStage<J> {
   attach?: (worker: Worker) => void;
 }
 
-export interface WorkerProgram<J> {
+export interface WorkerProgram<J, S extends SettingName> {
   name: string;
   description: string;
   queue: QueueName;
   schema: z.ZodType<J>;
-  prepare: (context: WorkerContext) => Promise<WorkerStage<J>>;
+  /** Of this stage alone. */
+  settings: readonly S[];
+  prepare: (context: WorkerContext<S>) => Promise<WorkerStage<J>>;
 }
 
 /** A batch that takes longer than this without an end means that the process hangs. */
@@ -91,21 +86,22 @@ const batchMsMax = 15 * 60_000;
  * stage load its model, serve metrics and health, take jobs until told to stop, finish what is in
  * hand, close.
  */
-export function runWorkerProgram<J extends EncodeJob | DecodeJob>(
-  program: WorkerProgram<J>,
+export function runWorkerProgram<J extends EncodeJob | DecodeJob, S extends SettingName>(
+  program: WorkerProgram<J, S>,
 ): Promise<void> {
   return runProgram(program.name, async () => {
     refuseUnknownVariables(process.env);
     const command = createCommand(program.name, program.description);
-    addSettings(command, workerSettings).parse();
-    const settings = readSettings(command.opts(), workerSettings);
+    const names = [...workerSettings, ...program.settings];
+    addSettings(command, names).parse();
+    const settings = readSettings(command.opts(), names);
     await serve(program, settings);
   });
 }
 
-async function serve<J extends EncodeJob | DecodeJob>(
-  program: WorkerProgram<J>,
-  settings: WorkerSettings,
+async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
+  program: WorkerProgram<J, S>,
+  settings: Settings<WorkerSetting | S>,
 ): Promise<void> {
   const { name, queue, schema } = program;
   const log = createLogger({ process: name, level: settings.logLevel });
