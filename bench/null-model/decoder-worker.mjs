@@ -18,6 +18,7 @@ await runWorkerProgram({
   description: 'Takes decode jobs, and computes nothing.',
   queue: 'decode',
   schema: decodeJobSchema,
+  settings: ['remainderDelayMs'],
   async prepare({ settings, queues, redis, features, stores, metrics }) {
     const model = { ...(await describeBundle(defaultBundleFolder())), features: nullFeatures };
     const pool = /** @type {InferencePool} */ (

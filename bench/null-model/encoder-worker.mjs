@@ -21,6 +21,7 @@ await runWorkerProgram({
   description: 'Takes encode jobs, and computes nothing.',
   queue: 'encode',
   schema: encodeJobSchema,
+  settings: ['imageBytesMax'],
   async prepare({ queues, redis, features, stores, settings }) {
     // Runs are made for the model that ships; nothing of it is loaded.
     const { id: model } = await describeBundle(defaultBundleFolder());
