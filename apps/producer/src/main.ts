@@ -10,6 +10,7 @@ import {
   createLogger,
   FeatureStore,
   type Logger,
+  logOutages,
   Metrics,
   observeQueues,
   openHttpPort,
@@ -102,6 +103,7 @@ async function run(
   await outputStore.check();
   const redis = await connectRedis(settings.redis);
   closers.add('Redis', () => redis.disconnect());
+  logOutages(redis, log);
   const queues = openQueues(redis);
   closers.add('queues', () => closeQueues(queues));
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   describeError,
   type Failure,
@@ -84,6 +85,8 @@ async function prepareAll(
 ): Promise<PreparedImage[]> {
   const giveUp = new AbortController();
   const signal = context.signal ? AbortSignal.any([context.signal, giveUp.signal]) : giveUp.signal;
+  // Every fetch listens to it, and many go on at once: that is no leak, as Node.js would warn.
+  setMaxListeners(0, signal);
   const fetching = pLimit(context.limits.fetchConcurrency);
   const decoding = pLimit(decodeParallelism());
   const decode = (bytes: Buffer) => decoding(() => decodeTimed(bytes, context));

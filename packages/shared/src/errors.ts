@@ -60,13 +60,21 @@ export class UserError extends Error {
  * of memory (OOM), loading or failing over counts too, since those end.
  */
 export function isTransient(error: unknown): boolean {
-  if (error instanceof TransientError) return true;
+  if (error instanceof TransientError || isDisconnection(error)) return true;
   if (!(error instanceof Error)) return false;
-  const { reason, code } = error as { reason?: unknown; code?: unknown };
+  const { reason } = error as { reason?: unknown };
   return (
     (error.name === 'StoreError' && reason === 'unavailable') ||
     error.name === 'ReplyError' ||
-    error.name === 'MaxRetriesPerRequestError' ||
+    error.name === 'MaxRetriesPerRequestError'
+  );
+}
+
+/** Whether a connection could not be made, or broke. */
+export function isDisconnection(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  return (
     error.message === 'Connection is closed.' ||
     /^(ECONN|ETIMEDOUT|EPIPE|EAI_AGAIN|ENOTFOUND)/.test(String(code))
   );

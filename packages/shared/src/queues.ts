@@ -2,7 +2,7 @@ import { type Job, Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
-import { describeError, isForUser } from './errors.ts';
+import { describeError, isDisconnection, isForUser } from './errors.ts';
 import { type BatchAttempt, type DecodeJob, type EncodeJob, jobId, parseJobId } from './jobs.ts';
 import type { Metrics, QueueName } from './metrics.ts';
 
@@ -39,10 +39,14 @@ export function openQueues(redis: Redis): Queues {
     prefix: keyPrefix,
     defaultJobOptions: { ...finishedJobs, ...retries },
   };
-  return {
+  const queues = {
     encode: new Queue<EncodeJob>('cutline-encode', options),
     decode: new Queue<DecodeJob>('cutline-decode', options),
   };
+  // Whoever asks a queue for something hears of what went wrong with it; without a listener, the
+  // queue would print every lost connection besides.
+  for (const queue of Object.values(queues)) queue.on('error', () => {});
+  return queues;
 }
 
 export async function closeQueues(queues: Queues): Promise<void> {
@@ -154,8 +158,10 @@ export function startJobWorker<J extends BatchAttempt & { images: unknown[] }>(
       ...finishedJobs,
     },
   );
-  // Lost connections and the like; the worker recovers by itself.
-  worker.on('error', (error) => log.warn({ error: describeError(error) }, 'queue error'));
+  // The worker recovers by itself; lost connections are told of by `logOutages`.
+  worker.on('error', (error) => {
+    if (!isDisconnection(error)) log.warn({ error: describeError(error) }, 'queue error');
+  });
   worker.on('stalled', (id) => log.warn({ job: id }, 'a worker died holding this job'));
   return worker;
 }

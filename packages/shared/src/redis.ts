@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { withDeadline } from './deadline.ts';
 import { describeError, UserError } from './errors.ts';
+import type { Logger } from './logging.ts';
 
 /**
  * Connects to Redis and makes sure that it is fit for queues.
@@ -45,6 +46,21 @@ export async function connectRedis(
     throw new UserError(explain(describeError(lastError ?? error), redactUrl(url), setting));
   }
   return redis;
+}
+
+/** Says once when Redis is gone, and once when it is back; in between, commands wait. */
+export function logOutages(redis: Redis, log: Logger): void {
+  let goneMs: number | undefined;
+  redis.on('reconnecting', () => {
+    if (goneMs !== undefined) return;
+    goneMs = performance.now();
+    log.warn('Redis is gone: waiting for it to come back');
+  });
+  redis.on('ready', () => {
+    if (goneMs === undefined) return;
+    log.warn({ durationMs: Math.round(performance.now() - goneMs) }, 'Redis is back');
+    goneMs = undefined;
+  });
 }
 
 /** The URL without its password, for messages and logs. */

@@ -11,7 +11,7 @@ import { createLogger, type Logger } from './logging.ts';
 import { Metrics, type QueueName } from './metrics.ts';
 import { observeQueues } from './observe-queues.ts';
 import { closeQueues, type JobHandler, openQueues, type Queues, startJobWorker } from './queues.ts';
-import { connectRedis } from './redis.ts';
+import { connectRedis, logOutages } from './redis.ts';
 import {
   addSettings,
   readSettings,
@@ -111,6 +111,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
 
   const redis = await connectRedis(settings.redis);
   closers.add('Redis', () => redis.disconnect());
+  logOutages(redis, log);
   let featuresRedis = redis;
   if (settings.featuresRedis) {
     const setting = '--features-redis (or FEATURES_REDIS_URL)';

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:net';
-import { connectRedis, redactUrl } from '@cutline/shared';
+import { connectRedis, type Logger, logOutages, redactUrl } from '@cutline/shared';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type RedisServer, startRedis } from '../../../test/support/redis-server.ts';
 import { waitFor } from '../../../test/support/wait-for.ts';
@@ -111,15 +111,22 @@ test('the right password is accepted', async () => {
   redis.disconnect();
 });
 
-test('later, an outage is sat out: commands wait for it to end', async () => {
+test('later, an outage is sat out: commands wait, and it is told of once', async () => {
   server = await startRedis();
   const redis = await connectRedis(server.url);
+  const told: string[] = [];
+  const log = { warn: (...args: unknown[]) => void told.push(String(args.at(-1))) };
+  logOutages(redis, log as unknown as Logger);
   await server.kill();
   const answer = redis.ping();
+  await waitFor(() => told.length > 0, { deadlineMs: 10_000, what: 'the outage to be told of' });
   await server.restart();
   expect(await answer).toBe('PONG');
   await waitFor(() => redis.status === 'ready', { deadlineMs: 10_000, what: 'the connection' });
+  expect(told).toEqual(['Redis is gone: waiting for it to come back', 'Redis is back']);
   redis.disconnect();
+  await waitFor(() => redis.status === 'end', { deadlineMs: 10_000, what: 'the end' });
+  expect(told).toHaveLength(2); // that was no outage
 });
 
 test.each([
