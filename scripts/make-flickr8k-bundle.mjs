@@ -20,8 +20,12 @@ const captioner = await import('@cutline/captioner').catch(() =>
   stop('@cutline/captioner is not built; run: npm run build'),
 );
 
-const encoder = await readSafetensors('mobilenet-v2.safetensors');
-const decoder = await readSafetensors('decoder-flickr8k.safetensors');
+// The decoder's projection is computed by the encoder, and so belongs to its weights.
+const isProjection = ([tensor]) => tensor.startsWith('annotation.');
+const cnn = await readSafetensors('mobilenet-v2.safetensors');
+const lstm = await readSafetensors('decoder-flickr8k.safetensors');
+const encoder = new Map([...cnn, ...[...lstm].filter(isProjection)]);
+const decoder = new Map([...lstm].filter((entry) => !isProjection(entry)));
 const vocabulary = captioner.parseVocabulary(await read('vocabulary.txt'), 'vocabulary.txt');
 
 const files = captioner.formatModelBundle({
@@ -42,7 +46,7 @@ const files = captioner.formatModelBundle({
       mean: [0.485, 0.456, 0.406],
       std: [0.229, 0.224, 0.225],
     },
-    features: { shape: [49, 1280], dtype: 'float16' },
+    features: { cut: 'projection', shape: [49, 512], dtype: 'float16' },
     decoding: {
       beamSize: 5,
       candidates: 5,

@@ -40,9 +40,11 @@ def tensors(name):
 
 channels_last = sys.argv[4:] == ["channels-last"]
 memory_format = torch.channels_last if channels_last else torch.contiguous_format
-encoder = mobilenet_v2(tensors("encoder.safetensors"), description["encoder"]["sizes"])
+encoder_weights = tensors("encoder.safetensors")
+encoder = mobilenet_v2(encoder_weights, description["encoder"]["sizes"])
 encoder.eval().to(memory_format=memory_format)
-decoder = ShowAttendTell(tensors("decoder.safetensors")).eval()
+# The bundle is cut behind the decoder's projection, whose weights are with the encoder's.
+decoder = ShowAttendTell({**encoder_weights, **tensors("decoder.safetensors")}).eval()
 mean = torch.tensor(preprocessing["mean"]).view(3, 1, 1)
 std = torch.tensor(preprocessing["std"]).view(3, 1, 1)
 excluded = torch.zeros(vocabulary)
@@ -54,8 +56,8 @@ only_end[beam_search.END] = 0
 def encode(pixels):
     with torch.inference_mode():
         x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-        features = encoder(((x - mean) / std).contiguous(memory_format=memory_format))
-        return features.flatten(2).transpose(1, 2).half().numpy()
+        feature_map = encoder(((x - mean) / std).contiguous(memory_format=memory_format))
+        return decoder.project(feature_map.flatten(2).transpose(1, 2)).half().numpy()
 
 
 def start(features):

@@ -20,9 +20,12 @@ class ShowAttendTell(nn.Module):
     def dense(self, x, name):
         return F.linear(x, self.kernels[name], self.weights.get(f"{name}.bias"))
 
-    def start(self, features):
-        """[B,L,D] -> annotations [B,L,A], keys [B,L,P], hidden [B,H], cell [B,H]"""
-        annotations = F.relu(self.dense(features, "annotation"))
+    def project(self, feature_map):
+        """[B,L,D] -> annotations [B,L,A]: the features, computed with the encoder"""
+        return F.relu(self.dense(feature_map, "annotation"))
+
+    def start(self, annotations):
+        """[B,L,A] -> annotations, keys [B,L,P], hidden [B,H], cell [B,H]"""
         mean = annotations.mean(1)
         return (
             annotations,

@@ -18,7 +18,11 @@ export function formatModel(
   const [encoder, decoder] = [model.encoder.family, model.decoder.family];
   const fields: [string, string][] = [
     ['encoder', `${encoder}, ${preprocessing.width}×${preprocessing.height} pixels`],
-    ['features', `${locations} locations × ${formatCount(channels)} channels, ${features.dtype}`],
+    [
+      'features',
+      `${locations} locations × ${formatCount(channels)} channels, ${features.dtype}, cut at the ` +
+        (features.cut === 'projection' ? 'decoder’s projection' : 'feature map'),
+    ],
     ['decoder', `${decoder}, ${formatCount(model.vocabulary.size)} words`],
     [
       'decoding',

@@ -9,11 +9,13 @@ export {
   createCaptioner,
   encodeImages,
 } from './captioner.ts';
+export { type DecoderHalf, decoderHalf, type EncoderHalf, encoderHalf } from './cut.ts';
 export type {
   DecoderContext,
   DecoderFamily,
   DecoderModel,
   DecoderStep,
+  Projection,
   Tensors,
 } from './decoders/decoder-family.ts';
 export { decoderFamilies } from './decoders/index.ts';
@@ -38,7 +40,6 @@ export {
   type BundleFiles,
   type DecoderBundle,
   decoderBundleFiles,
-  decoderContext,
   type EncoderBundle,
   encoderBundleFiles,
   formatModelBundle,
@@ -51,6 +52,7 @@ export {
 export {
   type BundleFile,
   bundleFiles,
+  featureMapShape,
   findDecoderFamily,
   findEncoderFamily,
   type ModelDescription,

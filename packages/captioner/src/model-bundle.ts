@@ -3,12 +3,11 @@
  * other. No file is read here: a loader reads the names that `…BundleFiles` list, and hands over
  * their bytes. Encoder and decoder load separately, each without the other's weights.
  */
+import { decoderHalf, encoderHalf } from './cut.ts';
 import {
   type BundleFile,
   bundleFiles,
   checkModelDescription,
-  findDecoderFamily,
-  findEncoderFamily,
   formatModelDescription,
   type ModelDescription,
   modelId,
@@ -89,7 +88,7 @@ export function formatModelBundle(parts: {
     [bundleFiles.vocabulary, formatVocabulary(parts.vocabulary)],
   ];
   const description = checkModelDescription({
-    formatVersion: 1,
+    formatVersion: 2,
     ...parts.description,
     vocabulary: { size: parts.vocabulary.words.length },
     files: Object.fromEntries(
@@ -110,8 +109,7 @@ function parseModel(files: BundleFiles): Model {
 }
 
 function parseEncoderWeights(files: BundleFiles, description: ModelDescription): WeightArrays {
-  const { family, sizes } = findEncoderFamily(description);
-  return parseWeights(files, description, bundleFiles.encoder, family.parameters(sizes));
+  return parseWeights(files, description, bundleFiles.encoder, encoderHalf(description).parameters);
 }
 
 function parseDecoderWeights(files: BundleFiles, description: ModelDescription) {
@@ -123,15 +121,8 @@ function parseDecoderWeights(files: BundleFiles, description: ModelDescription) 
         `${vocabulary.words.length}`,
     );
   }
-  const { family, sizes } = findDecoderFamily(description);
-  const specs = family.parameters(sizes, decoderContext(description));
-  return { vocabulary, decoder: parseWeights(files, description, bundleFiles.decoder, specs) };
-}
-
-/** The sizes that the rest of the model prescribes to its decoder. */
-export function decoderContext({ features, vocabulary }: ModelDescription) {
-  const [locations, channels] = features.shape;
-  return { locations, channels, vocabulary: vocabulary.size };
+  const { parameters } = decoderHalf(description);
+  return { vocabulary, decoder: parseWeights(files, description, bundleFiles.decoder, parameters) };
 }
 
 function parseWeights(

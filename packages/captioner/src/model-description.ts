@@ -25,7 +25,7 @@ const fileSchema = z.strictObject({
 const rgbSchema = z.tuple([z.number(), z.number(), z.number()]);
 
 const descriptionSchema = z.strictObject({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(2),
   /** Lower-case words and digits joined by hyphens: it is part of the model id. */
   name: z.string().regex(/^[a-z0-9]+([.-][a-z0-9]+)*$/, 'must be lower-case-words-and-digits'),
   description: z.string(),
@@ -41,8 +41,9 @@ const descriptionSchema = z.strictObject({
     mean: rgbSchema,
     std: rgbSchema.refine((std) => std.every((s) => s > 0), 'must be positive'),
   }),
-  /** `[L,D]`, and the type in which they travel from encoder to decoder. */
+  /** What travels from encoder to decoder: see cut.ts; `[L,D]`; and in which type. */
   features: z.strictObject({
+    cut: z.enum(['feature-map', 'projection']),
     shape: z.tuple([z.int().positive(), z.int().positive()]),
     dtype: z.literal('float16'),
   }),
@@ -89,22 +90,34 @@ export function checkModelDescription(json: unknown, name = 'model.json'): Model
   const parsed = descriptionSchema.safeParse(json);
   if (!parsed.success) throw new Error(`${name}: ${listIssues(parsed.error)}`);
   const description = parsed.data;
-  const { preprocessing, features } = description;
-
-  const encoder = findEncoderFamily(description, name);
-  const expected = encoder.family.featuresShape(
-    encoder.sizes,
-    preprocessing.height,
-    preprocessing.width,
-  );
+  const { preprocessing, encoder, decoder, features } = description;
+  findEncoderFamily(description, name);
+  findDecoderFamily(description, name);
+  const projected = features.cut === 'projection';
+  const expected = projected ? projectedShape(description) : featureMapShape(description);
   if (String(expected) !== String(features.shape)) {
+    const families = projected ? `${encoder.family}, ${decoder.family}` : encoder.family;
     throw new Error(
-      `${name}: features.shape should be [${expected}], which is what ${encoder.family.name} ` +
-        `gives for ${preprocessing.width}×${preprocessing.height} pixels, and is [${features.shape}]`,
+      `${name}: features.shape should be [${expected}] (${families}, ` +
+        `${preprocessing.width}×${preprocessing.height} pixels, cut at the ${features.cut}), and ` +
+        `is [${features.shape}]`,
     );
   }
-  findDecoderFamily(description, name);
   return description;
+}
+
+/** `[L,D]` of the CNN's feature map. */
+export function featureMapShape(description: ModelDescription): readonly [number, number] {
+  const { family, sizes } = findEncoderFamily(description);
+  const { height, width } = description.preprocessing;
+  return family.featureMapShape(sizes, height, width);
+}
+
+/** `[L,D]` of what the decoder's projection makes of it. */
+export function projectedShape(description: ModelDescription): readonly [number, number] {
+  const { family, sizes } = findDecoderFamily(description);
+  const [locations] = featureMapShape(description);
+  return family.projection.shape(sizes, locations);
 }
 
 /** The encoder's definition and its sizes, checked. @throws Error for what is not known here */

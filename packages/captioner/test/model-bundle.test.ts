@@ -93,8 +93,8 @@ describe('a model bundle', () => {
     ],
     [
       'another format version',
-      () => withDescription((json) => Object.assign(json, { formatVersion: 2 })),
-      /^model.json: formatVersion: .*1/,
+      () => withDescription((json) => Object.assign(json, { formatVersion: 1 })),
+      /^model.json: formatVersion: .*2/,
     ],
     [
       'an unknown encoder family',
@@ -114,7 +114,16 @@ describe('a model bundle', () => {
     [
       'features that the encoder does not give',
       () => withDescription((json) => Object.assign(json.features, { shape: [49, 5] })),
-      /^model.json: features.shape should be \[9,5\], .* for 10×12 pixels, and is \[49,5\]/,
+      /^model.json: features.shape should be \[9,5\] \(.*, cut at the feature-map\), and is \[49,5\]/,
+    ],
+    [
+      'features from before the projection, where the cut is behind it',
+      () =>
+        withDescription((json) => Object.assign(json.features, { cut: 'projection' })).set(
+          'decoder.safetensors',
+          bundle().get('decoder.safetensors') as Uint8Array,
+        ),
+      /^encoder.safetensors: 'annotation.kernel' \[5,5\] is missing/,
     ],
     [
       'default options that contradict each other',

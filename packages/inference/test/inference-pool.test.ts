@@ -44,7 +44,7 @@ const imageAt = (i: number) => pixels.subarray(i * imageBytes, (i + 1) * imageBy
 test('says what it has loaded', () => {
   expect(pool.model).toMatchObject({
     id: expect.stringMatching(/^mobilenet-v2-show-attend-tell-flickr8k@[0-9a-f]{12}$/),
-    features: { locations: 49, channels: 1280 },
+    features: { locations: 49, channels: 512 },
     decoding: { beamSize: 5 },
   });
   expect(pool.backend).toBe('wasm');
@@ -104,7 +104,7 @@ test('refuses arrays that are not as long as the count says', async () => {
     '2 images of 224×224 pixels take 301056 bytes, got 150528',
   );
   await expect(pool.decode(new Uint8Array(8), 1, pool.model.decoding)).rejects.toThrow(
-    'features [1,49,1280] take 125440 bytes, got 8',
+    'features [1,49,512] take 50176 bytes, got 8',
   );
 });
 

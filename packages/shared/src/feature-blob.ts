@@ -12,7 +12,7 @@ import { z } from 'zod';
  *
  * The header makes a blob that is mixed up or another model's recognisable, and the checksum one
  * that is damaged, before it could turn into a wrong caption. It covers the header as well: with
- * one bit changed, [2,49,1280] would be the shape of another batch.
+ * one bit changed, [2,49,512] would be the shape of another batch.
  */
 
 const magic = Buffer.from('CLF1');

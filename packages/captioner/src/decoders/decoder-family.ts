@@ -6,6 +6,9 @@
  * gathers them; what is computed once from the features (the memory) has one row an image, and is
  * shared by all hypotheses of that image. Rows are ordered image by image: with W hypotheses an
  * image, row r belongs to image ⌊r/W⌋.
+ *
+ * The decoder's first layer, its projection of the CNN's feature map, is declared apart: it makes
+ * features small, and a bundle says on which side of its cut it is computed (cut.ts).
  */
 import type { z } from 'zod';
 import type { TensorOps } from '../tensor-ops.ts';
@@ -29,10 +32,10 @@ export interface DecoderModel<
   StateName extends string = string,
 > {
   /**
-   * `features [B,L,D]` → the memory, `[B,...]` each, and the state before `<start>`, `[B,...]`
+   * `projected [B,L,D]` → the memory, `[B,...]` each, and the state before `<start>`, `[B,...]`
    * each: one row an image, W = 1.
    */
-  start(features: T): { memory: Tensors<T, MemoryName>; state: Tensors<T, StateName> };
+  start(projected: T): { memory: Tensors<T, MemoryName>; state: Tensors<T, StateName> };
   /** Reads the words `tokens [N]` int32; the state is `[N,...]` each, and `width` is W. */
   step(
     memory: Tensors<T, MemoryName>,
@@ -42,12 +45,20 @@ export interface DecoderModel<
   ): DecoderStep<T, StateName>;
 }
 
+/** What a decoder does with a feature map before anything else. */
+export interface Projection<Sizes> {
+  /** @param channels D of the feature map */
+  parameters(sizes: Sizes, channels: number): ParameterSpecs;
+  /** `[L,D]` of what is projected from a feature map of `locations`. */
+  shape(sizes: Sizes, locations: number): readonly [locations: number, channels: number];
+  /** `featureMap [B,L,D]` → `[B,L',D']` */
+  project<T>(ops: TensorOps<T>, weights: Weights<T>, sizes: Sizes, featureMap: T): T;
+}
+
 /** Sizes that the decoder does not choose. */
 export interface DecoderContext {
-  /** L */
+  /** L, of what is projected */
   locations: number;
-  /** D */
-  channels: number;
   /** V */
   vocabulary: number;
 }
@@ -63,6 +74,8 @@ export interface DecoderFamily<
   sizesSchema: z.ZodType<Sizes>;
   /** Whether steps return attention. */
   attends: boolean;
+  projection: Projection<Sizes>;
+  /** Of everything but the projection. */
   parameters(sizes: Sizes, context: DecoderContext): ParameterSpecs;
   /**
    * Binds the definition to weights. What can be derived from weights alone (a transposed

@@ -4,7 +4,7 @@
  * figure 5c): two LSTMs, factored. The lower one reads only words; the image enters the upper one,
  * at every step.
  *
- *     v   = image(mean over L of f)
+ *     v   = image(mean over L of f)           the projection
  *     h¹ₜ = LSTM¹(embedding[Sₜ], h¹ₜ₋₁)       language alone
  *     h²ₜ = LSTM²(h¹ₜ, v, h²ₜ₋₁)              language and image
  *     log pₜ₊₁ = log softmax(output(h²ₜ))     eq. 6
@@ -37,12 +37,21 @@ export const lrcn: DecoderFamily<LrcnSizes, 'image', StateName> = {
   sizesSchema,
   attends: false,
 
-  build(ops, weights, { hidden: H }) {
+  projection: {
+    parameters: ({ image }, channels) => denseSpecs('image', channels, image),
+    shape: ({ image }) => [1, image],
+    project(ops, weights, { image }, featureMap) {
+      const v = denseLayers(ops, weights)(ops.mean(featureMap, 1), 'image', 'relu'); // [B,I]
+      return ops.reshape(v, [-1, 1, image]);
+    },
+  },
+
+  build(ops, weights, { image: I, hidden: H }) {
     const dense = denseLayers(ops, weights);
     return {
-      start(features) {
-        const v = dense(ops.mean(features, 1), 'image', 'relu'); // [B,I]
-        const zeros = ops.zeros(features, H); // [B,H]
+      start(projected) {
+        const v = ops.reshape(projected, [-1, I]); // [B,I]
+        const zeros = ops.zeros(v, H); // [B,H]
         return {
           memory: { image: dense(v, 'upper.image') }, // [B,4H]
           state: { lowerHidden: zeros, lowerCell: zeros, upperHidden: zeros, upperCell: zeros },
@@ -79,9 +88,8 @@ export const lrcn: DecoderFamily<LrcnSizes, 'image', StateName> = {
     };
   },
 
-  parameters({ embedding, image, hidden }, { channels, vocabulary }) {
+  parameters({ embedding, image, hidden }, { vocabulary }) {
     return {
-      ...denseSpecs('image', channels, image),
       ...embeddingSpec(vocabulary, embedding),
       ...denseSpecs('lower.word', embedding, 4 * hidden),
       ...kernelSpec('lower.hidden', hidden, 4 * hidden),

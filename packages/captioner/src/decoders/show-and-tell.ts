@@ -2,7 +2,7 @@
  * Show and Tell (Vinyals et al. 2015, https://arxiv.org/abs/1411.4555): the image enters the LSTM
  * once, as if it were the word before the first.
  *
- *     x₋₁ = image(mean over L of f)           eq. 10
+ *     x₋₁ = image(mean over L of f)           eq. 10, the projection
  *     xₜ  = embedding[Sₜ]                     eq. 11
  *     hₜ  = LSTM(xₜ, hₜ₋₁)                    eqs. 4–8 (lstm.ts)
  *     log pₜ₊₁ = log softmax(output(hₜ))      eqs. 9, 12
@@ -28,13 +28,22 @@ export const showAndTell: DecoderFamily<ShowAndTellSizes, never, 'hidden' | 'cel
   sizesSchema,
   attends: false,
 
-  build(ops, weights, sizes) {
+  projection: {
+    parameters: ({ embedding }, channels) => denseSpecs('image', channels, embedding),
+    shape: ({ embedding }) => [1, embedding],
+    project(ops, weights, { embedding }, featureMap) {
+      const image = denseLayers(ops, weights)(ops.mean(featureMap, 1), 'image'); // [B,E]
+      return ops.reshape(image, [-1, 1, embedding]);
+    },
+  },
+
+  build(ops, weights, { embedding, hidden: H }) {
     const dense = denseLayers(ops, weights);
     return {
-      start(features) {
-        const image = dense(ops.mean(features, 1), 'image'); // [B,E]
+      start(projected) {
+        const image = ops.reshape(projected, [-1, embedding]); // [B,E]
         // The hidden state is still zero, so the image alone makes up the cell's inputs.
-        const zeros = ops.zeros(features, sizes.hidden); // [B,H]
+        const zeros = ops.zeros(image, H); // [B,H]
         return { memory: {}, state: lstmCell(ops, dense(image, 'lstm.word'), zeros) };
       },
 
@@ -47,9 +56,8 @@ export const showAndTell: DecoderFamily<ShowAndTellSizes, never, 'hidden' | 'cel
     };
   },
 
-  parameters({ embedding, hidden }, { channels, vocabulary }) {
+  parameters({ embedding, hidden }, { vocabulary }) {
     return {
-      ...denseSpecs('image', channels, embedding),
       ...embeddingSpec(vocabulary, embedding),
       ...denseSpecs('lstm.word', embedding, 4 * hidden),
       ...kernelSpec('lstm.hidden', hidden, 4 * hidden),

@@ -3,7 +3,7 @@
  * "soft" attention: at every word the decoder looks again, at a weighted mean of L annotation
  * vectors, and the weights show where.
  *
- *     a  = relu(annotation(f))                               annotation vectors, eq. 1
+ *     a  = relu(annotation(f))                 annotation vectors (the projection), eq. 1
  *     h₀ = tanh(init.hidden(mean a)), c₀ = tanh(init.cell(mean a))             section 3.1.2
  *
  *     e  = score(tanh(attention.features(a) + attention.hidden(h)))            eq. 4
@@ -14,7 +14,7 @@
  *                                                            deep output,      eq. 7
  *
  * Three departures from the paper. The annotation vectors are a learned projection of the CNN's
- * features, which also makes the context small. The gate is a vector, not a scalar. The deep
+ * feature map, which also makes features and context small. The gate is a vector, not a scalar. The deep
  * output ends in the transposed embedding (Press & Wolf 2017), which halves the parameters.
  *
  * attention.features(a) does not depend on words: it is computed once per image (the memory).
@@ -46,13 +46,19 @@ export const showAttendTell: DecoderFamily<ShowAttendTellSizes, MemoryName, 'hid
   sizesSchema,
   attends: true,
 
+  projection: {
+    parameters: ({ annotation }, channels) => denseSpecs('annotation', channels, annotation),
+    shape: ({ annotation }, locations) => [locations, annotation],
+    project: (ops, weights, _sizes, featureMap) =>
+      denseLayers(ops, weights)(featureMap, 'annotation', 'relu'), // [B,L,A]
+  },
+
   build(ops, weights, { annotation: A, attention: P }, { locations: L }) {
     const dense = denseLayers(ops, weights);
     const embedding = weights.get('embedding'); // [V,E]
     const unembedding = ops.transpose(embedding, [1, 0]); // [E,V]
     return {
-      start(features) {
-        const annotations = dense(features, 'annotation', 'relu'); // [B,L,A]
+      start(annotations) {
         const mean = ops.mean(annotations, 1); // [B,A]
         return {
           memory: { annotations, keys: dense(annotations, 'attention.features') }, // [B,L,P]
@@ -87,10 +93,8 @@ export const showAttendTell: DecoderFamily<ShowAttendTellSizes, MemoryName, 'hid
     };
   },
 
-  parameters(sizes, { channels, vocabulary }) {
-    const { annotation, attention, embedding, hidden } = sizes;
+  parameters({ annotation, attention, embedding, hidden }, { vocabulary }) {
     return {
-      ...denseSpecs('annotation', channels, annotation),
       ...denseSpecs('init.hidden', annotation, hidden),
       ...denseSpecs('init.cell', annotation, hidden),
       ...denseSpecs('attention.features', annotation, attention),

@@ -12,8 +12,8 @@ export interface EncoderFamily<Sizes> {
   /** The sizes in model.json. */
   sizesSchema: z.ZodType<Sizes>;
   parameters(sizes: Sizes): ParameterSpecs;
-  /** `[L,D]` of the features of an image of `height`×`width` pixels. */
-  featuresShape(sizes: Sizes, height: number, width: number): readonly [number, number];
+  /** `[L,D]` of the feature map of an image of `height`×`width` pixels. */
+  featureMapShape(sizes: Sizes, height: number, width: number): readonly [number, number];
   /** normalised images `[B,H,W,3]` → the last feature map `[B,H',W',D]`; L = H'·W'. */
   encode<T>(ops: TensorOps<T>, weights: Weights<T>, sizes: Sizes, images: T): T;
 }

@@ -23,7 +23,7 @@ const sizesSchema = z.strictObject({
   stem: size,
   /** Rows of table 2: expansion t, channels c, repeats n, stride s of the first repeat. */
   stages: z.array(z.tuple([size, size, size, z.union([z.literal(1), z.literal(2)])])).min(1),
-  /** Channels of the head, and so of the features: 1280 in the paper. */
+  /** Channels of the head, and so of the feature map: 1280 in the paper. */
   head: size,
 });
 
@@ -108,7 +108,7 @@ export const mobileNetV2: EncoderFamily<MobileNetV2Sizes> = {
     return specs;
   },
 
-  featuresShape(sizes, height, width) {
+  featureMapShape(sizes, height, width) {
     const reductions = [2, ...blocksOf(sizes).map((block) => block.stride)];
     const reduce = (pixels: number) =>
       reductions.reduce((length, stride) => Math.ceil(length / stride), pixels);

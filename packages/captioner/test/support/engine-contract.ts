@@ -9,6 +9,8 @@ import {
   createCaptioner,
   createEngine,
   type Engine,
+  featureMapShape,
+  findDecoderFamily,
   type ModelBundle,
   modelBundleFiles,
   parseModelBundle,
@@ -37,6 +39,7 @@ export async function describeEngine(backend: Backend, countTensors?: () => numb
   describe('golden values of the shipped bundle', () => describeGoldenValues(engine));
   describe('the encoder', () => describeEncoder(engine));
   describe.each(familyNames)('the decoder %s', (family) => describeDecoder(engine, family));
+  describe('the cut', () => describeCut(engine));
   describe('ties', () => describeTies(engine));
   if (countTensors) describe('memory', () => describeMemory(engine, countTensors));
 }
@@ -49,8 +52,10 @@ function describeGoldenValues(engine: Engine): void {
   const valuesOf = (name: string) => golden.get(name)?.data as Float32Array;
   const features = channelsLast(valuesOf('features'), 2, 49, 1280);
 
+  const bundle = cutAtFeatureMap(readShippedBundle());
+
   it('are reproduced to 1e-3: features', async () => {
-    const encoder = await engine.loadEncoder(readShippedBundle());
+    const encoder = await engine.loadEncoder(bundle);
     // As the fixture was made: v[i] over the flat index, here in 0..255 before normalisation.
     const pixels = Float32Array.from(
       { length: 2 * 224 * 224 * 3 },
@@ -61,7 +66,7 @@ function describeGoldenValues(engine: Engine): void {
   });
 
   it('are reproduced to 1e-3: log-probabilities and attention', async () => {
-    const decoder = await engine.loadDecoder(readShippedBundle());
+    const decoder = await engine.loadDecoder(bundle);
     const V = decoder.vocabulary.words.length;
     const session = await decoder.start(features, 2);
     for (const [t, token] of [1, 4, 100].entries()) {
@@ -249,6 +254,31 @@ function describeDecoder(engine: Engine, family: string): void {
   });
 }
 
+function describeCut(engine: Engine): void {
+  it.each(familyNames)('leaves what %s says as it is', async (family) => {
+    const pixels = randomBytes(3 * 360, 7);
+    const candidates = async (cut: 'feature-map' | 'projection') => {
+      const bundle = tinyBundle(family, words, 3, cut);
+      const encoder = await engine.loadEncoder(bundle);
+      const decoder = await engine.loadDecoder(bundle);
+      const features = await encoder.encode(pixels, 3);
+      expect(features.length).toBe(3 * elementCount(bundle.description.features.shape));
+      const found = await searchCaptions(decoder, features, 3, bundle.description.decoding);
+      encoder.dispose();
+      decoder.dispose();
+      return found.flat();
+    };
+    const before = await candidates('feature-map');
+    const behind = await candidates('projection');
+    expect(behind.map(({ tokens }) => tokens)).toEqual(before.map(({ tokens }) => tokens));
+    for (const [index, { logProb }] of behind.entries()) {
+      expect(logProb).toBeCloseTo(before[index]?.logProb as number, 5);
+    }
+  });
+}
+
+const elementCount = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
 const exhaustive = {
   beamSize: 27,
   candidates: 6,
@@ -316,6 +346,23 @@ function readShippedBundle(): ModelBundle {
       modelBundleFiles.map((name) => [name, readFileSync(fileURLToPath(new URL(name, folder)))]),
     ),
   );
+}
+
+/** The same model with its projection in the decoder: the golden features are a feature map. */
+function cutAtFeatureMap({ description, encoder, decoder, ...model }: ModelBundle): ModelBundle {
+  const { family, sizes } = findDecoderFamily(description);
+  const shape = featureMapShape(description);
+  const projection = Object.keys(family.projection.parameters(sizes, shape[1]));
+  const moved = projection.map((name) => [name, encoder.get(name) as WeightArray] as const);
+  return {
+    ...model,
+    description: {
+      ...description,
+      features: { cut: 'feature-map', shape: [...shape], dtype: 'float16' },
+    },
+    encoder: new Map([...encoder].filter(([name]) => !projection.includes(name))),
+    decoder: new Map([...decoder, ...moved]),
+  };
 }
 
 /**

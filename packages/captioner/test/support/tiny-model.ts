@@ -4,6 +4,7 @@ import {
   decoderFamilies,
   formatModelBundle,
   type ModelBundle,
+  type ModelDescription,
   mobileNetV2,
   type ParameterSpecs,
   parseModelBundle,
@@ -28,19 +29,31 @@ const decoderSizes: Record<string, Record<string, number>> = {
 
 export const familyNames = Object.keys(decoderSizes);
 
-/** The files of a tiny bundle; `words` besides the four tokens. */
-export function tinyBundleFiles(family: string, words: readonly string[], seed = 1) {
+type Cut = ModelDescription['features']['cut'];
+
+/** The files of a tiny bundle; `words` besides the four tokens. Both cuts give the same model. */
+export function tinyBundleFiles(
+  family: string,
+  words: readonly string[],
+  seed = 1,
+  cut: Cut = 'feature-map',
+) {
   const sizes = { ...encoderSizes, stages: encoderSizes.stages.map((stage) => [...stage]) };
   const vocabulary = { words: ['<pad>', '<start>', '<end>', '<unk>', ...words] };
-  const context = { locations: 9, channels: 5, vocabulary: vocabulary.words.length };
   const decoder = decoderFamilies.get(family);
   if (!decoder) throw new Error(`no decoder family '${family}'`);
+  const { projection } = decoder;
+  const ownSizes = decoderSizes[family];
+  const projected = projection.shape(ownSizes, 9);
+  const context = { locations: projected[0], vocabulary: vocabulary.words.length };
+  const cnn = mobileNetV2.parameters(mobileNetV2.sizesSchema.parse(sizes));
+  const projecting = randomWeights(projection.parameters(ownSizes, 5), seed + 2);
   return formatModelBundle({
     description: {
       name: `tiny-${family}`,
       description: 'random',
       encoder: { family: 'mobilenet-v2', sizes },
-      decoder: { family, sizes: decoderSizes[family] },
+      decoder: { family, sizes: ownSizes },
       preprocessing: {
         width: 10,
         height: 12,
@@ -49,7 +62,7 @@ export function tinyBundleFiles(family: string, words: readonly string[], seed =
         mean: [0.4, 0.5, 0.6],
         std: [0.3, 0.2, 0.25],
       },
-      features: { shape: [9, 5], dtype: 'float16' },
+      features: { cut, shape: cut === 'projection' ? [...projected] : [9, 5], dtype: 'float16' },
       decoding: {
         beamSize: 3,
         candidates: 2,
@@ -63,14 +76,22 @@ export function tinyBundleFiles(family: string, words: readonly string[], seed =
       provenance: { encoder: 'random', decoder: 'random' },
       scores: [],
     },
-    encoder: randomWeights(mobileNetV2.parameters(mobileNetV2.sizesSchema.parse(sizes)), seed),
-    decoder: randomWeights(decoder.parameters(decoderSizes[family], context), seed + 1),
+    encoder: new Map([...randomWeights(cnn, seed), ...(cut === 'projection' ? projecting : [])]),
+    decoder: new Map([
+      ...randomWeights(decoder.parameters(ownSizes, context), seed + 1),
+      ...(cut === 'feature-map' ? projecting : []),
+    ]),
     vocabulary,
   });
 }
 
-export function tinyBundle(family: string, words: readonly string[], seed = 1): ModelBundle {
-  return parseModelBundle(tinyBundleFiles(family, words, seed));
+export function tinyBundle(
+  family: string,
+  words: readonly string[],
+  seed = 1,
+  cut: Cut = 'feature-map',
+): ModelBundle {
+  return parseModelBundle(tinyBundleFiles(family, words, seed, cut));
 }
 
 /** Unlike initial weights these have biases too, and are large enough to make captions differ. */

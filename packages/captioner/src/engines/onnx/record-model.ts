@@ -5,10 +5,9 @@
  * known when a graph runs.
  */
 import { beamStep } from '../../beam-step.ts';
+import { decoderHalf, encoderHalf } from '../../cut.ts';
 import type { DecoderModel, Tensors } from '../../decoders/decoder-family.ts';
-import { normalise } from '../../encoders/normalise.ts';
-import { type DecoderBundle, decoderContext, type EncoderBundle } from '../../model-bundle.ts';
-import { findDecoderFamily, findEncoderFamily } from '../../model-description.ts';
+import type { DecoderBundle, EncoderBundle } from '../../model-bundle.ts';
 import { Weights } from '../../weights.ts';
 import { GraphRecorder } from './graph-recorder.ts';
 import type { OnnxGraph } from './onnx-model.ts';
@@ -20,20 +19,14 @@ export type PixelType = 'uint8' | 'float32';
 
 /** `pixels [B,H,W,3]`, 0..255 → `features [B,L,D]`. */
 export function recordEncoder({ description, encoder }: EncoderBundle, type: PixelType): OnnxGraph {
-  const { preprocessing, features } = description;
-  const { family, sizes } = findEncoderFamily(description);
   const recorder = new GraphRecorder();
   const ops = new RecordingOps(recorder);
-  const { height, width } = preprocessing;
-  const pixels = recorder.input('pixels', type, ['B', height, width, 3]);
+  const { height, width } = description.preprocessing;
+  const bytes = recorder.input('pixels', type, ['B', height, width, 3]);
   // While they are bytes they are cheapest to transpose.
-  const images = normalise(
-    ops,
-    recorder.cast(recorder.channelsFirst(pixels), 'float32'),
-    preprocessing,
-  );
-  const featureMap = family.encode(ops, new Weights(recorder.weights(encoder)), sizes, images);
-  recorder.output('features', ops.reshape(featureMap, [-1, ...features.shape]), 'B');
+  const pixels = recorder.cast(recorder.channelsFirst(bytes), 'float32');
+  const weights = new Weights(recorder.weights(encoder));
+  recorder.output('features', encoderHalf(description).encode(ops, weights, pixels), 'B');
   return recorder.finish('encoder');
 }
 
@@ -97,11 +90,10 @@ function bindDecoder({ description, decoder }: DecoderBundle): {
   ops: RecordingOps;
   model: DecoderModel<RecordedTensor>;
 } {
-  const { family, sizes } = findDecoderFamily(description);
   const recorder = new GraphRecorder();
   const ops = new RecordingOps(recorder);
   const weights = new Weights(recorder.weights(decoder));
-  return { recorder, ops, model: family.build(ops, weights, sizes, decoderContext(description)) };
+  return { recorder, ops, model: decoderHalf(description).build(ops, weights) };
 }
 
 function outputAll(

@@ -1,8 +1,9 @@
 /** The decoder half of a model bundle, run by TensorFlow.js. */
 import type { TensorContainer } from '@tensorflow/tfjs-core';
 import { beamStep, gatherRows } from '../../beam-step.ts';
+import { decoderHalf } from '../../cut.ts';
 import type { DecoderModel, Tensors } from '../../decoders/decoder-family.ts';
-import { type DecoderBundle, decoderContext } from '../../model-bundle.ts';
+import type { DecoderBundle } from '../../model-bundle.ts';
 import { findDecoderFamily } from '../../model-description.ts';
 import { Weights } from '../../weights.ts';
 import type { Decoder, DecoderSession, StepRequest, StepResult } from '../engine.ts';
@@ -12,16 +13,14 @@ import type { Tensor, Tf, TfjsOps } from './tfjs-ops.ts';
 
 export function createDecoder(tf: Tf, ops: TfjsOps, bundle: DecoderBundle): Decoder {
   const { description, vocabulary } = bundle;
-  const { family, sizes } = findDecoderFamily(description);
   const tensors = uploadWeights(tf, bundle.decoder);
-  const [model, derived] = bind(tf, () =>
-    family.build(ops, new Weights(tensors), sizes, decoderContext(description)),
-  );
+  const half = decoderHalf(description);
+  const [model, derived] = bind(tf, () => half.build(ops, new Weights(tensors)));
 
   return {
     vocabulary,
     featuresShape: description.features.shape,
-    attends: family.attends,
+    attends: findDecoderFamily(description).family.attends,
     async start(features, count) {
       const shape = [count, ...description.features.shape];
       checkLength('features', features, shape);

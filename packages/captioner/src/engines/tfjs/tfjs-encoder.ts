@@ -1,7 +1,6 @@
 /** The encoder half of a model bundle, run by TensorFlow.js. */
-import { normalise } from '../../encoders/normalise.ts';
+import { encoderHalf } from '../../cut.ts';
 import type { EncoderBundle } from '../../model-bundle.ts';
-import { findEncoderFamily } from '../../model-description.ts';
 import { Weights } from '../../weights.ts';
 import { encodeInBatches, type Pixels } from '../encode-in-batches.ts';
 import type { Encoder } from '../engine.ts';
@@ -17,7 +16,7 @@ export function createEncoder(
 ): Encoder {
   const { preprocessing, features } = bundle.description;
   const { height, width } = preprocessing;
-  const { family, sizes } = findEncoderFamily(bundle.description);
+  const half = encoderHalf(bundle.description);
   const tensors = uploadWeights(tf, bundle.encoder);
   const weights = new Weights(tensors);
 
@@ -25,9 +24,7 @@ export function createEncoder(
     download(
       tf.tidy(() => {
         const bytes = ops.constant(new Float32Array(pixels), [count, height, width, 3]);
-        const images = normalise(ops, bytes, preprocessing);
-        const featureMap = family.encode(ops, weights, sizes, images); // [B,H',W',D]
-        return ops.reshape(featureMap, [-1, ...features.shape]); // [B,L,D]
+        return half.encode(ops, weights, bytes); // [B,L,D]
       }),
     );
 
