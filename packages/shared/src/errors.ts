@@ -2,7 +2,8 @@
  * The kinds of error that Cutline tells apart, because what happens next differs:
  *
  * - `ImageError`: permanent and about one image. It becomes a failure row in the part.
- * - `TransientError`: may heal by itself (timeouts, 5xx, throttling). It is retried.
+ * - What may heal by itself (an outage of a store, of Redis, of the network): it is retried.
+ *   `isTransient` knows it by what those throw.
  * - `UserError`: the configuration or the command is wrong. One line that says what to do,
  *   and an exit status other than 0; work that was taken stays in the queue.
  *
@@ -45,11 +46,6 @@ export class ImageError extends Error {
   }
 }
 
-/** A fault that may heal by itself: worth retrying, after a pause. */
-export class TransientError extends Error {
-  override readonly name = 'TransientError';
-}
-
 /** Something that a person has to put right. The message is one line and says what to do. */
 export class UserError extends Error {
   override readonly name = 'UserError';
@@ -60,7 +56,7 @@ export class UserError extends Error {
  * of memory (OOM), loading or failing over counts too, since those end.
  */
 export function isTransient(error: unknown): boolean {
-  if (error instanceof TransientError || isDisconnection(error)) return true;
+  if (isDisconnection(error)) return true;
   if (!(error instanceof Error)) return false;
   const { reason } = error as { reason?: unknown };
   return (

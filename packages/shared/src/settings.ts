@@ -101,7 +101,7 @@ export const settings = {
     env: 'CUTLINE_THREADS',
     default: String(availableParallelism()),
     defaultShown: 'one a core',
-    description: 'cores to compute on; onnx and wasm only',
+    description: 'cores to compute on',
     schema: wholeNumber({ min: 1, max: 256 }),
   }),
   httpPort: setting({

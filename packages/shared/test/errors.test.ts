@@ -4,7 +4,6 @@ import {
   isForUser,
   isTransient,
   StoreError,
-  TransientError,
   UserError,
 } from '@cutline/shared';
 import { describe, expect, test } from 'vitest';
@@ -13,7 +12,6 @@ const withCode = (code: string) => Object.assign(new Error('no'), { code });
 const named = (name: string, message = 'no') => Object.assign(new Error(message), { name });
 
 test.each([
-  ['what was declared so', new TransientError('later')],
   ['a store that is unavailable', new StoreError('unavailable', 'down')],
   ['a connection that was refused', withCode('ECONNREFUSED')],
   ['a connection that was reset', withCode('ECONNRESET')],

@@ -22,8 +22,7 @@ async function start(body: string): Promise<Process> {
   });
   return running;
 }
-const names =
-  'Closers, createLogger, runProgram, stopProcess, untilStopped, UserError, StoreError, TransientError';
+const names = 'Closers, createLogger, runProgram, stopProcess, untilStopped, UserError, StoreError';
 
 async function run(body: string) {
   const { exited, stdout, stderr } = await start(body);
@@ -35,7 +34,6 @@ describe('a program that fails', () => {
     ["new UserError('Choose one.', { cause: new Error('ENOENT') })", 2, 'prog: Choose one.'],
     ["new StoreError('misconfigured', 'There is no bucket.')", 2, 'prog: There is no bucket.'],
     ["new StoreError('unavailable', 'S3 is down.')", 2, 'prog: S3 is down.'],
-    ["new TransientError('a', { cause: new Error('b') })", 2, 'prog: a: b'],
   ])('%s: status %i and one line', async (error, code, line) => {
     const ended = await run(`await runProgram('prog', async () => { throw ${error}; });`);
     expect(ended).toMatchObject({ code, stderr: [line], stdout: [] });
