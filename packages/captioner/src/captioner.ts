@@ -2,13 +2,19 @@
  * The library's short path: pixels in, captions out. Every other path (a pipeline's two workers, a
  * program on a laptop) composes the same two halves, `encodeImages` and `captionFeatures`, with
  * features in float16 between them, so that all give the same captions.
+ *
+ * Here, and nowhere else, a batch becomes device batches: as many images as are computed at a time.
+ * What comes out does not depend on their size.
  */
 import { searchCaptions } from './beam-search.ts';
 import type { CaptionOptions } from './caption-options.ts';
+import { divideBatch } from './divide-batch.ts';
 import type { Decoder, Encoder, Engine } from './engines/engine.ts';
+import { checkLength } from './engines/plain-arrays.ts';
 import { fromFloat16, toFloat16 } from './float16.ts';
 import type { ModelBundle } from './model-bundle.ts';
 import { spell } from './vocabulary.ts';
+import { elementCount } from './weights.ts';
 
 /** One of the n best captions of an image. */
 export interface Caption {
@@ -21,29 +27,58 @@ export interface Caption {
   attention?: Float32Array[];
 }
 
-/** `pixels [B,H,W,3]` sRGB bytes of `count` (B) images → features `[B,L,D]` float16. */
+/**
+ * `pixels [B,H,W,3]` sRGB bytes of `count` (B) images → features `[B,L,D]` float16.
+ *
+ * @throws RangeError when `pixels` is not as long as `count` says.
+ */
 export async function encodeImages(
   encoder: Encoder,
   pixels: Uint8Array,
   count: number,
-): Promise<Uint16Array> {
-  return toFloat16(await encoder.encode(pixels, count));
+  deviceBatch = encoder.deviceBatch,
+): Promise<Uint16Array<ArrayBuffer>> {
+  const imageShape = [...encoder.imageSize, 3];
+  checkLength('pixels', pixels, [count, ...imageShape]);
+  const imageLength = elementCount(imageShape);
+  const featuresLength = elementCount(encoder.featuresShape);
+  const features = new Uint16Array(count * featuresLength);
+  for (const [first, end] of divideBatch(count, Math.ceil(count / deviceBatch))) {
+    const piece = pixels.subarray(first * imageLength, end * imageLength);
+    features.set(toFloat16(await encoder.encode(piece, end - first)), first * featuresLength);
+  }
+  return features;
 }
 
-/** Features `[B,L,D]` float16 of `count` (B) images → the n best captions of each, best first. */
+/**
+ * Features `[B,L,D]` float16 of `count` (B) images → the n best captions of each, best first.
+ *
+ * @throws RangeError when `features` is not as long as `count` says.
+ * @throws as `searchCaptions`
+ */
 export async function captionFeatures(
   decoder: Decoder,
   features: Uint16Array,
   count: number,
   options: CaptionOptions,
+  deviceBatch = decoder.deviceBatch,
 ): Promise<Caption[][]> {
-  const found = await searchCaptions(decoder, fromFloat16(features), count, options);
-  return found.map((candidates) =>
-    candidates.map(({ tokens, ...rest }) => ({
-      caption: spell(decoder.vocabulary, tokens),
-      ...rest,
-    })),
-  );
+  checkLength('features', features, [count, ...decoder.featuresShape]);
+  const featuresLength = elementCount(decoder.featuresShape);
+  const captions: Caption[][] = [];
+  for (const [first, end] of divideBatch(count, Math.ceil(count / deviceBatch))) {
+    const piece = fromFloat16(features.subarray(first * featuresLength, end * featuresLength));
+    const found = await searchCaptions(decoder, piece, end - first, options);
+    for (const candidates of found) {
+      captions.push(
+        candidates.map(({ tokens, ...rest }) => ({
+          caption: spell(decoder.vocabulary, tokens),
+          ...rest,
+        })),
+      );
+    }
+  }
+  return captions;
 }
 
 export interface Captioner {

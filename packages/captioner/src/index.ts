@@ -19,6 +19,7 @@ export type {
   Tensors,
 } from './decoders/decoder-family.ts';
 export { decoderFamilies } from './decoders/index.ts';
+export { divideBatch } from './divide-batch.ts';
 export type { EncoderFamily } from './encoders/encoder-family.ts';
 export { encoderFamilies } from './encoders/index.ts';
 export { type MobileNetV2Sizes, mobileNetV2, mobileNetV2Sizes } from './encoders/mobilenet-v2.ts';

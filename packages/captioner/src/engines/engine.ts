@@ -21,6 +21,7 @@ export interface Engine {
   readonly backend: Backend;
   /** For a log: what computes, in which version, and why it was chosen. */
   readonly description: string;
+  readonly device: 'cpu' | 'gpu';
   loadEncoder(bundle: EncoderBundle): Promise<Encoder>;
   loadDecoder(bundle: DecoderBundle): Promise<Decoder>;
   /** Frees what was loaded, too. */
@@ -28,13 +29,18 @@ export interface Engine {
 }
 
 export interface Encoder {
+  /**
+   * How many images to compute at a time, unless told otherwise: measured where more gain nothing
+   * on the backend's CPUs, since memory grows with them.
+   */
+  readonly deviceBatch: number;
   /** `[H,W]` in pixels. */
   readonly imageSize: readonly [height: number, width: number];
   /** `[L,D]` */
   readonly featuresShape: readonly [locations: number, channels: number];
   /**
-   * `pixels [B,H,W,3]` of `count` (B) images, sRGB in 0..255 → features `[B,L,D]`. Pixels are
-   * bytes; fractions serve those who compare with other implementations.
+   * `pixels [B,H,W,3]` of `count` (B) images, sRGB in 0..255 → features `[B,L,D]`. All are
+   * computed at once. Pixels are bytes; fractions serve those who compare with other implementations.
    *
    * @throws RangeError when `pixels` is not as long as `count` says.
    */
@@ -43,6 +49,8 @@ export interface Encoder {
 }
 
 export interface Decoder {
+  /** As an encoder's. */
+  readonly deviceBatch: number;
   readonly vocabulary: Vocabulary;
   /** `[L,D]` */
   readonly featuresShape: readonly [locations: number, channels: number];

@@ -29,11 +29,14 @@ export function randomLanguage(vocabulary: number, seed: number): Language {
 /** Features are one number an image: its seed. */
 export class TableDecoder implements Decoder {
   readonly vocabulary: { words: string[] };
+  readonly deviceBatch = 2;
   readonly featuresShape = [1, 1] as const;
   readonly attends = true;
   /** Rows computed so far, to see what early stopping and compaction save. */
   rows = 0;
   openSessions = 0;
+  /** Images of each session, in the order in which they were opened. */
+  readonly sessions: number[] = [];
   readonly #language: Language;
 
   constructor(vocabulary: number, language: Language) {
@@ -43,6 +46,7 @@ export class TableDecoder implements Decoder {
 
   async start(features: Float32Array, count: number): Promise<DecoderSession> {
     this.openSessions++;
+    this.sessions.push(count);
     const vocabulary = this.vocabulary.words.length;
     let images = [...features];
     let prefixes: number[][] = Array.from({ length: count }, () => []);

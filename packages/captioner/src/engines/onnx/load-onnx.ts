@@ -19,6 +19,7 @@ export async function loadOnnx({
   return {
     backend: 'onnx',
     description: `ONNX Runtime ${ort.env.versions.node}, CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+    device: 'cpu',
     loadEncoder: async (bundle) => own(await createEncoder(backend, bundle)),
     loadDecoder: async (bundle) => own(await createDecoder(backend, bundle)),
     dispose() {

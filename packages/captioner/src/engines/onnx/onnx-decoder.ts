@@ -6,6 +6,9 @@ import { checkLength, gatherRows, rowsOf } from '../plain-arrays.ts';
 import { type OnnxBackend, OnnxSession, type Ort, type OrtTensor } from './onnx-session.ts';
 import { recordDecoder } from './record-model.ts';
 
+/** One of 1, 8, 16, 32, 64 images takes 18, 5.6, 4.6, 4.2, 4.1 ms of CPU. */
+const deviceBatch = 32;
+
 export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle): Promise<Decoder> {
   const { description, vocabulary } = bundle;
   const { attends } = findDecoderFamily(description).family;
@@ -17,6 +20,7 @@ export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle)
   const { Tensor } = backend.ort;
 
   return {
+    deviceBatch,
     vocabulary,
     featuresShape: description.features.shape,
     attends,

@@ -52,7 +52,8 @@ export async function loadTensorflow({
     ops: new TensorflowOps(tf),
     backend: 'tensorflow',
     description: `TensorFlow ${binding.TF_Version}, ${device}, ${name} ${tf.version['tfjs-node']}`,
-    encodeBatchMax: Infinity,
+    device: isUsingGpuDevice ? 'gpu' : 'cpu',
+    deviceBatch: { encode: 32, decode: 32 },
   });
 }
 

@@ -11,13 +11,19 @@ import { checkLength, rowsOf } from '../plain-arrays.ts';
 import { download, downloadIntegers, uploadWeights } from './tensors.ts';
 import type { Tensor, Tf, TfjsOps } from './tfjs-ops.ts';
 
-export function createDecoder(tf: Tf, ops: TfjsOps, bundle: DecoderBundle): Decoder {
+export function createDecoder(
+  tf: Tf,
+  ops: TfjsOps,
+  bundle: DecoderBundle,
+  deviceBatch: number,
+): Decoder {
   const { description, vocabulary } = bundle;
   const tensors = uploadWeights(tf, bundle.decoder);
   const half = decoderHalf(description);
   const [model, derived] = bind(tf, () => half.build(ops, new Weights(tensors)));
 
   return {
+    deviceBatch,
     vocabulary,
     featuresShape: description.features.shape,
     attends: findDecoderFamily(description).family.attends,

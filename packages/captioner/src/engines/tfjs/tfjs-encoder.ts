@@ -2,17 +2,16 @@
 import { encoderHalf } from '../../cut.ts';
 import type { EncoderBundle } from '../../model-bundle.ts';
 import { Weights } from '../../weights.ts';
-import { encodeInBatches, type Pixels } from '../encode-in-batches.ts';
 import type { Encoder } from '../engine.ts';
+import { checkLength } from '../plain-arrays.ts';
 import { download, uploadWeights } from './tensors.ts';
 import type { Tf, TfjsOps } from './tfjs-ops.ts';
 
-/** @param batchMax Images computed at a time: larger batches are cut, smaller ones left alone. */
 export function createEncoder(
   tf: Tf,
   ops: TfjsOps,
   bundle: EncoderBundle,
-  batchMax: number,
+  deviceBatch: number,
 ): Encoder {
   const { preprocessing, features } = bundle.description;
   const { height, width } = preprocessing;
@@ -20,24 +19,19 @@ export function createEncoder(
   const tensors = uploadWeights(tf, bundle.encoder);
   const weights = new Weights(tensors);
 
-  const encodeBatch = (pixels: Pixels, count: number): Promise<Float32Array> =>
-    download(
-      tf.tidy(() => {
-        const bytes = ops.constant(new Float32Array(pixels), [count, height, width, 3]);
-        return half.encode(ops, weights, bytes); // [B,L,D]
-      }),
-    );
-
   return {
+    deviceBatch,
     imageSize: [height, width],
     featuresShape: features.shape,
-    encode: (pixels, count) =>
-      encodeInBatches(
-        pixels,
-        count,
-        { imageShape: [height, width, 3], featuresShape: features.shape, batchMax },
-        encodeBatch,
-      ),
+    async encode(pixels, count) {
+      const shape = [count, height, width, 3];
+      checkLength('pixels', pixels, shape);
+      const encoded = tf.tidy(() => {
+        const bytes = ops.constant(new Float32Array(pixels), shape);
+        return half.encode(ops, weights, bytes); // [B,L,D]
+      });
+      return download(encoded);
+    },
     dispose: () => tf.dispose([...tensors.values()]),
   };
 }

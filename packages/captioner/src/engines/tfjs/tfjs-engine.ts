@@ -9,8 +9,9 @@ export interface TfjsBackend {
   ops: TfjsOps;
   backend: Backend;
   description: string;
-  /** Images that the encoder computes at a time. */
-  encodeBatchMax: number;
+  device: Engine['device'];
+  /** Images that each half computes at a time, unless told otherwise. */
+  deviceBatch: { encode: number; decode: number };
 }
 
 export function createTfjsEngine({
@@ -18,7 +19,8 @@ export function createTfjsEngine({
   ops,
   backend,
   description,
-  encodeBatchMax,
+  device,
+  deviceBatch,
 }: TfjsBackend): Engine {
   const loaded: { dispose(): void }[] = [];
   const own = <Model extends { dispose(): void }>(model: Model): Model => {
@@ -28,8 +30,9 @@ export function createTfjsEngine({
   return {
     backend,
     description,
-    loadEncoder: async (bundle) => own(createEncoder(tf, ops, bundle, encodeBatchMax)),
-    loadDecoder: async (bundle) => own(createDecoder(tf, ops, bundle)),
+    device,
+    loadEncoder: async (bundle) => own(createEncoder(tf, ops, bundle, deviceBatch.encode)),
+    loadDecoder: async (bundle) => own(createDecoder(tf, ops, bundle, deviceBatch.decode)),
     dispose() {
       for (const model of loaded.splice(0)) model.dispose();
     },
