@@ -16,7 +16,7 @@ export {
 } from './encode-images.ts';
 export { exportGraphs } from './export-graphs.ts';
 export type { BackendChoice, ImageCaptions, Stages } from './inference-messages.ts';
-export { type InferenceOptions, type InferencePool, startInference } from './inference-pool.ts';
+export type { InferencePool } from './inference-pool.ts';
 export {
   defaultBundleFolder,
   describeBundle,
@@ -25,4 +25,11 @@ export {
   loadModelBundle,
   type ModelSummary,
 } from './load-bundle.ts';
+export { type InferenceOptions, startInference } from './start-inference.ts';
 export { startStage } from './start-stage.ts';
+export {
+  type Device,
+  describeTuning,
+  type Tuning,
+  tuneDeviceBatch,
+} from './tune-device-batch.ts';

@@ -1,4 +1,4 @@
-import type { Backend, CaptionOptions } from '@cutline/captioner';
+import type { Backend, CaptionOptions, Engine } from '@cutline/captioner';
 import type { Candidate } from '@cutline/shared';
 import type { ModelSummary } from './load-bundle.ts';
 
@@ -14,6 +14,11 @@ export interface Stages {
   encode: boolean;
   decode: boolean;
 }
+
+export type Stage = keyof Stages;
+
+/** Images computed at a time, by each half that is loaded. */
+export type DeviceBatches = Partial<Record<Stage, number>>;
 
 /** Handed over when the thread starts; the reply is `ready` or `refused`. */
 export interface ThreadSetup {
@@ -34,6 +39,8 @@ export interface EncodeRequest {
   /** [count, H, W, 3] */
   pixels: Uint8Array<ArrayBuffer>;
   count: number;
+  /** Images to compute at a time. */
+  deviceBatch: number | undefined;
 }
 
 export interface DecodeRequest {
@@ -41,17 +48,30 @@ export interface DecodeRequest {
   /** [count, L, D] float16 */
   features: Uint8Array<ArrayBuffer>;
   count: number;
+  /** Images to compute at a time. */
+  deviceBatch: number | undefined;
   options: CaptionOptions;
 }
 
 export type ThreadReply =
-  | { state: 'ready'; model: ModelSummary; backend: Backend; reason: string }
+  | ThreadReady
   /** The thread cannot start, and `message` says what a person can do. */
   | { state: 'refused'; message: string }
   | { state: 'encoded'; features: Uint8Array<ArrayBuffer> }
   | { state: 'decoded'; captions: ImageCaptions[] }
   /** The request failed; the thread is well. Text, since not every error survives the way. */
   | { state: 'threw'; message: string; stack: string | undefined };
+
+export interface ThreadReady {
+  state: 'ready';
+  model: ModelSummary;
+  backend: Backend;
+  device: Engine['device'];
+  /** What computes, in which version, and why it was chosen. */
+  reason: string;
+  /** The backend's own. */
+  deviceBatches: DeviceBatches;
+}
 
 /** What a captioned row says about an image's caption. */
 export interface ImageCaptions extends Candidate {

@@ -76,7 +76,12 @@ async function serve({ bundleFolder, stages, backend, cores }: ThreadSetup): Pro
     state: 'ready',
     model: summarise(description),
     backend: engine.backend,
+    device: engine.device,
     reason: `${engine.description} (${reason})`,
+    deviceBatches: {
+      ...(loaded.encoder && { encode: loaded.encoder.deviceBatch }),
+      ...(loaded.decoder && { decode: loaded.decoder.deviceBatch }),
+    },
   });
 }
 
@@ -98,20 +103,24 @@ async function answer(request: ThreadRequest, loaded: Loaded, engine: Engine): P
   }
 }
 
-async function encode({ pixels, count }: EncodeRequest, { encoder }: Loaded): Promise<void> {
+async function encode(
+  { pixels, count, deviceBatch }: EncodeRequest,
+  { encoder }: Loaded,
+): Promise<void> {
   if (!encoder) throw new Error('this thread has not loaded the encoder');
   // Every machine that runs Node.js is little-endian, as packed features are.
-  const { buffer } = await encodeImages(encoder, pixels, count);
-  const features = new Uint8Array(buffer as ArrayBuffer);
+  const { buffer } = await encodeImages(encoder, pixels, count, deviceBatch);
+  const features = new Uint8Array(buffer);
   reply({ state: 'encoded', features }, [features.buffer]);
 }
 
 async function decode(
-  { features, count, options }: DecodeRequest,
+  { features, count, deviceBatch, options }: DecodeRequest,
   { decoder }: Loaded,
 ): Promise<void> {
   if (!decoder) throw new Error('this thread has not loaded the decoder');
-  const found = await captionFeatures(decoder, new Uint16Array(features.buffer), count, options);
+  const values = new Uint16Array(features.buffer);
+  const found = await captionFeatures(decoder, values, count, options, deviceBatch);
   reply({ state: 'decoded', captions: found.map(toImageCaptions) });
 }
 

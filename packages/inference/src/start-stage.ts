@@ -1,10 +1,12 @@
 import { crash, type WorkerContext } from '@cutline/shared';
-import { type InferencePool, startInference } from './inference-pool.ts';
+import type { InferencePool } from './inference-pool.ts';
 import { defaultBundleFolder } from './load-bundle.ts';
+import { startInference } from './start-inference.ts';
+import { describeTuning } from './tune-device-batch.ts';
 
 /**
- * Loads one stage's half of the model for a worker process, and says what was loaded, in the log
- * and in the metrics.
+ * Loads one stage's half of the model for a worker process, has it compute once, and says what was
+ * loaded, in the log and in the metrics.
  *
  * An inference thread that dies takes the process with it: its batches go, when their locks
  * expire, to another worker, which finds the image that does it.
@@ -18,11 +20,17 @@ export async function startStage(
     stages: { encode: stage === 'encode', decode: stage === 'decode' },
     backend: settings.backend,
     threads: settings.threads,
+    deviceBatch: settings.deviceBatch,
+    warmUp: true,
+    memoryBytesMax: settings.memoryBytesMax,
   });
   closers.add('inference', () => pool.close());
   pool.failed.catch((error) => crash(error, log));
   const { backend, backendReason, model } = pool;
   metrics.backendInfo.set({ stage, backend, model: model.id }, 1);
-  log.info({ model: model.id, backend, reason: backendReason }, 'model loaded');
+  const tuning = pool.tunings.get(stage);
+  if (tuning) log.info(tuning, describeTuning(tuning));
+  const deviceBatch = pool.deviceBatches[stage];
+  log.info({ model: model.id, backend, deviceBatch, reason: backendReason }, 'model loaded');
   return pool;
 }

@@ -1,10 +1,8 @@
 import { once } from 'node:events';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import type { Backend } from '@cutline/captioner';
 import { UserError } from '@cutline/shared';
 import { ComputeGate } from './compute-gate.ts';
-import type { ThreadReply, ThreadRequest, ThreadSetup } from './inference-messages.ts';
-import type { ModelSummary } from './load-bundle.ts';
+import type { ThreadReady, ThreadReply, ThreadRequest, ThreadSetup } from './inference-messages.ts';
 
 /** The main thread's end of one inference thread: one request at a time, and its death noticed. */
 export class ThreadHandle {
@@ -38,7 +36,7 @@ export class ThreadHandle {
    * Waits until the model is loaded.
    * @throws UserError where the bundle or the backend cannot be used
    */
-  async ready(): Promise<{ model: ModelSummary; backend: Backend; reason: string }> {
+  async ready(): Promise<ThreadReady> {
     const reply = await this.#reply();
     if (reply.state === 'refused') throw new UserError(reply.message);
     if (reply.state !== 'ready') throw new Error(`expected a thread to be ready: ${reply.state}`);

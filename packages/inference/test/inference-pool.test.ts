@@ -136,6 +136,59 @@ test('is not busy without requests', async () => {
   expect(pool.busyRatio()).toBe(0);
 });
 
+describe('a pool that is warmed up', () => {
+  /** What every thread says on the way to a pool, thread by thread. */
+  async function repliesOfStart(options: { warmUp?: boolean; deviceBatch?: number | 'auto' }) {
+    const replies: string[][] = [];
+    const listen = (thread: Worker) => {
+      const own: string[] = [];
+      replies.push(own);
+      thread.on('message', ({ state }: { state: string }) => own.push(state));
+    };
+    process.on('worker', listen);
+    const started = await startInference({ ...both, threads: 2, ...options });
+    process.off('worker', listen);
+    const said = replies.map((states) => [...states]);
+    await started.close();
+    return { started, said };
+  }
+
+  test('has computed with each of its threads before it is there', async () => {
+    const cold = await repliesOfStart({});
+    expect(cold.said).toEqual([['ready'], ['ready']]);
+    expect(cold.started.deviceBatches).toEqual({ encode: 8, decode: 16 });
+    const warm = await repliesOfStart({ warmUp: true, deviceBatch: 2 });
+    const rehearsed = ['ready', 'encoded', 'decoded'];
+    expect(warm.said).toEqual([rehearsed, rehearsed]);
+    expect(warm.started.deviceBatches).toEqual({ encode: 2, decode: 2 });
+    expect(warm.started.tunings.size).toBe(0);
+  });
+
+  test('that is told to measures how many images to compute at a time', async () => {
+    const { started, said } = await repliesOfStart({ deviceBatch: 'auto' });
+    for (const stage of ['encode', 'decode'] as const) {
+      const tuning = started.tunings.get(stage);
+      expect(tuning?.trials.map(({ images }) => images).slice(0, 2)).toEqual([4, 8]);
+      expect(tuning?.trials.map(({ images }) => images)).toContain(tuning?.deviceBatch);
+      expect(started.deviceBatches[stage]).toBe(tuning?.deviceBatch);
+    }
+    expect(said[0]?.filter((state) => state === 'encoded').length).toBeGreaterThan(6);
+    expect(said[1]).toEqual(['ready']);
+  });
+
+  test('and cannot compute is one UserError', async () => {
+    process.once('worker', (thread: Worker) => {
+      thread.once('message', () => void thread.terminate());
+    });
+    const started = startInference({ ...both, threads: 1, warmUp: true });
+    await expect(started).rejects.toBeInstanceOf(UserError);
+    await expect(started).rejects.toThrow(
+      'The model was loaded, but the backend "wasm" cannot compute it ' +
+        '(An inference thread ended with status 1): choose another (--backend).',
+    );
+  });
+});
+
 describe('a stage that is not loaded', () => {
   test('cannot be asked for', async () => {
     const encoders = await startInference({

@@ -104,6 +104,18 @@ export const settings = {
     description: 'cores to compute on',
     schema: wholeNumber({ min: 1, max: 256 }),
   }),
+  deviceBatch: setting({
+    group: model,
+    flags: '--device-batch <n|auto>',
+    env: 'CUTLINE_DEVICE_BATCH',
+    defaultShown: 'the backend’s own on CPUs, auto on a GPU',
+    description: 'images computed at a time; auto doubles it at the start until nothing is gained',
+    schema: z
+      .union([z.literal('auto'), wholeNumber({ min: 1, max: 1024 })], {
+        error: 'expected auto or a whole number from 1 to 1024',
+      })
+      .optional(),
+  }),
   httpPort: setting({
     group: watching,
     flags: '--http-port <port>',
@@ -151,6 +163,14 @@ export const settings = {
     default: '25000',
     description: 'time to finish the batches in hand after SIGTERM or SIGINT',
     schema: milliseconds(),
+  }),
+  memoryBytesMax: setting({
+    group: jobs,
+    flags: '--memory-bytes-max <n>',
+    env: 'CUTLINE_MEMORY_BYTES_MAX',
+    defaultShown: 'none',
+    description: 'resident memory at which a worker finishes its batches and ends, to be restarted',
+    schema: wholeNumber({ min: 1 }).optional(),
   }),
   fetchConcurrency: setting({
     group: fetching,

@@ -31,6 +31,8 @@ const workerSettings = [
   'model',
   'backend',
   'threads',
+  'deviceBatch',
+  'memoryBytesMax',
   'jobConcurrency',
   'jobLockMs',
   'shutdownMs',

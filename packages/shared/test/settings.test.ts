@@ -49,6 +49,16 @@ const cases: Record<
     wrong: [...positive.wrong, '257'],
     expected: 'expected a whole number from 1 to 256',
   },
+  deviceBatch: {
+    initial: undefined,
+    right: [
+      ['auto', 'auto'],
+      ['1', 1],
+      ['1024', 1024],
+    ],
+    wrong: [...positive.wrong, '1025', 'AUTO'],
+    expected: 'expected auto or a whole number from 1 to 1024',
+  },
   httpPort: {
     initial: 9464,
     right: [
@@ -62,6 +72,7 @@ const cases: Record<
   s3PathStyle: { initial: undefined, right: [], wrong: [] }, // has tests of its own
   jobConcurrency: { initial: 2, right: [['1', 1]], wrong: [...positive.wrong, '65'] },
   jobLockMs: { initial: 30_000, right: [['1000', 1000]], wrong: [...positive.wrong, '999'] },
+  memoryBytesMax: { initial: undefined, right: [['1', 1]], wrong: positive.wrong },
   shutdownMs: { initial: 25_000, right: [['1', 1]], wrong: positive.wrong },
   fetchConcurrency: { initial: 16, right: [['512', 512]], wrong: [...positive.wrong, '513'] },
   fetchAttempts: { initial: 4, right: [['1', 1]], wrong: [...positive.wrong, '21'] },

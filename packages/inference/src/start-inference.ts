@@ -1,0 +1,124 @@
+import os from 'node:os';
+import type { Backend } from '@cutline/captioner';
+import { describeError, UserError } from '@cutline/shared';
+import type {
+  BackendChoice,
+  DeviceBatches,
+  Stage,
+  Stages,
+  ThreadReady,
+} from './inference-messages.ts';
+import { InferencePool } from './inference-pool.ts';
+import { rehearse } from './rehearse.ts';
+import { ThreadHandle } from './thread-handle.ts';
+import { type Tuning, tuneDeviceBatch } from './tune-device-batch.ts';
+
+/** Starts a pool: threads, the model in each, and whatever makes the first batch a quick one. */
+export interface InferenceOptions {
+  bundleFolder: string;
+  stages: Stages;
+  /** `auto` takes the best backend that loads. */
+  backend: BackendChoice;
+  /** Cores to compute on; default: all. */
+  threads?: number;
+  /**
+   * Images that a thread computes at a time; `auto` measures which number is best. By default it is
+   * the backend's own, but measured on a GPU where there is a warm-up.
+   */
+  deviceBatch?: number | 'auto' | undefined;
+  /** For programs that run for long: every thread has computed before the pool is handed out. */
+  warmUp?: boolean;
+  /** Resident memory that the process is to stay below, where `auto` decides. */
+  memoryBytesMax?: number | undefined;
+}
+
+/** Backends that leave it to us to use more than one core. */
+const singleThreadedBackends: ReadonlySet<Backend> = new Set(['wasm']);
+
+/** On the way out of the process, for the computations in hand: a batch takes a second or two. */
+const exitTimeoutMs = 10_000;
+
+/**
+ * Loads the model into as many threads as the backend wants.
+ * @throws UserError, one line, where the bundle or the backend cannot be used
+ */
+export async function startInference(options: InferenceOptions): Promise<InferencePool> {
+  const { bundleFolder, stages, threads: cores = os.availableParallelism() } = options;
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  failed.catch(() => {}); // whoever does not ask learns of it from the next call
+
+  const threads: ThreadHandle[] = [];
+  const onExit = () => {
+    for (const thread of threads) thread.stopComputing();
+    for (const thread of threads) thread.waitUntilIdle(exitTimeoutMs);
+  };
+  process.once('exit', onExit);
+  const close = async () => {
+    await Promise.all(threads.map((thread) => thread.close()));
+    process.off('exit', onExit);
+  };
+  const start = async (backend: BackendChoice) => {
+    const thread = new ThreadHandle({ bundleFolder, stages, backend, cores }, fail);
+    threads.push(thread);
+    return thread.ready();
+  };
+  try {
+    // The first one finds out which backend it is, and with it how many threads it takes.
+    const first = await start(options.backend);
+    const { model, backend, reason } = first;
+    const threadCount = singleThreadedBackends.has(backend) ? cores : 1;
+    const others = await Promise.all(Array.from({ length: threadCount - 1 }, () => start(backend)));
+    const other = others.find(({ model: { id } }) => id !== model.id);
+    if (other)
+      throw new Error(`the bundle changed during the start: ${model.id}, ${other.model.id}`);
+    const prepared = await prepare(threads, first, options);
+    return new InferencePool({ model, backend, reason, threads, close, failed, ...prepared });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Settles how many images are computed at a time, and warms the threads up where that is wanted. */
+async function prepare(
+  threads: readonly ThreadHandle[],
+  { model, backend, device, deviceBatches: own }: ThreadReady,
+  { deviceBatch, warmUp = false, memoryBytesMax }: InferenceOptions,
+): Promise<{ deviceBatches: DeviceBatches; tunings: ReadonlyMap<Stage, Tuning> }> {
+  const tunes = deviceBatch === 'auto' || (deviceBatch === undefined && warmUp && device === 'gpu');
+  const deviceBatches: DeviceBatches = {};
+  const tunings = new Map<Stage, Tuning>();
+  try {
+    for (const [stage, initial] of Object.entries(own) as [Stage, number][]) {
+      let images = typeof deviceBatch === 'number' ? deviceBatch : initial;
+      if (tunes) {
+        const thread = threads[0] as ThreadHandle;
+        const compute = (count: number) => rehearse(thread, { stage, model, images: count });
+        const memory = () => memoryWithin(memoryBytesMax);
+        const tuning = await tuneDeviceBatch({ compute, memory, nowMs: () => performance.now() });
+        tunings.set(stage, tuning);
+        images = tuning.deviceBatch;
+      }
+      deviceBatches[stage] = images;
+      if (warmUp)
+        await Promise.all(threads.map((each) => rehearse(each, { stage, model, images })));
+    }
+  } catch (cause) {
+    throw new UserError(
+      `The model was loaded, but the backend "${backend}" cannot compute it ` +
+        `(${describeError(cause)}): choose another (--backend).`,
+      { cause },
+    );
+  }
+  return { deviceBatches, tunings };
+}
+
+/** What this process takes, and what it may: by the machine's or container's limits, or by ours. */
+function memoryWithin(memoryBytesMax = Number.POSITIVE_INFINITY) {
+  const usedBytes = process.memoryUsage.rss();
+  const limitBytes = Math.min(memoryBytesMax, usedBytes + process.availableMemory());
+  return { usedBytes, limitBytes };
+}
