@@ -11,6 +11,7 @@ export { listImages } from './listing/list-images.ts';
 export { requireKeysList } from './listing/read-keys.ts';
 export * from './logging.ts';
 export * from './manifest.ts';
+export * from './memory-ceiling.ts';
 export * from './metrics.ts';
 export * from './observe-queues.ts';
 export * from './part.ts';

@@ -1,10 +1,11 @@
 import { describeError, isForUser, isTransient } from './errors.ts';
 import type { Logger } from './logging.ts';
+import type { MemoryExcess } from './memory-ceiling.ts';
 
 /**
  * How a process starts, stops and ends.
  *
- * Exit status: 0 done or stopped in good order; 1 a broken invariant, or a stop that missed its
+ * Exit status: 0 done, or stopped or recycled in good order; 1 a broken invariant, or a stop that missed its
  * deadline; 2 something for a person to put right, be it a mistake or an outage.
  */
 
@@ -54,17 +55,23 @@ export class Closers {
   }
 }
 
-/** Why a long-running process stops. */
-export type StopReason = { signal: NodeJS.Signals } | { error: unknown };
+/** Why a long-running process stops; with `memory`, for whoever supervises it to start another. */
+export type StopReason = { signal: NodeJS.Signals } | { memory: MemoryExcess } | { error: unknown };
+
+export interface Stop {
+  stopped: Promise<StopReason>;
+  fail: (error: unknown) => void;
+  recycle: (memory: MemoryExcess) => void;
+}
 
 /** A terminal and the parent process may both pass the same Ctrl-C on. */
 const sameSignalMs = 1_000;
 
 /**
- * Waits until the process should stop: SIGTERM, SIGINT, or `fail(error)`.
+ * Waits until the process should stop: SIGTERM, SIGINT, `fail(error)` or `recycle(memory)`.
  * A second signal, more than a second later, ends the process at once.
  */
-export function untilStopped(): { stopped: Promise<StopReason>; fail: (error: unknown) => void } {
+export function untilStopped(): Stop {
   let resolve: (reason: StopReason) => void;
   const stopped = new Promise<StopReason>((r) => {
     resolve = r;
@@ -77,7 +84,11 @@ export function untilStopped(): { stopped: Promise<StopReason>; fail: (error: un
       resolve({ signal });
     });
   }
-  return { stopped, fail: (error) => resolve({ error }) };
+  return {
+    stopped,
+    fail: (error) => resolve({ error }),
+    recycle: (memory) => resolve({ memory }),
+  };
 }
 
 /**
@@ -90,6 +101,7 @@ export async function stopProcess(
 ): Promise<never> {
   const { log } = options;
   if ('signal' in reason) log.info({ signal: reason.signal }, 'stopping');
+  else if ('memory' in reason) log.warn(reason.memory, 'recycling: memory is above the ceiling');
   else if (isForUser(reason.error)) log.fatal(describeError(reason.error));
   else log.fatal({ err: reason.error }, 'stopping on a broken invariant');
 
@@ -100,6 +112,5 @@ export async function stopProcess(
   await options.closers.closeAll(log);
   clearTimeout(deadline);
   log.info('stopped');
-  if ('signal' in reason) process.exit(0);
-  process.exit(exitStatus(reason.error));
+  process.exit('error' in reason ? exitStatus(reason.error) : 0);
 }

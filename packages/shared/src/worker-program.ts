@@ -8,6 +8,7 @@ import { openHttpPort } from './http-port.ts';
 import type { DecodeJob, EncodeJob } from './jobs.ts';
 import { Closers, runProgram, stopProcess, untilStopped } from './lifecycle.ts';
 import { createLogger, type Logger } from './logging.ts';
+import { MemoryCeiling, type MemoryExcess } from './memory-ceiling.ts';
 import { Metrics, type QueueName } from './metrics.ts';
 import { observeQueues } from './observe-queues.ts';
 import { closeQueues, type JobHandler, openQueues, type Queues, startJobWorker } from './queues.ts';
@@ -85,8 +86,8 @@ const batchMsMax = 15 * 60_000;
 
 /**
  * The life of a worker process, the same for both stages: read the settings, connect, let the
- * stage load its model, serve metrics and health, take jobs until told to stop, finish what is in
- * hand, close.
+ * stage load its model, serve metrics and health, take jobs until told to stop or memory is above
+ * its ceiling, finish what is in hand, close.
  */
 export function runWorkerProgram<J extends EncodeJob | DecodeJob, S extends SettingName>(
   program: WorkerProgram<J, S>,
@@ -107,7 +108,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
 ): Promise<void> {
   const { name, queue, schema } = program;
   const log = createLogger({ process: name, level: settings.logLevel });
-  const { stopped, fail } = untilStopped();
+  const { stopped, fail, recycle } = untilStopped();
   const closers = new Closers();
   const metrics = new Metrics({ processMetrics: true });
 
@@ -128,6 +129,8 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
 
   const context = { settings, redis, queues, features, stores, metrics, log, closers, fail };
   const stage = await program.prepare(context);
+  const ceiling = watchMemory(settings, recycle);
+  closers.add('memory ceiling', () => ceiling?.stop());
 
   const inHand = new Map<symbol, number>();
   const handle = trySuspectsAlone(stage.handle, { redis, queue });
@@ -148,6 +151,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
         await handle(job, jobContext);
       } finally {
         inHand.delete(token);
+        ceiling?.look();
       }
     },
   });
@@ -178,6 +182,17 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
   worker.run().catch(fail);
   log.info({ httpPort: http.port }, `ready: taking ${queue} jobs`);
   await stopProcess(await stopped, { closers, deadlineMs: settings.shutdownMs, log });
+}
+
+/** From when the model is loaded: then most of what a worker takes is taken. */
+function watchMemory(
+  { memoryBytesMax }: Settings<'memoryBytesMax'>,
+  onExcess: (excess: MemoryExcess) => void,
+): MemoryCeiling | undefined {
+  if (memoryBytesMax === undefined) return undefined;
+  const ceiling = new MemoryCeiling({ memoryBytesMax, onExcess });
+  ceiling.start();
+  return ceiling;
 }
 
 function refuseOtherModel(job: EncodeJob | DecodeJob, loaded: string): void {

@@ -59,7 +59,7 @@ describe('a program that fails', () => {
 /** Stops as workers do: closes what was opened, in this long at most. */
 const service = (close: string, deadlineMs: number) => `
   const log = createLogger({ process: 'prog', level: 'info' });
-  const { stopped, fail } = untilStopped();
+  const { stopped, fail, recycle } = untilStopped();
   const closers = new Closers();
   closers.add('first', () => console.log('first closed'));
   closers.add('second', ${close});
@@ -120,6 +120,24 @@ describe('a service', () => {
     expect(JSON.parse(prog.stderr[0] ?? '')).toMatchObject({ level: 'fatal', msg });
     expect(prog.stdout).toEqual(['second closed', 'first closed']);
   });
+});
+
+test('a service that recycles itself says why and ends with status 0, in good order', async () => {
+  const prog = await start(
+    service("() => console.log('second closed')", 10_000).replace(
+      "console.log('up');",
+      'recycle({ residentBytes: 300, memoryBytesMax: 200 });',
+    ),
+  );
+  expect(await prog.exited).toEqual({ code: 0, signal: null });
+  expect(prog.stdout).toEqual(['second closed', 'first closed']);
+  expect(prog.stderr.map((line) => JSON.parse(line))).toMatchObject([
+    {
+      ...{ level: 'warn', msg: 'recycling: memory is above the ceiling' },
+      ...{ residentBytes: 300, memoryBytesMax: 200 },
+    },
+    { msg: 'stopped' },
+  ]);
 });
 
 describe('closers', () => {
