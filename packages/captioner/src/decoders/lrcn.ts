@@ -48,6 +48,7 @@ export const lrcn: DecoderFamily<LrcnSizes, 'image', StateName> = {
 
   build(ops, weights, { image: I, hidden: H }) {
     const dense = denseLayers(ops, weights);
+    const reading = dense(weights.get('embedding'), 'lower.word'); // [V,4H], of each word
     return {
       start(projected) {
         const v = ops.reshape(projected, [-1, I]); // [B,I]
@@ -59,10 +60,9 @@ export const lrcn: DecoderFamily<LrcnSizes, 'image', StateName> = {
       },
 
       step(memory, { lowerHidden, lowerCell, upperHidden, upperCell }, tokens, width) {
-        const word = ops.gather(weights.get('embedding'), tokens); // [N,E]
         const lower = lstmCell(
           ops,
-          ops.add(dense(word, 'lower.word'), dense(lowerHidden, 'lower.hidden')), // [N,4H]
+          ops.add(ops.gather(reading, tokens), dense(lowerHidden, 'lower.hidden')), // [N,4H]
           lowerCell,
         );
         const language = ops.add(

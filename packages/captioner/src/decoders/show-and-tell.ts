@@ -39,6 +39,7 @@ export const showAndTell: DecoderFamily<ShowAndTellSizes, never, 'hidden' | 'cel
 
   build(ops, weights, { embedding, hidden: H }) {
     const dense = denseLayers(ops, weights);
+    const reading = dense(weights.get('embedding'), 'lstm.word'); // [V,4H], of each word
     return {
       start(projected) {
         const image = ops.reshape(projected, [-1, embedding]); // [B,E]
@@ -48,8 +49,7 @@ export const showAndTell: DecoderFamily<ShowAndTellSizes, never, 'hidden' | 'cel
       },
 
       step(_memory, { hidden, cell }, tokens) {
-        const word = ops.gather(weights.get('embedding'), tokens); // [N,E]
-        const inputs = ops.add(dense(word, 'lstm.word'), dense(hidden, 'lstm.hidden')); // [N,4H]
+        const inputs = ops.add(ops.gather(reading, tokens), dense(hidden, 'lstm.hidden')); // [N,4H]
         const state = lstmCell(ops, inputs, cell); // [N,H]
         return { logits: dense(state.hidden, 'output'), state };
       },

@@ -56,6 +56,7 @@ export const showAttendTell: DecoderFamily<ShowAttendTellSizes, MemoryName, 'hid
   build(ops, weights, { annotation: A, attention: P }, { locations: L }) {
     const dense = denseLayers(ops, weights);
     const embedding = weights.get('embedding'); // [V,E]
+    const reading = dense(embedding, 'lstm.word'); // [V,4H]: what each word brings to the LSTM
     const unembedding = ops.transpose(embedding, [1, 0]); // [E,V]
     return {
       start(annotations) {
@@ -79,7 +80,7 @@ export const showAttendTell: DecoderFamily<ShowAttendTellSizes, MemoryName, 'hid
         const gated = ops.mul(context, dense(hidden, 'gate', 'sigmoid')); // [N,A]
 
         const word = ops.gather(embedding, tokens); // [N,E]
-        const read = ops.add(dense(word, 'lstm.word'), dense(gated, 'lstm.context'));
+        const read = ops.add(ops.gather(reading, tokens), dense(gated, 'lstm.context'));
         const state = lstmCell(ops, ops.add(read, dense(hidden, 'lstm.hidden')), cell); // [N,H]
 
         const said = ops.add(dense(state.hidden, 'output.hidden'), dense(gated, 'output.context'));
