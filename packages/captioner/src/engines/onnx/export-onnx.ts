@@ -1,13 +1,20 @@
 /** A model as files for other programs that run ONNX. */
 import type { ModelBundle } from '../../model-bundle.ts';
+import type { WeightType } from './graph-builder.ts';
 import { formatOnnxModel } from './onnx-model.ts';
 import { recordDecoder, recordEncoder } from './record-model.ts';
 
-/** The model's graphs, weights included, by file name: what the `onnx` backend runs. */
-export function exportOnnx(bundle: ModelBundle): Map<string, Uint8Array> {
-  const { start, step } = recordDecoder(bundle);
+/**
+ * The model's graphs, weights included, by file name: what the `onnx` backend runs. Weights in
+ * float16 take half the bytes, are rounded to 11 bits, and compute in float32 all the same.
+ */
+export function exportOnnx(
+  bundle: ModelBundle,
+  weightType: WeightType = 'float32',
+): Map<string, Uint8Array> {
+  const { start, step } = recordDecoder(bundle, weightType);
   return new Map(
-    [recordEncoder(bundle, 'uint8'), start, step].map((graph) => [
+    [recordEncoder(bundle, 'uint8', weightType), start, step].map((graph) => [
       `${graph.name}.onnx`,
       formatOnnxModel(graph),
     ]),

@@ -2,13 +2,18 @@
  * Puts an ONNX graph together, node by node: gives every value a name, and holds each constant
  * once. It knows the format, and nothing of models.
  */
-import type { ElementType, OnnxGraph, OnnxValue } from './onnx-model.ts';
+import { toFloat16 } from '../../float16.ts';
+import type { ElementType, OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-model.ts';
+import type { ConstantTensor } from './recorded-tensor.ts';
 
 /** Something that a graph computes or is given. Its name is settled when the graph is finished. */
 export interface GraphValue {
   name: string;
   type: ElementType;
 }
+
+/** In which type weights are stored; they compute in float32. */
+export type WeightType = 'float32' | 'float16';
 
 type Attributes = Readonly<Record<string, number | readonly number[]>>;
 
@@ -19,32 +24,52 @@ interface Node {
   attributes: Attributes;
 }
 
+/** TensorProto.DataType of what values are cast to. */
+export const castTargets = { float32: 1, int32: 6 } as const;
+
 export class GraphBuilder {
+  readonly #weightType: WeightType;
   readonly #nodes: Node[] = [];
-  readonly #initializers = new Map<string, OnnxGraph['initializers'][number]>();
+  readonly #initializers = new Map<string, OnnxInitializer>();
+  /** Weights that are stored in float16, as the graph uses them. */
+  readonly #widened = new Map<string, GraphValue>();
   readonly #inputs: OnnxValue[] = [];
   readonly #outputs: OnnxValue[] = [];
   /** Values that nodes compute and that bear no name of meaning yet. */
   readonly #unnamed = new Set<GraphValue>();
+
+  constructor(weightType: WeightType = 'float32') {
+    this.#weightType = weightType;
+  }
 
   input(name: string, type: ElementType, shape: OnnxValue['shape']): GraphValue {
     this.#inputs.push({ name, type, shape });
     return { name, type };
   }
 
-  /** A constant; of the same name are the same values. */
-  float32(name: string, values: Float32Array, shape: readonly number[]): GraphValue {
-    return this.#initializer(name, 'float32', values, shape);
+  /** Of the same name are the same values. */
+  constant({ name, shape, values, isWeight }: ConstantTensor): GraphValue {
+    if (isWeight && this.#weightType === 'float16') return this.#float16Weight(name, shape, values);
+    return this.#initializer({
+      name,
+      type: 'float32',
+      shape,
+      bytes: () => bytesOf(values()),
+      isWeight,
+    });
+  }
+
+  scalar(value: number): GraphValue {
+    const name = `scalar.${value}`;
+    const values = () => Float32Array.of(value);
+    return this.constant({ kind: 'constant', name, shape: [], values, isWeight: false });
   }
 
   /** A list of sizes or axes; of the same values there is one. */
   int64(values: readonly number[]): GraphValue {
-    return this.#initializer(
-      `[${values}]`,
-      'int64',
-      BigInt64Array.from(values, (value) => BigInt(value)),
-      [values.length],
-    );
+    const bytes = () => bytesOf(BigInt64Array.from(values, (value) => BigInt(value)));
+    const shape = [values.length];
+    return this.#initializer({ name: `[${values}]`, type: 'int64', shape, bytes, isWeight: false });
   }
 
   /** One operation with one result, of its first input's type unless told otherwise. */
@@ -83,30 +108,46 @@ export class GraphBuilder {
     this.#outputs.push({ name, type: own.type, shape });
   }
 
+  /** What outputs do not depend on is left out. */
   finish(name: string): OnnxGraph {
     const namesOf = (values: readonly GraphValue[]) => values.map((value) => value.name);
+    const needed = new Set(namesOf(this.#outputs));
+    const nodes = this.#nodes.toReversed().filter(({ inputs, outputs }) => {
+      if (!outputs.some((output) => needed.has(output.name))) return false;
+      for (const input of inputs) needed.add(input.name);
+      return true;
+    });
     return {
       name,
-      nodes: this.#nodes.map(({ operator, inputs, outputs, attributes }) => ({
+      nodes: nodes.reverse().map(({ operator, inputs, outputs, attributes }) => ({
         operator,
         inputs: namesOf(inputs),
         outputs: namesOf(outputs),
         attributes,
       })),
-      initializers: [...this.#initializers.values()],
+      initializers: [...this.#initializers.values()].filter((each) => needed.has(each.name)),
       inputs: this.#inputs,
       outputs: this.#outputs,
     };
   }
 
-  #initializer(
-    name: string,
-    type: ElementType,
-    values: Float32Array | BigInt64Array,
-    shape: readonly number[],
-  ): GraphValue {
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    if (!this.#initializers.has(name)) this.#initializers.set(name, { name, type, shape, bytes });
+  #float16Weight(name: string, shape: readonly number[], values: () => Float32Array): GraphValue {
+    const known = this.#widened.get(name);
+    if (known) return known;
+    const bytes = () => bytesOf(toFloat16(values()));
+    const stored = this.#initializer({ name, type: 'float16', shape, bytes, isWeight: true });
+    const widened = this.node('Cast', [stored], { to: castTargets.float32 }, 'float32');
+    this.#widened.set(name, widened);
+    return widened;
+  }
+
+  #initializer(initializer: OnnxInitializer): GraphValue {
+    const { name, type } = initializer;
+    if (!this.#initializers.has(name)) this.#initializers.set(name, initializer);
     return { name, type };
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 }

@@ -3,7 +3,7 @@
  * how tensors enter it, in the order of axes that an operation wants.
  */
 import type { WeightArrays } from '../../weights.ts';
-import { GraphBuilder, type GraphValue } from './graph-builder.ts';
+import { castTargets, GraphBuilder, type GraphValue, type WeightType } from './graph-builder.ts';
 import type { ElementType, OnnxGraph } from './onnx-model.ts';
 import {
   type ComputedTensor,
@@ -18,12 +18,13 @@ import { RuntimeSizes } from './runtime-size.ts';
 const toChannelsFirst = [0, 3, 1, 2];
 const toChannelsLast = [0, 2, 3, 1];
 
-/** TensorProto.DataType of what values are cast to. */
-const castTargets = { float32: 1, int32: 6 } as const;
-
 export class GraphRecorder {
-  readonly graph = new GraphBuilder();
+  readonly graph: GraphBuilder;
   readonly #sizes = new RuntimeSizes();
+
+  constructor(weightType?: WeightType) {
+    this.graph = new GraphBuilder(weightType);
+  }
 
   /** `shape` starts with the name of the dimension that differs from run to run. */
   input(name: string, type: ElementType, shape: readonly [string, ...number[]]): ComputedTensor {
@@ -43,7 +44,10 @@ export class GraphRecorder {
 
   weights(arrays: WeightArrays): Map<string, RecordedTensor> {
     return new Map(
-      [...arrays].map(([name, array]) => [name, { kind: 'constant', name, ...array }]),
+      [...arrays].map(([name, { shape, data }]) => [
+        name,
+        { kind: 'constant', name, shape, values: () => data, isWeight: true },
+      ]),
     );
   }
 
@@ -61,7 +65,7 @@ export class GraphRecorder {
 
   /** The value with its axes in the order in which models see them. */
   asSeen(x: RecordedTensor): GraphValue {
-    if (x.kind === 'constant') return this.graph.float32(x.name, x.data, x.shape);
+    if (x.kind === 'constant') return this.graph.constant(x);
     if (x.order === 'as seen') return x.value;
     return this.graph.node('Transpose', [x.value], { perm: toChannelsLast });
   }
@@ -78,13 +82,12 @@ export class GraphRecorder {
     if (x.shape.length === 4) return this.channelsFirst(x).value;
     if (x.kind === 'computed') throw new Error(`images and [${x.shape}] cannot be combined`);
     const four = [...[1, 1, 1, 1].slice(x.shape.length), ...x.shape];
-    return this.asSeen(this.permuted({ ...x, shape: four }, toChannelsFirst));
+    return this.asSeen(permute({ ...x, shape: four }, toChannelsFirst));
   }
 
   permuted(x: RecordedTensor, permutation: readonly number[]): ConstantTensor {
     if (x.kind !== 'constant') throw new Error('kernels are constants in a recorded model');
-    const name = `${x.name}.${permutation.join('')}`;
-    return { kind: 'constant', name, ...permute(x, permutation) };
+    return permute(x, permutation);
   }
 
   cast(x: ComputedTensor, type: keyof typeof castTargets): ComputedTensor {

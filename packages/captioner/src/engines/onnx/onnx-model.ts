@@ -2,6 +2,7 @@
  * The part of the ONNX format that recorded models need (https://onnx.ai/onnx/repo-docs/IR.html),
  * and its bytes: Protocol Buffers, with the field numbers of onnx.proto3.
  */
+import { createHash } from 'node:crypto';
 import { PbfWriter } from 'pbf';
 
 /** Operators mean what this version of the operator set says; the IR version goes with it. */
@@ -25,12 +26,14 @@ export interface OnnxNode {
   attributes: Readonly<Record<string, number | readonly number[]>>;
 }
 
-/** A constant: the bytes of its values, little-endian. */
 export interface OnnxInitializer {
   name: string;
   type: ElementType;
   shape: readonly number[];
-  bytes: Uint8Array;
+  /** Of its values, little-endian; made when they are asked for. */
+  bytes: () => Uint8Array;
+  /** Whether it is a weight, whose values follow from its name and the model. */
+  isWeight: boolean;
 }
 
 export interface OnnxValue {
@@ -41,7 +44,7 @@ export interface OnnxValue {
 }
 
 /** TensorProto.DataType */
-const elementTypes = { float32: 1, uint8: 2, int32: 6, int64: 7 } as const;
+const elementTypes = { float32: 1, uint8: 2, int32: 6, int64: 7, float16: 10 } as const;
 
 export type ElementType = keyof typeof elementTypes;
 
@@ -53,6 +56,18 @@ export function formatOnnxModel(graph: OnnxGraph): Uint8Array {
   writer.writeMessage(7, writeGraph, graph);
   writer.writeMessage(8, writeOpset, opsetVersion); // of the default domain
   return writer.finish();
+}
+
+/** The same for two graphs of one model that compute the same: what is in it but its weights. */
+export function fingerprint({ initializers, ...graph }: OnnxGraph): string {
+  const constants = initializers.map(({ bytes, ...initializer }) => ({
+    ...initializer,
+    ...(!initializer.isWeight && { bytes: [...bytes()] }),
+  }));
+  return createHash('sha256')
+    .update(JSON.stringify({ ...graph, constants, opsetVersion }))
+    .digest('hex')
+    .slice(0, 12);
 }
 
 function writeOpset(version: number, writer: PbfWriter): void {
@@ -93,7 +108,7 @@ function writeInitializer({ name, type, shape, bytes }: OnnxInitializer, writer:
   for (const dimension of shape) writer.writeVarintField(1, dimension);
   writer.writeVarintField(2, elementTypes[type]);
   writer.writeStringField(8, name);
-  writer.writeBytesField(9, bytes);
+  writer.writeBytesField(9, bytes());
 }
 
 function writeValue({ name, type, shape }: OnnxValue, writer: PbfWriter): void {

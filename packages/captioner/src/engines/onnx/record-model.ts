@@ -9,6 +9,7 @@ import { decoderHalf, encoderHalf } from '../../cut.ts';
 import type { DecoderModel, Tensors } from '../../decoders/decoder-family.ts';
 import type { DecoderBundle, EncoderBundle } from '../../model-bundle.ts';
 import { Weights } from '../../weights.ts';
+import type { WeightType } from './graph-builder.ts';
 import { GraphRecorder } from './graph-recorder.ts';
 import type { OnnxGraph } from './onnx-model.ts';
 import { type RecordedShape, type RecordedTensor, unknownSize } from './recorded-tensor.ts';
@@ -18,8 +19,12 @@ import { RecordingOps } from './recording-ops.ts';
 export type PixelType = 'uint8' | 'float32';
 
 /** `pixels [B,H,W,3]`, 0..255 → `features [B,L,D]`. */
-export function recordEncoder({ description, encoder }: EncoderBundle, type: PixelType): OnnxGraph {
-  const recorder = new GraphRecorder();
+export function recordEncoder(
+  { description, encoder }: EncoderBundle,
+  type: PixelType,
+  weightType?: WeightType,
+): OnnxGraph {
+  const recorder = new GraphRecorder(weightType);
   const ops = new RecordingOps(recorder);
   const { height, width } = description.preprocessing;
   const bytes = recorder.input('pixels', type, ['B', height, width, 3]);
@@ -44,16 +49,16 @@ export interface DecoderGraphs {
   stateNames: string[];
 }
 
-export function recordDecoder(bundle: DecoderBundle): DecoderGraphs {
+export function recordDecoder(bundle: DecoderBundle, weightType?: WeightType): DecoderGraphs {
   const { features, vocabulary } = bundle.description;
-  const starting = bindDecoder(bundle);
+  const starting = bindDecoder(bundle, weightType);
   const begun = starting.model.start(
     starting.recorder.input('features', 'float32', ['B', ...features.shape]),
   );
   outputAll(starting.recorder, 'memory', begun.memory, 'B');
   outputAll(starting.recorder, 'state', begun.state, 'B');
 
-  const { recorder, ops, model } = bindDecoder(bundle);
+  const { recorder, ops, model } = bindDecoder(bundle, weightType);
   const { values, indices, state, attention } = beamStep(
     ops,
     model,
@@ -85,12 +90,15 @@ export function recordDecoder(bundle: DecoderBundle): DecoderGraphs {
   };
 }
 
-function bindDecoder({ description, decoder }: DecoderBundle): {
+function bindDecoder(
+  { description, decoder }: DecoderBundle,
+  weightType: WeightType | undefined,
+): {
   recorder: GraphRecorder;
   ops: RecordingOps;
   model: DecoderModel<RecordedTensor>;
 } {
-  const recorder = new GraphRecorder();
+  const recorder = new GraphRecorder(weightType);
   const ops = new RecordingOps(recorder);
   const weights = new Weights(recorder.weights(decoder));
   return { recorder, ops, model: decoderHalf(description).build(ops, weights) };

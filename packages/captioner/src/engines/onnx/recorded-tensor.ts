@@ -1,5 +1,4 @@
 /** What a model's tensor is while the model is being recorded. */
-import type { WeightArray } from '../../weights.ts';
 import type { GraphValue } from './graph-builder.ts';
 
 /** Of a dimension that is known when the graph runs. */
@@ -13,9 +12,14 @@ export type RecordedTensor = ConstantTensor | ComputedTensor;
  * Values known when recording: a weight, or what a model derives from weights. It enters the graph
  * when an operation needs it, in the order of axes in which that operation needs it.
  */
-export interface ConstantTensor extends WeightArray {
+export interface ConstantTensor {
   kind: 'constant';
   name: string;
+  shape: readonly number[];
+  /** Called when the graph is written, if it is: loading what is cached needs no values. */
+  values: () => Float32Array;
+  /** Whether it is a weight, whose values follow from its name and the model. */
+  isWeight: boolean;
 }
 
 export interface ComputedTensor {
@@ -36,12 +40,25 @@ export function computed(value: GraphValue, shape: RecordedShape): ComputedTenso
 }
 
 /** Axis i of the result is axis `permutation[i]` of `x`. */
-export function permute({ data, shape }: WeightArray, permutation: readonly number[]): WeightArray {
+export function permute(x: ConstantTensor, permutation: readonly number[]): ConstantTensor {
+  return {
+    ...x,
+    name: `${x.name}.${permutation.join('')}`,
+    shape: permutation.map((axis) => x.shape[axis] as number),
+    values: () => permuteValues(x.values(), x.shape, permutation),
+  };
+}
+
+function permuteValues(
+  data: Float32Array,
+  shape: readonly number[],
+  permutation: readonly number[],
+): Float32Array {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
   const permuted = permutation.map((axis) => shape[axis] as number);
   const steps = permutation.map((axis) => strides[axis] as number);
   const at = permuted.map(() => 0);
-  const values = Float32Array.from({ length: data.length }, () => {
+  return Float32Array.from({ length: data.length }, () => {
     const from = at.reduce((sum, index, axis) => sum + index * (steps[axis] as number), 0);
     for (let axis = at.length - 1; axis >= 0; axis--) {
       const next = (at[axis] as number) + 1;
@@ -50,7 +67,6 @@ export function permute({ data, shape }: WeightArray, permutation: readonly numb
     }
     return data[from] as number;
   });
-  return { shape: permuted, data: values };
 }
 
 /** The shape of an elementwise result: axes are aligned from the right. */

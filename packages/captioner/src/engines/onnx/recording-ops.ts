@@ -28,7 +28,8 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
   }
 
   constant(data: Float32Array, shape: readonly number[]): ConstantTensor {
-    return { kind: 'constant', name: `constant.${this.#constants++}`, data, shape };
+    const name = `constant.${this.#constants++}`;
+    return { kind: 'constant', name, shape, values: () => data, isWeight: false };
   }
 
   zeros(rowsOf: RecordedTensor, columns: number): RecordedTensor {
@@ -220,9 +221,10 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
       case 'relu':
         return this.#graph.node('Relu', [x]);
       case 'relu6': {
-        const [from, to] = [0, 6].map((limit) =>
-          this.#graph.float32(`limit.${limit}`, Float32Array.of(limit), []),
-        ) as [GraphValue, GraphValue];
+        const [from, to] = [0, 6].map((limit) => this.#graph.scalar(limit)) as [
+          GraphValue,
+          GraphValue,
+        ];
         return this.#graph.node('Clip', [x, from, to]);
       }
       case 'tanh':
