@@ -31,6 +31,7 @@ export type {
   DecoderSession,
   Encoder,
   Engine,
+  EngineCache,
   EngineOptions,
   StepRequest,
   StepResult,

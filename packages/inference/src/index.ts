@@ -14,6 +14,7 @@ export {
   type EncodeOutcome,
   encodeImages,
 } from './encode-images.ts';
+export { openEngineCache } from './engine-cache.ts';
 export { exportGraphs } from './export-graphs.ts';
 export type { BackendChoice, ImageCaptions, Stages } from './inference-messages.ts';
 export type { InferencePool } from './inference-pool.ts';

@@ -9,17 +9,18 @@ type Loader = (options: EngineOptions) => Promise<Engine>;
 const loaders: Readonly<Record<Backend, Loader>> = {
   onnx: loadOnnx,
   tensorflow: loadTensorflow,
-  wasm: () => loadWasm(),
+  wasm: loadWasm,
 };
 
 export const backends = Object.keys(loaders) as readonly Backend[];
 
 /** What `auto` tries, best first. On a CPU, TensorFlow is no match for ONNX Runtime. */
-const preferred: readonly (readonly [Backend, Loader])[] = [
-  ['tensorflow', (options) => loadTensorflow({ ...options, gpuOnly: true })],
-  ['onnx', loaders.onnx],
-  ['wasm', loaders.wasm],
-];
+const preferred = [
+  ['onnx', 'gpu'],
+  ['tensorflow', 'gpu'],
+  ['onnx', 'cpu'],
+  ['wasm', 'cpu'],
+] as const satisfies readonly (readonly [Backend, 'cpu' | 'gpu'])[];
 
 export interface ChosenEngine {
   engine: Engine;
@@ -41,14 +42,17 @@ export async function createEngine(
     return { engine: await loaders[backend](options), reason: 'it was asked for' };
   }
   const problems: string[] = [];
-  for (const [candidate, load] of preferred) {
+  for (const [candidate, device] of preferred) {
+    if (options.device && options.device !== device) continue;
     try {
-      const engine = await load(options);
+      const engine = await loaders[candidate]({ ...options, device });
       const reason =
         problems.length === 0 ? 'the best there is' : `the best that loads: ${problems.join('; ')}`;
       return { engine, reason };
     } catch (error) {
-      problems.push(`${candidate}: ${error instanceof Error ? error.message : error}`);
+      problems.push(
+        `${candidate} on ${device.toUpperCase()}: ${error instanceof Error ? error.message : error}`,
+      );
     }
   }
   throw new Error(`no backend loads: ${problems.join('; ')}`);

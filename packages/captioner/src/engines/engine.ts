@@ -12,8 +12,24 @@ import type { Vocabulary } from '../vocabulary.ts';
 export type Backend = 'onnx' | 'tensorflow' | 'wasm';
 
 export interface EngineOptions {
-  /** Cores to use, of engines with threads of their own; default: all. */
+  /** Default: a GPU, where the backend finds one. */
+  device?: 'cpu' | 'gpu';
+  /** Where to keep what can be made of a model once and for all; default: nowhere. */
+  cache?: EngineCache;
+  /** Cores to use, of engines with threads of their own (TensorFlow); default: all. */
   threads?: number;
+}
+
+/** Files that engines make and want to find again at the next start. Whoever has a disk gives one. */
+export interface EngineCache {
+  /** The path of the file of that name, if there is one. */
+  find(name: string): Promise<string | undefined>;
+  /**
+   * Has `write` make a file, and keeps it under the name once it is whole.
+   *
+   * @returns its path; undefined where it could not be made or kept, which is no error.
+   */
+  add(name: string, write: (path: string) => Promise<void>): Promise<string | undefined>;
 }
 
 /** One engine per thread: its computations block that thread. */

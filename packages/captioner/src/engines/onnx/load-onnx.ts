@@ -1,25 +1,32 @@
-/** ONNX Runtime: for CPUs, with threads of its own. Its binaries come in the npm package. */
-import { availableParallelism } from 'node:os';
+/**
+ * ONNX Runtime: for CPUs from the npm package alone, and for NVIDIA's GPUs where its CUDA libraries
+ * are installed. On a CPU an engine keeps to its thread: several engines side by side, one a core,
+ * get more out of the cores than one that divides every operation among them.
+ */
 import type { Engine, EngineOptions } from '../engine.ts';
+import { findCuda } from './find-cuda.ts';
 import { createDecoder } from './onnx-decoder.ts';
 import { createEncoder } from './onnx-encoder.ts';
 import type { OnnxBackend, Ort } from './onnx-session.ts';
 
-/** @throws Error that says why there is no binary, or why it does not load. */
-export async function loadOnnx({
-  threads = availableParallelism(),
-}: EngineOptions): Promise<Engine> {
+/** @throws Error that says why there is no binary, or why it does not load, or finds no GPU. */
+export async function loadOnnx(options: EngineOptions): Promise<Engine> {
   const ort = await importRuntime();
-  const backend: OnnxBackend = { ort, threads };
+  // Errors are thrown; what it would print besides is about providers that are not installed.
+  ort.env.logLevel = 'fatal';
+  const device = await chooseDevice(ort, options.device);
+  const provider = device === 'gpu' ? 'cuda' : 'cpu';
+  const backend: OnnxBackend = { ort, provider, cache: options.cache };
   const loaded = new Set<{ dispose(): void }>();
   const own = <Model extends { dispose(): void }>(model: Model): Model => {
     loaded.add(model);
     return model;
   };
+  const computes = device === 'gpu' ? 'CUDA' : 'CPU, 1 thread';
   return {
     backend: 'onnx',
-    description: `ONNX Runtime ${ort.env.versions.node}, CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
-    device: 'cpu',
+    description: `ONNX Runtime ${ort.env.versions.node}, ${computes}`,
+    device,
     loadEncoder: async (bundle) => own(await createEncoder(backend, bundle)),
     loadDecoder: async (bundle) => own(await createDecoder(backend, bundle)),
     dispose() {
@@ -27,6 +34,17 @@ export async function loadOnnx({
       loaded.clear();
     },
   };
+}
+
+async function chooseDevice(ort: Ort, wanted: EngineOptions['device']): Promise<'cpu' | 'gpu'> {
+  if (wanted === 'cpu') return 'cpu';
+  try {
+    await findCuda(ort);
+    return 'gpu';
+  } catch (error) {
+    if (wanted === 'gpu') throw error;
+    return 'cpu';
+  }
 }
 
 async function importRuntime(): Promise<Ort> {

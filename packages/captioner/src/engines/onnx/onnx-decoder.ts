@@ -13,8 +13,8 @@ export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle)
   const { description, vocabulary } = bundle;
   const { attends } = findDecoderFamily(description).family;
   const { start, step, memoryNames, stateNames } = recordDecoder(bundle);
-  const startSession = await OnnxSession.load(backend, start);
-  const stepSession = await OnnxSession.load(backend, step);
+  const startSession = await OnnxSession.load(backend, start, bundle.id);
+  const stepSession = await OnnxSession.load(backend, step, bundle.id);
   const memoryOutputs = memoryNames.map((name) => `memory.${name}`);
   const stateOutputs = stateNames.map((name) => `state.${name}`);
   const { Tensor } = backend.ort;

@@ -12,7 +12,7 @@ export async function createEncoder(backend: OnnxBackend, bundle: EncoderBundle)
   const { preprocessing, features } = bundle.description;
   const imageShape = [preprocessing.height, preprocessing.width, 3];
   const { Tensor } = backend.ort;
-  const ofBytes = await OnnxSession.load(backend, recordEncoder(bundle, 'uint8'));
+  const ofBytes = await OnnxSession.load(backend, recordEncoder(bundle, 'uint8'), bundle.id);
   /** For pixels with fractions: those who compare implementations have them, no program does. */
   let ofFractions: OnnxSession | undefined;
 
@@ -25,7 +25,7 @@ export async function createEncoder(backend: OnnxBackend, bundle: EncoderBundle)
     const shape = [count, ...imageShape];
     checkLength('pixels', pixels, shape);
     if (pixels instanceof Uint8Array) return run(ofBytes, new Tensor('uint8', pixels, shape));
-    ofFractions ??= await OnnxSession.load(backend, recordEncoder(bundle, 'float32'));
+    ofFractions ??= await OnnxSession.load(backend, recordEncoder(bundle, 'float32'), bundle.id);
     return run(ofFractions, new Tensor('float32', pixels, shape));
   };
 

@@ -1,15 +1,18 @@
 /** One ONNX graph, loaded into ONNX Runtime. */
 import type * as OnnxRuntime from 'onnxruntime-node';
-import { formatOnnxModel, type OnnxGraph } from './onnx-model.ts';
+import type { EngineCache } from '../engine.ts';
+import { fingerprint, formatOnnxModel, type OnnxGraph } from './onnx-model.ts';
 
 export type Ort = typeof OnnxRuntime;
 export type OrtTensor = OnnxRuntime.Tensor;
 
+type SessionOptions = OnnxRuntime.InferenceSession.SessionOptions;
+
 /** What sessions are made with. */
 export interface OnnxBackend {
   ort: Ort;
-  /** Cores that one operation may use. */
-  threads: number;
+  provider: 'cpu' | 'cuda';
+  cache: EngineCache | undefined;
 }
 
 export class OnnxSession {
@@ -19,20 +22,30 @@ export class OnnxSession {
     this.#session = session;
   }
 
-  static async load({ ort, threads }: OnnxBackend, graph: OnnxGraph): Promise<OnnxSession> {
-    return new OnnxSession(
-      await ort.InferenceSession.create(formatOnnxModel(graph), {
-        executionProviders: ['cpu'],
-        executionMode: 'sequential',
-        graphOptimizationLevel: 'all',
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        // Threads that wait take no processor time from other sessions' and from other programs.
-        extra: { 'session.intra_op.allow_spinning': '0' },
-        // Only errors; those are thrown, too.
-        logSeverityLevel: 3,
-      }),
-    );
+  /**
+   * Loads a graph of a model; where there is a cache, as it was optimised at an earlier start.
+   *
+   * @param model the model's id: together with the graph's fingerprint it tells what is computed
+   */
+  static async load(backend: OnnxBackend, graph: OnnxGraph, model: string): Promise<OnnxSession> {
+    const version = backend.ort.env.versions.node;
+    const name = [model, graph.name, fingerprint(graph), backend.provider, `ort-${version}.onnx`];
+    const cached = await backend.cache?.find(name.join('-'));
+    try {
+      if (cached) return new OnnxSession(await create(backend, cached));
+    } catch {
+      // Damaged: it is made again.
+    }
+    const bytes = formatOnnxModel(graph);
+    const added = await backend.cache?.add(name.join('-'), async (path) => {
+      // Without what depends on the processor (layouts), which takes no time: a cache may be shared.
+      const portable = {
+        graphOptimizationLevel: 'extended',
+        optimizedModelFilePath: path,
+      } as const;
+      await (await create(backend, bytes, portable)).release();
+    });
+    return new OnnxSession(await create(backend, added ?? bytes));
   }
 
   /** Computes the outputs of the given names; the others are not copied. */
@@ -49,4 +62,24 @@ export class OnnxSession {
     void this.#session?.release();
     this.#session = undefined;
   }
+}
+
+function create(
+  { ort, provider }: OnnxBackend,
+  model: Uint8Array | string,
+  options: SessionOptions = {},
+): Promise<OnnxRuntime.InferenceSession> {
+  const all: SessionOptions = {
+    executionProviders: [provider],
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    // Only errors; those are thrown, too.
+    logSeverityLevel: 3,
+    ...options,
+  };
+  return typeof model === 'string'
+    ? ort.InferenceSession.create(model, all)
+    : ort.InferenceSession.create(model, all);
 }

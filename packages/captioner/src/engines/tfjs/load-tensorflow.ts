@@ -7,7 +7,7 @@
  * folders above, and finds the one that everything else here uses.
  */
 import { createRequire } from 'node:module';
-import type { Engine } from '../engine.ts';
+import type { Engine, EngineOptions } from '../engine.ts';
 import { TensorflowOps } from './tensorflow-ops.ts';
 import { createTfjsEngine } from './tfjs-engine.ts';
 import type { Tf } from './tfjs-ops.ts';
@@ -18,18 +18,14 @@ const packages = [gpuPackage, '@tensorflow/tfjs-node'] as const;
 const setupFolder = new URL('../../../../../.cache/tensorflow/', import.meta.url);
 const remedy = 'run: npm run setup:tensorflow';
 
-export interface TensorflowOptions {
-  /** Whether TensorFlow on a CPU counts as not loading. */
-  gpuOnly?: boolean;
-  /** Cores that one operation may use; default: all. */
-  threads?: number;
+export interface TensorflowOptions extends Pick<EngineOptions, 'device' | 'threads'> {
   /** Where to look first, for whoever sets TensorFlow up. Ends in a slash. */
   folder?: URL;
 }
 
 /** @throws Error that says why TensorFlow does not load, and what to do. */
 export async function loadTensorflow({
-  gpuOnly = false,
+  device,
   threads,
   folder = setupFolder,
 }: TensorflowOptions = {}): Promise<Engine> {
@@ -37,21 +33,22 @@ export async function loadTensorflow({
   const name = packages.find((candidate) => isInstalled(require, candidate));
   if (!name) throw new Error(`TensorFlow is not set up (${remedy})`);
   // Without a GPU it takes half a second to learn from TensorFlow that there is none.
-  if (gpuOnly && name !== gpuPackage) throw new Error(`${name} is for CPUs`);
+  if (device === 'gpu' && name !== gpuPackage) throw new Error(`${name} is for CPUs`);
 
   setEnvironment(threads);
   restoreUtil(require);
   const tf = load(require, name);
   await tf.setBackend('tensorflow');
   const { isUsingGpuDevice, binding } = tf.backend() as NodeBackend;
-  if (gpuOnly && !isUsingGpuDevice) throw new Error(`${name} finds no GPU`);
+  if (device === 'gpu' && !isUsingGpuDevice) throw new Error(`${name} finds no GPU`);
   tf.enableProdMode();
-  const device = isUsingGpuDevice ? 'GPU' : 'CPU';
+  if (device === 'cpu' && isUsingGpuDevice) throw new Error(`${name} computes on the GPU`);
+  const computes = isUsingGpuDevice ? 'GPU' : 'CPU';
   return createTfjsEngine({
     tf,
     ops: new TensorflowOps(tf),
     backend: 'tensorflow',
-    description: `TensorFlow ${binding.TF_Version}, ${device}, ${name} ${tf.version['tfjs-node']}`,
+    description: `TensorFlow ${binding.TF_Version}, ${computes}, ${name} ${tf.version['tfjs-node']}`,
     device: isUsingGpuDevice ? 'gpu' : 'cpu',
     deviceBatch: { encode: 32, decode: 32 },
   });

@@ -1,9 +1,11 @@
 /** TensorFlow.js's WebAssembly backend: from npm alone, everywhere, one thread. */
-import type { Engine } from '../engine.ts';
+import type { Engine, EngineOptions } from '../engine.ts';
 import { createTfjsEngine } from './tfjs-engine.ts';
 import { WasmOps } from './wasm-ops.ts';
 
-export async function loadWasm(): Promise<Engine> {
+/** @throws Error where WebAssembly does not start, or a GPU is asked for. */
+export async function loadWasm({ device }: EngineOptions): Promise<Engine> {
+  if (device === 'gpu') throw new Error('WebAssembly computes on CPUs');
   const listeners = processListeners();
   const tf = await import('@tensorflow/tfjs-core');
   const { version_wasm } = await import('@tensorflow/tfjs-backend-wasm');
