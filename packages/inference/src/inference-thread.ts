@@ -17,6 +17,7 @@ import {
 } from '@cutline/captioner';
 import { describeError, UserError } from '@cutline/shared';
 import { ComputeGate } from './compute-gate.ts';
+import { openEngineCache } from './engine-cache.ts';
 import type {
   DecodeRequest,
   EncodeRequest,
@@ -60,13 +61,12 @@ async function serve({ bundleFolder, stages, backend, cores }: ThreadSetup): Pro
   const description = (encoderBundle ?? decoderBundle)?.description;
   if (!description) throw new Error('an inference thread needs a stage to compute');
 
-  const { engine, reason } = await createEngine(backend, { threads: cores }).catch(
-    (cause: unknown) => {
-      throw new UserError(`The backend "${backend}" cannot be used: ${describeError(cause)}.`, {
-        cause,
-      });
-    },
-  );
+  const options = { threads: cores, cache: openEngineCache() };
+  const { engine, reason } = await createEngine(backend, options).catch((cause: unknown) => {
+    throw new UserError(`The backend "${backend}" cannot be used: ${describeError(cause)}.`, {
+      cause,
+    });
+  });
   const loaded: Loaded = {
     ...(encoderBundle && { encoder: await engine.loadEncoder(encoderBundle) }),
     ...(decoderBundle && { decoder: await engine.loadDecoder(decoderBundle) }),

@@ -1,5 +1,4 @@
 import os from 'node:os';
-import type { Backend } from '@cutline/captioner';
 import { describeError, UserError } from '@cutline/shared';
 import type {
   BackendChoice,
@@ -31,9 +30,6 @@ export interface InferenceOptions {
   /** Resident memory that the process is to stay below, where `auto` decides. */
   memoryBytesMax?: number | undefined;
 }
-
-/** Backends that leave it to us to use more than one core. */
-const singleThreadedBackends: ReadonlySet<Backend> = new Set(['wasm']);
 
 /** On the way out of the process, for the computations in hand: a batch takes a second or two. */
 const exitTimeoutMs = 10_000;
@@ -68,8 +64,9 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
   try {
     // The first one finds out which backend it is, and with it how many threads it takes.
     const first = await start(options.backend);
-    const { model, backend, reason } = first;
-    const threadCount = singleThreadedBackends.has(backend) ? cores : 1;
+    const { model, backend } = first;
+    const threadCount = threadsFor(first, cores);
+    const reason = threadCount > 1 ? `${threadCount} × ${first.reason}` : first.reason;
     const others = await Promise.all(Array.from({ length: threadCount - 1 }, () => start(backend)));
     const other = others.find(({ model: { id } }) => id !== model.id);
     if (other)
@@ -80,6 +77,11 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
     await close();
     throw error;
   }
+}
+
+/** TensorFlow and GPUs are one to a process; engines that keep to their thread are one a core. */
+function threadsFor({ backend, device }: ThreadReady, cores: number): number {
+  return backend === 'tensorflow' || device === 'gpu' ? 1 : cores;
 }
 
 /** Settles how many images are computed at a time, and warms the threads up where that is wanted. */
