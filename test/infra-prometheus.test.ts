@@ -166,7 +166,10 @@ function feed(metrics: Metrics): void {
     }
     metrics.queueOldestSeconds.set({ queue }, 4);
     metrics.inferenceBusyRatio.set({ stage: queue }, 0.9);
-    metrics.backendInfo.set({ stage: queue, backend: 'wasm', model: 'test' }, 1);
+    metrics.backendInfo.set(
+      { stage: queue, backend: 'wasm', reason: 'it was asked for', model: 'test' },
+      1,
+    );
   }
   metrics.featureBytes.set(1e6);
   metrics.featureBytesBudget.set(1e9);

@@ -37,6 +37,7 @@ export type {
   StepResult,
 } from './engines/engine.ts';
 export { exportOnnx } from './engines/onnx/export-onnx.ts';
+export type { WeightType } from './engines/onnx/graph-builder.ts';
 export { fromFloat16, toFloat16 } from './float16.ts';
 export {
   type BundleFiles,

@@ -48,6 +48,23 @@ describe('createEngine', () => {
     } else expect(description).toMatch(/GPU|CUDA/);
   });
 
+  it('takes no CPU where a GPU is asked for', async () => {
+    const { stdout } = await run(`
+      import { createEngine } from '@cutline/captioner';
+      const say = ({ engine }) => engine.device;
+      const options = { device: 'gpu' };
+      const found = [];
+      for (const backend of ['wasm', 'onnx', 'auto']) {
+        found.push(await createEngine(backend, options).then(say, ({ message }) => message));
+      }
+      console.log(JSON.stringify(found));
+    `);
+    const [wasm, onnx, auto] = JSON.parse(stdout) as [string, string, string];
+    expect(wasm).toBe('WebAssembly computes on CPUs');
+    expect(onnx).toMatch(/^gpu$|^it finds no CUDA \(./);
+    expect(auto).toMatch(/^gpu$|^no backend loads: onnx on GPU: .*; tensorflow on GPU: ./);
+  });
+
   it('falls back to wasm where ONNX Runtime’s binary does not load, and says why', async () => {
     const { stdout } = await run(`
       import { createEngine } from '@cutline/captioner';

@@ -1,8 +1,9 @@
 /** What is recorded as ONNX: graphs of the intended operators, and no others. */
 import { exportOnnx } from '@cutline/captioner';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { type ReadGraph, readOnnx } from './support/read-onnx.ts';
-import { familyNames, tinyBundle } from './support/tiny-model.ts';
+import { familyNames, randomBytes, tinyBundle } from './support/tiny-model.ts';
 
 const words = ['a', 'dog', 'runs', 'in', 'water', 'snow', 'on', 'the', 'beach', 'two'];
 
@@ -43,6 +44,42 @@ describe('the encoder’s graph', () => {
   });
 });
 
+describe('weights in float16', () => {
+  const bundle = tinyBundle('show-attend-tell', words);
+  const whole = exportOnnx(bundle);
+  const halved = exportOnnx(bundle, 'float16');
+
+  it('are the same weights, rounded: the encoder computes the same to three digits', async () => {
+    const pixels = { pixels: new Tensor('uint8', randomBytes(360, 1), [1, 12, 10, 3]) };
+    const encode = async (graphs: Map<string, Uint8Array>) => {
+      const session = await InferenceSession.create(graphs.get('encoder.onnx') as Uint8Array);
+      const outputs = await session.run(pixels);
+      return Array.from(outputs.features?.data as Float32Array);
+    };
+    const expected = await encode(whole);
+    const found = await encode(halved);
+    expect(found).not.toEqual(expected);
+    for (const [index, value] of found.entries()) {
+      expect(Math.abs(value - (expected[index] as number))).toBeLessThan(0.02);
+    }
+  });
+
+  it('are cast where they enter, once each, and everything else is as it was', () => {
+    for (const [name, bytes] of halved) {
+      const before = readOnnx(whole.get(name) as Uint8Array);
+      const graph = readOnnx(bytes);
+      const weights = graph.nodes.filter(
+        ({ operator, inputs }) =>
+          operator === 'Cast' && graph.initializers.includes(inputs[0] as string),
+      );
+      expect(weights.length).toBeGreaterThan(0);
+      expect(graph.nodes.length).toBe(before.nodes.length + weights.length);
+      expect(graph.initializers.toSorted()).toEqual(before.initializers.toSorted());
+      expect(new Set(weights.map(({ inputs }) => inputs[0])).size).toBe(weights.length);
+    }
+  });
+});
+
 describe.each(familyNames)('the graphs of the decoder %s', (family) => {
   const graphs = graphsOf(family);
   const start = graphs.get('decoder-start.onnx');
@@ -70,6 +107,12 @@ describe.each(familyNames)('the graphs of the decoder %s', (family) => {
       Array(start?.outputs.filter((name) => name.startsWith('state.')).length).fill('Gather'),
     );
     expect(countOf(step, 'Transpose')).toBe(0);
+  });
+
+  it('hold nothing that the outputs do not need', () => {
+    // What words bring to the LSTM is derived when a decoder is built, and is of no use to a start.
+    expect(start?.initializers).not.toContain('embedding');
+    expect(step?.initializers).toContain('embedding');
   });
 
   it('name every value once', () => {

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { exportOnnx } from '@cutline/captioner';
+import { exportOnnx, type WeightType } from '@cutline/captioner';
 import { describeError, UserError } from '@cutline/shared';
 import { loadModelBundle } from './load-bundle.ts';
 
@@ -11,8 +11,12 @@ import { loadModelBundle } from './load-bundle.ts';
  * @returns the names of the files.
  * @throws UserError where the bundle cannot be used, or the folder cannot be written to.
  */
-export async function exportGraphs(bundleFolder: string, folder: string): Promise<string[]> {
-  const graphs = exportOnnx(await loadModelBundle(bundleFolder));
+export async function exportGraphs(
+  bundleFolder: string,
+  folder: string,
+  weightType?: WeightType,
+): Promise<string[]> {
+  const graphs = exportOnnx(await loadModelBundle(bundleFolder), weightType);
   try {
     await mkdir(folder, { recursive: true });
     for (const [name, bytes] of graphs) await writeFile(join(folder, name), bytes);

@@ -1,3 +1,4 @@
+export type { WeightType } from '@cutline/captioner';
 /** The two stages as functions, and the threads that compute them. */
 export { captionFeatures } from './caption-features.ts';
 export {

@@ -8,6 +8,7 @@ import type { ModelSummary } from './load-bundle.ts';
  */
 
 export type BackendChoice = Backend | 'auto';
+export type DeviceChoice = 'cpu' | 'gpu' | 'auto';
 
 /** Which halves of the model to load. */
 export interface Stages {
@@ -25,6 +26,7 @@ export interface ThreadSetup {
   bundleFolder: string;
   stages: Stages;
   backend: BackendChoice;
+  device: DeviceChoice;
   /** That a backend with threads of its own may use. */
   cores: number;
   /** Of the thread's `ComputeGate`. */

@@ -54,14 +54,18 @@ interface Loaded {
   decoder?: Decoder;
 }
 
-async function serve({ bundleFolder, stages, backend, cores }: ThreadSetup): Promise<void> {
+async function serve({ bundleFolder, stages, backend, device, cores }: ThreadSetup): Promise<void> {
   // The bundle first: whether it can be used is known sooner.
   const encoderBundle = stages.encode ? await loadEncoderBundle(bundleFolder) : undefined;
   const decoderBundle = stages.decode ? await loadDecoderBundle(bundleFolder) : undefined;
   const description = (encoderBundle ?? decoderBundle)?.description;
   if (!description) throw new Error('an inference thread needs a stage to compute');
 
-  const options = { threads: cores, cache: openEngineCache() };
+  const options = {
+    ...(device !== 'auto' && { device }),
+    threads: cores,
+    cache: openEngineCache(),
+  };
   const { engine, reason } = await createEngine(backend, options).catch((cause: unknown) => {
     throw new UserError(`The backend "${backend}" cannot be used: ${describeError(cause)}.`, {
       cause,

@@ -3,6 +3,7 @@ import { describeError, UserError } from '@cutline/shared';
 import type {
   BackendChoice,
   DeviceBatches,
+  DeviceChoice,
   Stage,
   Stages,
   ThreadReady,
@@ -18,6 +19,8 @@ export interface InferenceOptions {
   stages: Stages;
   /** `auto` takes the best backend that loads. */
   backend: BackendChoice;
+  /** `auto`, the default, takes a GPU where the backend finds one. */
+  device?: DeviceChoice;
   /** Cores to compute on; default: all. */
   threads?: number;
   /**
@@ -56,8 +59,9 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
     await Promise.all(threads.map((thread) => thread.close()));
     process.off('exit', onExit);
   };
+  const { device = 'auto' } = options;
   const start = async (backend: BackendChoice) => {
-    const thread = new ThreadHandle({ bundleFolder, stages, backend, cores }, fail);
+    const thread = new ThreadHandle({ bundleFolder, stages, backend, device, cores }, fail);
     threads.push(thread);
     return thread.ready();
   };

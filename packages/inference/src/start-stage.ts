@@ -19,6 +19,7 @@ export async function startStage(
     bundleFolder: settings.model ?? defaultBundleFolder(),
     stages: { encode: stage === 'encode', decode: stage === 'decode' },
     backend: settings.backend,
+    device: settings.device,
     threads: settings.threads,
     deviceBatch: settings.deviceBatch,
     warmUp: true,
@@ -27,7 +28,7 @@ export async function startStage(
   closers.add('inference', () => pool.close());
   pool.failed.catch((error) => crash(error, log));
   const { backend, backendReason, model } = pool;
-  metrics.backendInfo.set({ stage, backend, model: model.id }, 1);
+  metrics.backendInfo.set({ stage, backend, reason: backendReason, model: model.id }, 1);
   const tuning = pool.tunings.get(stage);
   if (tuning) log.info(tuning, describeTuning(tuning));
   const deviceBatch = pool.deviceBatches[stage];

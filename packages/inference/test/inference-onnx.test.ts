@@ -33,7 +33,9 @@ describe('the onnx backend', () => {
 
   test('computes on as many cores as it is told to', () => {
     expect(pool.backend).toBe('onnx');
-    expect(pool.backendReason).toMatch(/^2 × ONNX Runtime 1\.\d+\.\d+, CPU, 1 thread \(it was asked/);
+    expect(pool.backendReason).toMatch(
+      /^2 × ONNX Runtime 1\.\d+\.\d+, CPU, 1 thread \(it was asked/,
+    );
   });
 
   test('captions as wasm does', async () => {

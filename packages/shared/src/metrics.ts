@@ -103,8 +103,8 @@ export class Metrics {
   );
   readonly backendInfo = this.#gauge(
     'cutline_backend_info',
-    '1; the labels say which backend computes and which model is loaded',
-    ['stage', 'backend', 'model'],
+    '1; the labels say which backend computes, why that one, and which model is loaded',
+    ['stage', 'backend', 'reason', 'model'],
   );
 
   constructor(options: { processMetrics?: boolean } = {}) {

@@ -95,6 +95,14 @@ export const settings = {
     description: 'what computes: auto, onnx, tensorflow or wasm',
     schema: oneOf('auto', 'onnx', 'tensorflow', 'wasm'),
   }),
+  device: setting({
+    group: model,
+    flags: '--device <name>',
+    env: 'CUTLINE_DEVICE',
+    default: 'auto',
+    description: 'where: auto, cpu, or gpu, which refuses to start without one',
+    schema: oneOf('auto', 'cpu', 'gpu'),
+  }),
   threads: setting({
     group: model,
     flags: '--threads <n>',

@@ -31,6 +31,7 @@ const workerSettings = [
   's3PathStyle',
   'model',
   'backend',
+  'device',
   'threads',
   'deviceBatch',
   'memoryBytesMax',

@@ -35,6 +35,7 @@ import { createStatusLine } from '../status-line.ts';
 const settingNames = [
   'model',
   'backend',
+  'device',
   'threads',
   's3PathStyle',
   'fetchConcurrency',
@@ -92,6 +93,7 @@ async function captionSource(
     bundleFolder: settings.model ?? defaultBundleFolder(),
     stages: { encode: true, decode: true },
     backend: settings.backend,
+    device: settings.device,
     threads: settings.threads,
   }).finally(status.clear);
   closers.add('inference', () => pool.close());

@@ -4,8 +4,9 @@ import {
   describeBundle,
   exportGraphs,
   loadModelBundle,
+  type WeightType,
 } from '@cutline/inference';
-import { Argument, type Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { formatModel } from '../format-model.ts';
 
 const bundleArgument = new Argument('[folder]', 'model bundle').default(
@@ -43,8 +44,13 @@ export function addModel(program: Command): void {
     .description('Write a model as ONNX graphs, for other programs.')
     .addArgument(bundleArgument)
     .requiredOption('-o, --to <folder>', 'where to write them')
-    .action(async (folder: string, options: { to: string }) => {
-      const names = await exportGraphs(folder, options.to);
+    .addOption(
+      new Option('--weights <type>', 'type in which weights are stored; they compute in float32')
+        .choices(['float32', 'float16'])
+        .default('float32'),
+    )
+    .action(async (folder: string, options: { to: string; weights: WeightType }) => {
+      const names = await exportGraphs(folder, options.to, options.weights);
       process.stdout.write(names.map((name) => `${join(options.to, name)}\n`).join(''));
     });
 }
