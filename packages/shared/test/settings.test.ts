@@ -43,6 +43,12 @@ const cases: Record<
     wrong: ['gpu', 'WASM'],
     expected: 'expected auto, ',
   },
+  device: {
+    initial: 'auto',
+    right: [['gpu', 'gpu']],
+    wrong: ['cuda', 'GPU'],
+    expected: 'expected auto, cpu or gpu',
+  },
   threads: {
     initial: expect.any(Number),
     right: [['3', 3]],
