@@ -9,20 +9,24 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { defaultBundleFolder, exportGraphs } from '@cutline/inference';
-import { compareCaptions } from './contenders/compare-captions.mjs';
+import { defaultBundleFolder, describeBundle, exportGraphs } from '@cutline/inference';
+import { compareCaptions, formatAgreement } from './contenders/compare-captions.mjs';
 import { measureStage, stageRequests } from './contenders/measure-stages.mjs';
 import { startContenders } from './contenders/start-contenders.mjs';
 import { describeMachine, versions } from './describe-machine.mjs';
+import { formatPrecisions, measurePrecision } from './features/measure-precision.mjs';
 import { makeImages } from './make-images.mjs';
 import { parseOptions, usage } from './options.mjs';
 import { measurePipelines, measureQueues } from './pipeline/measure-pipelines.mjs';
 import { formatTable } from './print-results.mjs';
 import { listImageFiles } from './read-images.mjs';
+import { formatTargets, targets } from './targets.mjs';
 
 /** @import { Agreement } from './contenders/compare-captions.mjs' */
+/** @import { Precisions } from './features/measure-precision.mjs' */
 /** @import { BenchOptions } from './options.mjs' */
 /** @import { Table } from './print-results.mjs' */
+/** @import { Target } from './targets.mjs' */
 
 const resultsFolder = fileURLToPath(new URL('./results', import.meta.url));
 
@@ -64,6 +68,8 @@ async function bench(options, folder) {
     absent: /** @type {{ name: string, reason: string }[]} */ ([]),
     tables: /** @type {Table[]} */ ([]),
     agreement: /** @type {Agreement[]} */ ([]),
+    precisions: /** @type {Precisions | undefined} */ (undefined),
+    targets: /** @type {Target[]} */ ([]),
   };
   const { machine } = report;
   say(`${machine.cpu}, ${machine.cores} cores, ${Math.round(machine.memoryBytes / 2 ** 30)} GiB`);
@@ -77,12 +83,14 @@ async function bench(options, folder) {
 
   const images = join(folder, 'images');
   await prepareImages(options, images);
+  const measures = (/** @type {BenchOptions['only'][number]} */ section) =>
+    options.only.includes(section);
   const requests = stageRequests(options, images);
   const graphs = join(folder, 'graphs');
   await exportGraphs(defaultBundleFolder(), graphs);
-  // The pipeline needs to know which backends load; peers are for the stages alone.
   const { contenders, absent } = await startContenders(
-    requests.length > 0 ? options : { ...options, peers: [] },
+    // The pipeline is of backends; peers are for the stages alone.
+    requests.length > 0 || measures('agreement') ? options : { ...options, peers: [] },
     { images, graphs },
   );
   report.absent = absent;
@@ -93,24 +101,28 @@ async function bench(options, folder) {
     for (const request of requests) {
       add(await measureStage(request, contenders, options.runs));
     }
-    if (options.only.includes('caption')) {
-      report.agreement = await compareCaptions(contenders, {
-        images,
-        pixels: join(folder, 'pixels'),
-      });
+    if (measures('agreement')) {
+      const folders = { images, pixels: join(folder, 'pixels') };
+      report.agreement = await compareCaptions(contenders, folders);
+      say('\nAgreement');
+      for (const agreement of report.agreement) say(`  ${formatAgreement(agreement)}`);
+    }
+    const backends = contenders.filter(({ name }) => options.backends.includes(name));
+    for (const other of contenders) if (!backends.includes(other)) await other.stop();
+    if (measures('pipeline')) {
+      add(await measurePipelines(options, backends, images));
     }
   } finally {
     for (const { stop } of contenders) await stop();
   }
-  for (const { name, reference, of, images: count, same } of report.agreement) {
-    say(`  From ${of}, ${name} says what ${reference} says of ${same} of ${count} images.`);
+  if (measures('queue')) add(await measureQueues(options, folder));
+  if (measures('features')) {
+    report.precisions = await measurePrecision(images);
+    say(`\n${formatPrecisions(report.precisions).trimEnd()}`);
   }
-
-  if (options.only.includes('pipeline')) {
-    const backends = options.backends.filter((name) => contenders.some((c) => c.name === name));
-    add(await measurePipelines(options, backends, images));
-  }
-  if (options.only.includes('queue')) add(await measureQueues(options, folder));
+  const { features } = await describeBundle(defaultBundleFolder());
+  report.targets = targets(report, 2 * features.locations * features.channels);
+  if (report.targets.length > 0) say(`\n${formatTargets(report.targets).trimEnd()}`);
 
   const json = `${JSON.stringify(report, null, 2)}\n`;
   const file = join(resultsFolder, `${report.takenAt.replaceAll(/[:.]/g, '-')}.json`);

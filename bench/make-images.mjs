@@ -1,11 +1,11 @@
 // @ts-check
 
 import { mkdir, writeFile } from 'node:fs/promises';
-import os from 'node:os';
 import { join } from 'node:path';
 import { createRandom } from '@cutline/captioner';
 import sharp from 'sharp';
 import { photographs } from '../scripts/photographs.mjs';
+import { inParallel } from './in-parallel.mjs';
 
 const seed = 1;
 
@@ -57,18 +57,4 @@ export async function makeNullImages(folder, count) {
     join(folder, `${String(n).padStart(6, '0')}.jpg`),
   );
   await inParallel(files, (file) => writeFile(file, Buffer.alloc(100, file)));
-}
-
-/**
- * @template Item
- * @param {readonly Item[]} items
- * @param {(item: Item) => Promise<unknown>} work
- * @param {number} [parallelism]
- */
-export async function inParallel(items, work, parallelism = os.availableParallelism()) {
-  const rest = items.values();
-  const one = async () => {
-    for (const item of rest) await work(item);
-  };
-  await Promise.all(Array.from({ length: parallelism }, one));
 }

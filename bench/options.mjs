@@ -8,8 +8,10 @@ export const sections = /** @type {const} */ ([
   'encode',
   'decode',
   'caption',
+  'agreement',
   'pipeline',
   'queue',
+  'features',
 ]);
 
 /** The backends of ours that are tried; the first that loads is what others are compared with. */
@@ -86,7 +88,7 @@ export function parseOptions(args) {
     nullImageCount: quick ? 640 : 12_800,
     runs: wholeNumber('--runs', values.runs ?? (quick ? '2' : '5')),
     secondsMin: quick ? 0 : 1,
-    encodeBatches: quick ? [1, 8] : [1, 8, 32, 64],
+    encodeBatches: quick ? [1, 32] : [1, 8, 32, 64],
     beamSizes: quick ? [3] : [1, 3, 5],
     json: values.json,
     quick,

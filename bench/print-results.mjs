@@ -1,8 +1,15 @@
 // @ts-check
 
+import { alignColumns, formatNumber } from './format-text.mjs';
+
 /** @import { Result, Spread } from './statistics.mjs' */
 
-/** @typedef {{ title: string, results: Result[] }} Table */
+/**
+ * @typedef {object} Table
+ * @property {string} id for targets.mjs: `encode:32`, `pipeline`, …
+ * @property {string} title
+ * @property {Result[]} results
+ */
 
 /** How other costs are headed. */
 const costHeads = /** @type {Record<string, string>} */ ({
@@ -22,7 +29,7 @@ const costHeads = /** @type {Record<string, string>} */ ({
  * @param {Table} table
  */
 export function formatTable({ title, results }) {
-  const costs = Object.keys(results.find(({ perImage }) => perImage)?.perImage ?? {});
+  const costs = [...new Set(results.flatMap(({ perImage = {} }) => Object.keys(perImage)))];
   const head = ['', 'images/s', 'min–max', 'CPU ms/image', 'ratio', ...costs.map(costHead)];
   const rows = results.map((result) => formatResult(result, costs));
   return `${title}\n${alignColumns([head, ...rows])}\n`;
@@ -41,7 +48,8 @@ function formatResult(result, costs) {
     formatNumber(cpuSecondsPerImage.median * 1000),
     ratio?.toFixed(2) ?? '',
     ...costs.map((cost) => {
-      const value = perImage?.[cost] ?? Number.NaN;
+      const value = perImage?.[cost];
+      if (value === undefined) return '';
       return formatNumber(cost.endsWith('CpuSeconds') ? value * 1000 : value);
     }),
   ];
@@ -53,29 +61,6 @@ function costHead(cost) {
 }
 
 /** @param {Spread} spread */
-function formatSpread({ min, max }) {
+export function formatSpread({ min, max }) {
   return `${formatNumber(min)}–${formatNumber(max)}`;
-}
-
-/** Three significant digits, and all of them before the point. @param {number} value */
-function formatNumber(value) {
-  if (value >= 100) return Math.round(value).toLocaleString('en');
-  return Number(value.toPrecision(3)).toString();
-}
-
-/** The first column to the left, the others to the right. @param {string[][]} rows */
-function alignColumns(rows) {
-  const widths = rows.reduce(
-    (/** @type {number[]} */ widest, row) =>
-      row.length < 3 ? widest : row.map((cell, n) => Math.max(cell.length, widest[n] ?? 0)),
-    [],
-  );
-  const nameWidth = Math.max(...rows.map(([name = '']) => name.length));
-  return rows
-    .map(([name = '', ...cells]) =>
-      ['', name.padEnd(nameWidth), ...cells.map((cell, n) => cell.padStart(widths[n + 1] ?? 0))]
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
 }

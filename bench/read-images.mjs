@@ -2,6 +2,11 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decodeImage, defaultBundleFolder, describeBundle, prepareSharp } from '@cutline/inference';
+import { inParallel } from './in-parallel.mjs';
+
+/** The default limits of `cutline caption`. */
+export const decodeLimits = { pixelsMax: 200_000_000, timeoutMs: 30_000 };
 
 /**
  * The first `count` image files of a folder (not of folders in it), in the order of their names.
@@ -14,10 +19,24 @@ export async function listImageFiles(folder, count) {
   return names.toSorted().slice(0, count);
 }
 
-/** @param {string} folder @param {number} count */
-export async function readImages(folder, count) {
+/** @param {string} folder @param {number} [count] */
+export async function readImages(folder, count = Number.POSITIVE_INFINITY) {
   const names = await listImageFiles(folder, count);
   return Promise.all(
     names.map(async (name) => ({ name, bytes: await readFile(join(folder, name)) })),
   );
+}
+
+/**
+ * What the model sees of each image: [H,W,3] bytes.
+ *
+ * @param {string} folder
+ */
+export async function readPixels(folder) {
+  prepareSharp();
+  const { preprocessing } = await describeBundle(defaultBundleFolder());
+  return inParallel(await readImages(folder), async ({ name, bytes }) => {
+    const { pixels } = await decodeImage(bytes, preprocessing, decodeLimits);
+    return { name, pixels };
+  });
 }

@@ -31,7 +31,7 @@ export function summarise(measured) {
     return {
       name,
       imagesPerSecond: spreadOf(rates),
-      cpuSecondsPerImage: spreadOf(samples.map(({ cpuSeconds, images }) => cpuSeconds / images)),
+      cpuSecondsPerImage: spreadOf(samples.map(cpuTime)),
       perImage: Object.fromEntries(
         costs.map((cost) => [cost, median(samples.map(({ perImage }) => perImage?.[cost] ?? 0))]),
       ),
@@ -42,7 +42,7 @@ export function summarise(measured) {
 }
 
 /** @param {readonly number[]} values @returns {Spread} */
-function spreadOf(values) {
+export function spreadOf(values) {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
@@ -57,7 +57,12 @@ export function median(values) {
   return (low + high) / 2;
 }
 
-/** @param {Sample | undefined} sample */
-function rate(sample) {
+/** Images a second. @param {Sample | undefined} sample */
+export function rate(sample) {
   return sample ? sample.images / sample.seconds : Number.NaN;
+}
+
+/** Seconds an image. @param {Sample | undefined} sample */
+export function cpuTime(sample) {
+  return sample ? sample.cpuSeconds / sample.images : Number.NaN;
 }

@@ -2,11 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { compare } from '../bench/contenders/compare-captions.mjs';
+import { eightBitBytes, throughEightBits } from '../bench/features/eight-bits.mjs';
 import { interleave, type Sample } from '../bench/interleave.mjs';
 import { LineProcess } from '../bench/line-process.mjs';
 import { parseOptions } from '../bench/options.mjs';
 import { measureQueues } from '../bench/pipeline/measure-pipelines.mjs';
 import { median, summarise } from '../bench/statistics.mjs';
+import { formatTargets, targets } from '../bench/targets.mjs';
 
 /** That `npm run bench` measures what it says; not how fast anything is. */
 
@@ -76,6 +79,64 @@ describe('summarise', () => {
   test('the median is the mean of the middle two, or the middle one', () => {
     expect([median([3, 1, 2]), median([4, 1, 3, 2])]).toEqual([2, 2.5]);
   });
+});
+
+describe('targets', () => {
+  const nothing = { tables: [], agreement: [], precisions: undefined };
+  const table = (id: string, rows: Record<string, Sample[]>) => {
+    const measured = Object.entries(rows).map(([name, samples]) => ({ name, samples }));
+    return { id, title: id, results: summarise(measured) };
+  };
+
+  test('are ratios within rounds, of what was measured', () => {
+    const slowing = [sample(200), sample(100), sample(50)];
+    const peer = [sample(50), sample(20), sample(20)];
+    const tables = [table('encode:32', { onnx: slowing, 'python pytorch': peer })];
+    expect(targets({ ...nothing, tables }, 1)).toEqual([
+      {
+        what: 'encode 32: onnx ÷ python pytorch, images/s',
+        atLeast: 3,
+        measured: { median: 4, min: 2.5, max: 5 },
+        met: true,
+      },
+    ]);
+  });
+
+  test('compare the CPU time of a pipeline with that of one process', () => {
+    const spending = (cpuSeconds: number) => ({ images: 1, seconds: 1, cpuSeconds });
+    const tables = [
+      table('pipeline', {
+        onnx: [spending(3), spending(6)],
+        'onnx in one process': [spending(2), spending(4)],
+      }),
+    ];
+    const [ratio] = targets({ ...nothing, tables }, 1);
+    expect(ratio).toMatchObject({ measured: { median: 1.5 }, atMost: 1.25, met: false });
+    expect(formatTargets(ratio ? [ratio] : [])).toMatch(/CPU time +1\.5 +at most 1\.25 +missed/);
+  });
+
+  test('ask for costs that were not counted, too', () => {
+    const missed = targets({ ...nothing, tables: [table('pipeline', { onnx: [sample(1)] })] }, 1);
+    expect(missed.map(({ met }) => met)).toEqual([false, false, false]);
+  });
+});
+
+test('captions are compared image by image, and what differs by its score', () => {
+  const said = (caption: string, score: number) => ({ caption, score });
+  const expected = { a: said('a dog', -1), b: said('two dogs', -2), c: said('snow', -3) };
+  const others = { b: said('two cats', -2.0005), a: said('a dog', -1.002), c: said('snow', -3) };
+  const { scoreDifference, tieDifference, ...counts } = compare(expected, others);
+  expect(counts).toEqual({ images: 3, same: 2 });
+  expect(scoreDifference).toBeCloseTo(0.002);
+  expect(tieDifference).toBeCloseTo(0.0005);
+  expect(compare(expected, {})).toMatchObject({ same: 0, tieDifference: Number.POSITIVE_INFINITY });
+});
+
+test('8 bits hold a value to half a step of the largest in its annotation vector', () => {
+  const read = throughEightBits(Float32Array.of(127, 0.4, -126.6, 0, 0, 0, 0.5, 1, 2), 3);
+  expect([...read.subarray(0, 6)]).toEqual([127, 0, -127, 0, 0, 0]);
+  expect(Math.abs((read[6] as number) - 0.5)).toBeLessThanOrEqual(1 / 127);
+  expect(eightBitBytes([49, 512])).toBe(49 * (512 + 4));
 });
 
 test('a process that ends instead of answering is an error with what it said last', async () => {

@@ -5,20 +5,23 @@
  *
  *     node backend.mjs <folder of images> <images to measure one stage with> <backend>
  *
- * What is timed is what workers call, messages to inference threads and float16 included:
+ * It computes on all cores, `wasm` with one thread on each. What is timed is what workers call,
+ * messages to inference threads and float16 included:
  *
  *   encode    `batchSize` images a call; pixels in memory → features
  *   decode    `batchSize` images a call; features in memory → captions
  *   caption   all images of a folder, from files to rows, as `cutline caption` does
  */
+import os from 'node:os';
 import { decodeImage, defaultBundleFolder, prepareSharp, startInference } from '@cutline/inference';
 import { captionOptions, listImages, Metrics, openStore, parseLocation } from '@cutline/shared';
 import { captionLocally } from '../../apps/cutline/dist/caption-locally.js';
-import { readImages } from '../read-images.mjs';
+import { decodeLimits, readImages } from '../read-images.mjs';
 import { serveLines } from '../serve-lines.mjs';
 import { timePasses } from '../time-passes.mjs';
 
 /** @import { InferencePool } from '@cutline/inference' */
+/** @import { Said } from './start-contenders.mjs' */
 
 /** @typedef {Required<import('./start-contenders.mjs').ContenderRequest>} Request */
 
@@ -29,10 +32,11 @@ const limits = {
   fetchAttempts: 4,
   retryBaseMs: 250,
   imageBytesMax: 100 * 1024 * 1024,
-  imagePixelsMax: 200_000_000,
-  decodeTimeoutMs: 30_000,
+  imagePixelsMax: decodeLimits.pixelsMax,
+  decodeTimeoutMs: decodeLimits.timeoutMs,
 };
 const captionBatch = 32;
+const cores = os.availableParallelism();
 
 prepareSharp();
 try {
@@ -40,6 +44,7 @@ try {
     bundleFolder: defaultBundleFolder(),
     stages: { encode: true, decode: true },
     backend: /** @type {InferencePool['backend']} */ (backend),
+    threads: cores,
   });
   await serve(pool);
   await pool.close();
@@ -81,14 +86,12 @@ async function serve(pool) {
       ),
     caption: (request) => captionFolder(pool, request),
   };
-  await serveLines(
-    { tasks: Object.keys(tasks), description: pool.backendReason },
-    async (request) => {
-      const perform = tasks[request.task];
-      if (!perform) throw new Error(`there is no task ${request.task}`);
-      return perform(request);
-    },
-  );
+  const description = pool.backendReason + (backend === 'wasm' ? `, ${cores} times` : '');
+  await serveLines({ tasks: Object.keys(tasks), description }, async (request) => {
+    const perform = tasks[request.task];
+    if (!perform) throw new Error(`there is no task ${request.task}`);
+    return perform(request);
+  });
 }
 
 /**
@@ -96,7 +99,6 @@ async function serve(pool) {
  * @param {InferencePool} pool
  */
 async function preprocess(images, pool) {
-  const decodeLimits = { pixelsMax: limits.imagePixelsMax, timeoutMs: limits.decodeTimeoutMs };
   const decoded = [];
   for (const { bytes } of images) {
     decoded.push((await decodeImage(bytes, pool.model.preprocessing, decodeLimits)).pixels);
@@ -111,12 +113,15 @@ async function captionFolder(pool, { folder, beamSize }) {
   const everything = { keysFrom: null, include: [], exclude: [], limit: null, sample: null };
   const options = captionOptions({ beamSize }, pool.model.decoding);
   const pipeline = { store, pool, limits, options, metrics: new Metrics() };
-  /** @type {Record<string, string>} */
+  /** @type {Record<string, Said>} */
   const captions = {};
   const sample = await timePasses({ images: 0, secondsMin: 0 }, async () => {
     const listed = listImages({ store, prefix }, everything);
     for await (const rows of captionLocally(listed, { ...pipeline, batchSize: captionBatch })) {
-      for (const row of rows) if (row.status === 'captioned') captions[row.key] = row.caption;
+      for (const row of rows) {
+        if (row.status !== 'captioned') continue;
+        captions[row.key] = { caption: row.caption, score: row.score };
+      }
     }
   });
   store.close();

@@ -2,14 +2,28 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeImage, defaultBundleFolder, describeBundle } from '@cutline/inference';
+import { defaultBundleFolder, describeBundle } from '@cutline/inference';
 import sharp from 'sharp';
-import { readImages } from '../read-images.mjs';
-import { endToEndBeamSize } from './measure-stages.mjs';
+import { inParallel } from '../in-parallel.mjs';
+import { readPixels } from '../read-images.mjs';
+import { captionRequest } from './measure-stages.mjs';
 
-/** @import { Contender } from './start-contenders.mjs' */
+/** @import { Contender, Said } from './start-contenders.mjs' */
 
-/** @typedef {{ name: string, reference: string, of: string, images: number, same: number }} Agreement */
+/**
+ * How much two contenders agree. Scores are those that each gave its own caption. Where the
+ * captions of an image are the same, their difference says how exactly both compute; where they
+ * are not, whether two captions were as good as each other, or one of the two is wrong.
+ *
+ * @typedef {object} Agreement
+ * @property {string} name
+ * @property {string} reference
+ * @property {string} of what was the same: pixels or files
+ * @property {number} images
+ * @property {number} same images with the same caption
+ * @property {number} scoreDifference the largest where captions are the same
+ * @property {number} tieDifference the largest where they are not; 0 where all are
+ */
 
 /**
  * How many captions each contender has in common with the first: whether they do the same work.
@@ -29,17 +43,45 @@ export async function compareCaptions(contenders, folders) {
     const captioning = contenders.filter(({ tasks }) => tasks.includes('caption'));
     const [first, ...others] = await Promise.all(
       captioning.map(async ({ name, run }) => {
-        const request = { task: 'caption', secondsMin: 0, beamSize: endToEndBeamSize, folder };
-        return { name, captions: (await run(request)).captions ?? {} };
+        return { name, captions: (await run(captionRequest(folder))).captions ?? {} };
       }),
     );
+    if (!first) throw new Error('nothing that captions takes part');
     for (const { name, captions } of others) {
-      const said = Object.entries(first?.captions ?? {});
-      const same = said.filter(([file, caption]) => captions[file] === caption).length;
-      agreements.push({ name, reference: first?.name ?? '', of, images: said.length, same });
+      agreements.push({ name, reference: first.name, of, ...compare(first.captions, captions) });
     }
   }
   return agreements;
+}
+
+/** What one contender says where another says nothing. */
+const silence = { caption: '', score: Number.NEGATIVE_INFINITY };
+
+/**
+ * @param {Record<string, Said>} expected by image
+ * @param {Record<string, Said>} said
+ */
+export function compare(expected, said) {
+  const pairs = Object.entries(expected).map(([image, one]) => {
+    const other = said[image] ?? silence;
+    return { same: one.caption === other.caption, difference: Math.abs(one.score - other.score) };
+  });
+  const largest = (/** @type {boolean} */ ofSame) =>
+    Math.max(0, ...pairs.filter(({ same }) => same === ofSame).map(({ difference }) => difference));
+  return {
+    images: pairs.length,
+    same: pairs.filter(({ same }) => same).length,
+    scoreDifference: largest(true),
+    tieDifference: largest(false),
+  };
+}
+
+/** @param {Agreement} agreement */
+export function formatAgreement(agreement) {
+  const { name, reference, of, images, same, scoreDifference, tieDifference } = agreement;
+  const scores = `scores differ by ${scoreDifference.toFixed(4)} at most`;
+  const others = same < images ? `, by ${tieDifference.toFixed(4)} where captions differ` : '';
+  return `From ${of}, ${name} says what ${reference} says of ${same} of ${images} images; ${scores}${others}.`;
 }
 
 /**
@@ -50,12 +92,9 @@ export async function compareCaptions(contenders, folders) {
  */
 async function writePixels(from, to) {
   await mkdir(to, { recursive: true });
-  const { preprocessing } = await describeBundle(defaultBundleFolder());
-  const { width, height } = preprocessing;
-  const limits = { pixelsMax: 200_000_000, timeoutMs: 30_000 };
-  for (const { name, bytes } of await readImages(from, Number.POSITIVE_INFINITY)) {
-    const { pixels } = await decodeImage(bytes, preprocessing, limits);
+  const { width, height } = (await describeBundle(defaultBundleFolder())).preprocessing;
+  await inParallel(await readPixels(from), async ({ name, pixels }) => {
     const image = sharp(pixels, { raw: { width, height, channels: 3 } });
     await image.png().toFile(join(to, `${name}.png`));
-  }
+  });
 }

@@ -6,13 +6,12 @@
  *     node sharp.mjs <folder of images> <number of images>
  */
 import { decodeImage, defaultBundleFolder, describeBundle, prepareSharp } from '@cutline/inference';
-import { inParallel } from '../make-images.mjs';
-import { readImages } from '../read-images.mjs';
+import { inParallel } from '../in-parallel.mjs';
+import { decodeLimits, readImages } from '../read-images.mjs';
 import { serveLines } from '../serve-lines.mjs';
 import { timePasses } from '../time-passes.mjs';
 
 const [, , folder = '', count = ''] = process.argv;
-const limits = { pixelsMax: 200_000_000, timeoutMs: 30_000 };
 
 prepareSharp();
 const { preprocessing } = await describeBundle(defaultBundleFolder());
@@ -20,6 +19,6 @@ const images = await readImages(folder, Number(count));
 
 await serveLines({ tasks: ['preprocess'], description: 'sharp' }, ({ secondsMin }) =>
   timePasses({ images: images.length, secondsMin }, () =>
-    inParallel(images, ({ bytes }) => decodeImage(bytes, preprocessing, limits)),
+    inParallel(images, ({ bytes }) => decodeImage(bytes, preprocessing, decodeLimits)),
   ),
 );

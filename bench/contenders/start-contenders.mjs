@@ -26,7 +26,9 @@ import { LineProcess } from '../line-process.mjs';
  * @property {string} [folder] of caption
  */
 
-/** @typedef {Sample & { captions?: Record<string, string> }} ContenderSample captions by file */
+/** @typedef {{ caption: string, score: number }} Said */
+
+/** @typedef {Sample & { captions?: Record<string, Said> }} ContenderSample captions by file */
 
 /** @type {Record<string, { script: string, layout?: string[] }>} */
 const peerPrograms = {

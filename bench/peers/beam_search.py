@@ -13,7 +13,7 @@ START, END = 1, 2
 
 
 def search(start, step, keep, features, beam, decoding, vocabulary):
-    """The best caption of each image: a list of lists of word ids.
+    """The best caption of each image: its score and its word ids.
 
     start(features) -> state of B rows
     step(state, parents [N], tokens [N], scores [N], last, width) -> values, indices, state
@@ -71,4 +71,4 @@ def search(start, step, keep, features, beam, decoding, vocabulary):
         if len(going_on) < len(active):
             state = keep(state, going_on)
             active = [active[at] for at in going_on]
-    return [found[0][1] for found in candidates]
+    return [found[0] for found in candidates]

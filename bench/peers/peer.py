@@ -16,7 +16,7 @@ def run_peer(description, tasks, folder, stage_images, encode, decode):
     """
     tasks: the names of those that are performed
     encode(pixels [B,H,W,3] uint8) -> features [B,L,D] float16
-    decode(features [B,L,D] float16, beam) -> B lists of word ids
+    decode(features [B,L,D] float16, beam) -> the score and the word ids of B captions
     """
     preprocessing = model_bundle.read_description()["preprocessing"]
     size = (preprocessing["width"], preprocessing["height"])
@@ -55,8 +55,9 @@ def run_peer(description, tasks, folder, stage_images, encode, decode):
             for batch in batches(files, CAPTION_BATCH):
                 decoded = np.stack([images.decode(file, size) for file in batch])
                 found = decode(encode(decoded), request["beamSize"])
-                for file, words in zip(batch, found):
-                    captions[file.name] = " ".join(vocabulary[word] for word in words)
+                for file, (score, words) in zip(batch, found):
+                    caption = " ".join(vocabulary[word] for word in words)
+                    captions[file.name] = {"caption": caption, "score": score}
 
         sample = time_passes(len(files), 0, work)
         return {**sample, "captions": captions}

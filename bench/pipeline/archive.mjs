@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openStore } from '@cutline/shared';
+import { inParallel } from '../in-parallel.mjs';
 import { LineProcess } from '../line-process.mjs';
-import { inParallel } from '../make-images.mjs';
 import { readImages } from '../read-images.mjs';
 
 /** @typedef {Awaited<ReturnType<typeof startArchive>>} Archive */
@@ -22,7 +22,7 @@ export async function startArchive(folder) {
   const credentials = { accessKeyId: 'bench', secretAccessKey: 'bench-secret' };
   const config = { endpoint, credentials, region: 'us-east-1' };
   const archive = await openStore('s3://archive', config);
-  const images = await readImages(folder, Number.POSITIVE_INFINITY);
+  const images = await readImages(folder);
   await inParallel(images, ({ name, bytes }) => archive.put(name, bytes), 8);
   archive.close();
   return {

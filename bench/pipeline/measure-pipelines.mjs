@@ -2,22 +2,25 @@
 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endToEndBeamSize } from '../contenders/measure-stages.mjs';
+import { captionRequest, endToEndBeamSize, subject } from '../contenders/measure-stages.mjs';
 import { interleave } from '../interleave.mjs';
 import { makeNullImages } from '../make-images.mjs';
 import { summarise } from '../statistics.mjs';
 import { folderArchive, startArchive } from './archive.mjs';
 import { startPipeline } from './start-pipeline.mjs';
 
+/** @import { Contender } from '../contenders/start-contenders.mjs' */
+/** @import { Subject } from '../interleave.mjs' */
 /** @import { BenchOptions } from '../options.mjs' */
 /** @import { Table } from '../print-results.mjs' */
 /** @import { PipelineOptions } from './start-pipeline.mjs' */
 
 /**
- * The whole pipeline with real models, over Redis and the S3-protocol server.
+ * The whole pipeline with real models, over Redis and the S3-protocol server; in turn with the
+ * same images, read from a folder, in one process, so that what distribution costs can be told.
  *
  * @param {BenchOptions} options
- * @param {readonly string[]} backends that load
+ * @param {readonly Contender[]} backends
  * @param {string} imagesFolder
  * @returns {Promise<Table>}
  */
@@ -27,16 +30,28 @@ export async function measurePipelines({ runs }, backends, imagesFolder) {
     encoder: pathTo('../../apps/encoder-worker/dist/main.js'),
     decoder: pathTo('../../apps/decoder-worker/dist/main.js'),
   };
-  const pipelines = backends.map((name) => ({
+  const pipelines = backends.map(({ name }) => ({
     ...{ name, programs, archive, env: { CUTLINE_BACKEND: name } },
     runFlags: ['--beam-size', String(endToEndBeamSize)],
   }));
+  const alone = backends.map((backend) => ({
+    ...subject(backend, captionRequest(imagesFolder)),
+    name: inOneProcess(backend.name),
+  }));
   try {
-    const title = `Pipeline: S3 → captions through Redis, beam ${endToEndBeamSize}`;
-    return await measure(title, pipelines, runs);
+    return await measure(
+      { id: 'pipeline', title: `Pipeline: S3 → captions through Redis, beam ${endToEndBeamSize}` },
+      { pipelines, alone },
+      runs,
+    );
   } finally {
     await archive.stop();
   }
+}
+
+/** How a backend's row in the pipeline's table is named that is not a pipeline. @param {string} backend */
+export function inOneProcess(backend) {
+  return `${backend} in one process`;
 }
 
 /**
@@ -57,22 +72,23 @@ export async function measureQueues({ runs, nullImageCount }, folder) {
     },
     archive: folderArchive(images, folder, nullImageCount),
   };
-  return measure('Queues: 100-byte images through both, without a model', [pipeline], runs);
+  const title = 'Queues: 100-byte images through both, without a model';
+  return measure({ id: 'queue', title }, { pipelines: [pipeline], alone: [] }, runs);
 }
 
 /**
- * @param {string} title
- * @param {readonly PipelineOptions[]} options
+ * @param {{ id: string, title: string }} table
+ * @param {{ pipelines: readonly PipelineOptions[], alone: readonly Subject[] }} compared
  * @param {number} runs
  * @returns {Promise<Table>}
  */
-async function measure(title, options, runs) {
-  const pipelines = [];
+async function measure(table, { pipelines, alone }, runs) {
+  const started = [];
   try {
-    for (const each of options) pipelines.push(await startPipeline(each));
-    return { title, results: summarise(await interleave(pipelines, runs)) };
+    for (const options of pipelines) started.push(await startPipeline(options));
+    return { ...table, results: summarise(await interleave([...started, ...alone], runs)) };
   } finally {
-    for (const pipeline of pipelines) await pipeline.stop();
+    for (const pipeline of started) await pipeline.stop();
   }
 }
 
