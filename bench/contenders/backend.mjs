@@ -5,14 +5,13 @@
  *
  *     node backend.mjs <folder of images> <images to measure one stage with> <backend>
  *
- * It computes on all cores, `wasm` with one thread on each. What is timed is what workers call,
- * messages to inference threads and float16 included:
+ * It computes on all cores: `onnx` and `wasm` with one engine on each, `tensorflow` with threads of
+ * its own. What is timed is what workers call, messages to inference threads and float16 included:
  *
  *   encode    `batchSize` images a call; pixels in memory → features
  *   decode    `batchSize` images a call; features in memory → captions
  *   caption   all images of a folder, from files to rows, as `cutline caption` does
  */
-import os from 'node:os';
 import { decodeImage, defaultBundleFolder, prepareSharp, startInference } from '@cutline/inference';
 import { captionOptions, listImages, Metrics, openStore, parseLocation } from '@cutline/shared';
 import { captionLocally } from '../../apps/cutline/dist/caption-locally.js';
@@ -36,7 +35,6 @@ const limits = {
   decodeTimeoutMs: decodeLimits.timeoutMs,
 };
 const captionBatch = 32;
-const cores = os.availableParallelism();
 
 prepareSharp();
 try {
@@ -44,7 +42,6 @@ try {
     bundleFolder: defaultBundleFolder(),
     stages: { encode: true, decode: true },
     backend: /** @type {InferencePool['backend']} */ (backend),
-    threads: cores,
   });
   await serve(pool);
   await pool.close();
@@ -86,12 +83,14 @@ async function serve(pool) {
       ),
     caption: (request) => captionFolder(pool, request),
   };
-  const description = pool.backendReason + (backend === 'wasm' ? `, ${cores} times` : '');
-  await serveLines({ tasks: Object.keys(tasks), description }, async (request) => {
-    const perform = tasks[request.task];
-    if (!perform) throw new Error(`there is no task ${request.task}`);
-    return perform(request);
-  });
+  await serveLines(
+    { tasks: Object.keys(tasks), description: pool.backendReason },
+    async (request) => {
+      const perform = tasks[request.task];
+      if (!perform) throw new Error(`there is no task ${request.task}`);
+      return perform(request);
+    },
+  );
 }
 
 /**
