@@ -20,12 +20,11 @@ export function rowsOf(values: Float32Array, rows: number): Float32Array[] {
   return Array.from({ length: rows }, (_, row) => values.slice(row * length, (row + 1) * length));
 }
 
-/** Rows of `values [rows,...]`, in the order of `chosen`. */
-export function gatherRows(values: Float32Array, rows: number, chosen: Int32Array): Float32Array {
+/** Rows `kept` (ascending) of `values [rows,...]`, moved to its beginning: nothing is allocated. */
+export function keepRows(values: Float32Array, rows: number, kept: Int32Array): Float32Array {
   const length = values.length / rows;
-  const gathered = new Float32Array(chosen.length * length);
-  for (const [place, row] of chosen.entries()) {
-    gathered.set(values.subarray(row * length, (row + 1) * length), place * length);
+  for (const [place, row] of kept.entries()) {
+    if (row !== place) values.copyWithin(place * length, row * length, (row + 1) * length);
   }
-  return gathered;
+  return values.subarray(0, kept.length * length);
 }

@@ -2,7 +2,7 @@
 import type { DecoderBundle } from '../../model-bundle.ts';
 import { findDecoderFamily } from '../../model-description.ts';
 import type { Decoder, DecoderSession, StepRequest, StepResult } from '../engine.ts';
-import { checkLength, gatherRows, rowsOf } from '../plain-arrays.ts';
+import { checkLength, keepRows, rowsOf } from '../plain-arrays.ts';
 import { type OnnxBackend, OnnxSession, type Ort, type OrtTensor } from './onnx-session.ts';
 import { recordDecoder } from './record-model.ts';
 
@@ -102,20 +102,14 @@ class OnnxDecoderSession implements DecoderSession {
     this.#state = {};
   }
 
+  /** The session owns its memory: it can be compacted where it lies. */
   #keepImages(stay: Int32Array): void {
+    const compact = ({ data, dims: [images, ...row] }: OrtTensor): OrtTensor => {
+      const kept = keepRows(data as Float32Array, images as number, stay);
+      return new this.#ort.Tensor('float32', kept, [stay.length, ...row]);
+    };
     this.#memory = Object.fromEntries(
-      Object.entries(this.#memory).map(
-        ([
-          name,
-          {
-            data,
-            dims: [images, ...row],
-          },
-        ]) => {
-          const kept = gatherRows(data as Float32Array, images as number, stay);
-          return [name, new this.#ort.Tensor('float32', kept, [stay.length, ...row])];
-        },
-      ),
+      Object.entries(this.#memory).map(([name, tensor]) => [name, compact(tensor)]),
     );
   }
 }
