@@ -8,6 +8,13 @@
  * @property {number} seconds wall-clock time
  * @property {number} cpuSeconds of all processes and threads that belong to it
  * @property {Record<string, number>} [perImage] other costs, already divided by the images
+ * @property {Record<string, Lag>} [eventLoopLag] of each worker, by what it is called
+ */
+
+/**
+ * How much later than they should timers of a process's main thread went off, in seconds.
+ *
+ * @typedef {{ p99: number, max: number }} Lag
  */
 
 /**

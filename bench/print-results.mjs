@@ -23,20 +23,26 @@ const costHeads = /** @type {Record<string, string>} */ ({
 });
 
 /**
- * As text: rates with their spread, CPU time, other costs an image, and how many times as fast as
- * the first.
+ * As text: rates with their spread, CPU time, how many times as fast as the first, other costs an
+ * image, and the 99th percentile of the workers' event-loop lag.
  *
  * @param {Table} table
  */
 export function formatTable({ title, results }) {
   const costs = [...new Set(results.flatMap(({ perImage = {} }) => Object.keys(perImage)))];
-  const head = ['', 'images/s', 'min–max', 'CPU ms/image', 'ratio', ...costs.map(costHead)];
-  const rows = results.map((result) => formatResult(result, costs));
+  const lags = results.flatMap(({ eventLoopLagP99 = {} }) => Object.keys(eventLoopLagP99));
+  const workers = [...new Set(lags)];
+  const head = [
+    ...['', 'images/s', 'min–max', 'CPU ms/image', 'ratio'],
+    ...costs.map(costHead),
+    ...workers.map((worker) => `${worker} lag p99 ms`),
+  ];
+  const rows = results.map((result) => formatResult(result, costs, workers));
   return `${title}\n${alignColumns([head, ...rows])}\n`;
 }
 
-/** @param {Result} result @param {string[]} costs */
-function formatResult(result, costs) {
+/** @param {Result} result @param {string[]} costs @param {string[]} workers */
+function formatResult(result, costs, workers) {
   const { name, failure, imagesPerSecond, cpuSecondsPerImage, perImage, ratio } = result;
   if (failure !== undefined || !imagesPerSecond || !cpuSecondsPerImage) {
     return [name, `failed: ${failure?.split('\n')[0]}`];
@@ -51,6 +57,10 @@ function formatResult(result, costs) {
       const value = perImage?.[cost];
       if (value === undefined) return '';
       return formatNumber(cost.endsWith('CpuSeconds') ? value * 1000 : value);
+    }),
+    ...workers.map((worker) => {
+      const seconds = result.eventLoopLagP99?.[worker];
+      return seconds === undefined ? '' : formatNumber(seconds * 1000);
     }),
   ];
 }

@@ -13,6 +13,7 @@
  * @property {Spread} [imagesPerSecond]
  * @property {Spread} [cpuSecondsPerImage]
  * @property {Record<string, number>} [perImage] medians of other costs
+ * @property {Record<string, number>} [eventLoopLagP99] medians, by worker, in seconds
  * @property {number} [ratio] how many times as fast as the first: the median over the rounds of the
  *   quotient within a round
  * @property {Sample[]} [samples] in the order of the rounds
@@ -28,12 +29,19 @@ export function summarise(measured) {
     if (failure !== undefined) return { name, failure };
     const rates = samples.map(rate);
     const costs = Object.keys(samples[0]?.perImage ?? {});
+    const workers = Object.keys(samples[0]?.eventLoopLag ?? {});
     return {
       name,
       imagesPerSecond: spreadOf(rates),
       cpuSecondsPerImage: spreadOf(samples.map(cpuTime)),
       perImage: Object.fromEntries(
         costs.map((cost) => [cost, median(samples.map(({ perImage }) => perImage?.[cost] ?? 0))]),
+      ),
+      eventLoopLagP99: Object.fromEntries(
+        workers.map((worker) => [
+          worker,
+          median(samples.map(({ eventLoopLag }) => eventLoopLag?.[worker]?.p99 ?? Number.NaN)),
+        ]),
       ),
       ratio: median(rates.map((value, round) => value / rate(first?.samples[round]))),
       samples,

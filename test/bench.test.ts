@@ -166,4 +166,8 @@ test('the null model goes through both queues, and what that costs is counted', 
   expect(redisCommands).toBeLessThanOrEqual(redisCommandsPerImageMax);
   expect(redisCalls).toBeGreaterThan(redisCommands);
   expect(redisBytes).toBeGreaterThan(2 * 100); // its features, in and out
+  expect(Object.keys(result?.eventLoopLagP99 ?? {})).toEqual(['encoder', 'decoder']);
+  for (const seconds of Object.values(result?.eventLoopLagP99 ?? {})) {
+    expect(Math.abs(seconds)).toBeLessThan(60); // and is a number
+  }
 }, 60_000);

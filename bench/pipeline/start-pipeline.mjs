@@ -5,7 +5,7 @@ import { ChildProcesses } from '../../scripts/child-processes.mjs';
 import { startRedis } from './redis.mjs';
 import { runProducer } from './run-producer.mjs';
 
-/** @import { Subject, Sample } from '../interleave.mjs' */
+/** @import { Lag, Subject, Sample } from '../interleave.mjs' */
 /** @import { Archive } from './archive.mjs' */
 
 /**
@@ -38,16 +38,20 @@ export async function startPipeline({ name, programs, archive, env = {}, runFlag
     };
     const workers = await Promise.all(
       Object.entries(programs).map(([stage, program]) =>
-        startWorker(children, `${name} ${stage}`, program, environment),
+        startWorker(children, { name, stage, program, env: environment }),
       ),
     );
     const queues = openQueues(server.redis);
 
-    const costsSoFar = async () => ({
-      s3Requests: await archive.requests(),
-      workersCpuSeconds: sum(await Promise.all(workers.map(({ cpuSeconds }) => cpuSeconds()))),
-      redis: await server.costs(),
-    });
+    const costsSoFar = async () => {
+      const scrapes = await Promise.all(workers.map(({ scrape }) => scrape()));
+      return {
+        s3Requests: await archive.requests(),
+        workersCpuSeconds: sum(scrapes.map(({ cpuSeconds }) => cpuSeconds)),
+        eventLoopLag: Object.fromEntries(scrapes.map(({ stage, lag }) => [stage, lag])),
+        redis: await server.costs(),
+      };
+    };
 
     /** Of clients; counted once, in the first run. @type {number | undefined} */
     let redisCommands;
@@ -81,6 +85,7 @@ export async function startPipeline({ name, programs, archive, env = {}, runFlag
         seconds: ((await lastDecoded(queues, run)) - Date.parse(summary.created)) / 1000,
         cpuSeconds: (workersCpuSeconds + producerCpuSeconds + redisCpuSeconds) * images,
         perImage,
+        eventLoopLag: after.eventLoopLag,
       };
     };
 
@@ -104,21 +109,33 @@ export async function startPipeline({ name, programs, archive, env = {}, runFlag
   }
 }
 
+/** The metrics of an event loop tell how long after one look came the next, which was due by then. */
+const lagResolutionSeconds = 0.01;
+
 /**
  * @param {ChildProcesses} children
- * @param {string} name
- * @param {string} program
- * @param {NodeJS.ProcessEnv} env
+ * @param {{ name: string, stage: string, program: string, env: NodeJS.ProcessEnv }} worker
  */
-async function startWorker(children, name, program, env) {
+async function startWorker(children, { name, stage, program, env }) {
   const ready = /"msg":"ready/;
-  const line = await children.start(name, process.execPath, [program], { env, ready });
+  const line = await children.start(`${name} ${stage}`, process.execPath, [program], {
+    env,
+    ready,
+  });
   const url = `http://127.0.0.1:${JSON.parse(line).httpPort}/metrics`;
   return {
-    /** So far, by its own account. */
-    async cpuSeconds() {
+    /** By its own account: its CPU time so far, and the lag since the last scrape. */
+    async scrape() {
       const metrics = await (await fetch(url)).text();
-      return Number(/^process_cpu_seconds_total (\S+)/m.exec(metrics)?.[1]);
+      const value = (/** @type {string} */ metric) =>
+        Number(new RegExp(`^${metric} (\\S+)`, 'm').exec(metrics)?.[1]);
+      const lag = (/** @type {string} */ statistic) =>
+        value(`nodejs_eventloop_lag_${statistic}_seconds`) - lagResolutionSeconds;
+      return {
+        stage,
+        cpuSeconds: value('process_cpu_seconds_total'),
+        lag: /** @type {Lag} */ ({ p99: lag('p99'), max: lag('max') }),
+      };
     },
   };
 }

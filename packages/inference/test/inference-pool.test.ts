@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import type { Worker } from 'node:worker_threads';
@@ -129,6 +131,20 @@ test('the event loop is idle while threads compute', async () => {
   expect(busy).toBeGreaterThan(0.5);
   expect(busy).toBeLessThanOrEqual(1);
 });
+
+test.runIf(process.platform === 'linux')(
+  'threads that compute let the main thread go first',
+  () => {
+    const niceness = (thread: string) => {
+      const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'latin1');
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+    };
+    const others = readdirSync('/proc/self/task').filter((thread) => thread !== `${process.pid}`);
+    const own = niceness(String(process.pid));
+    expect(own).toBe(os.getPriority());
+    expect(others.filter((thread) => niceness(thread) === own + 5)).toHaveLength(2);
+  },
+);
 
 test('is not busy without requests', async () => {
   pool.busyRatio();

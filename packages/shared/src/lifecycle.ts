@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describeError, isForUser, isTransient } from './errors.ts';
 import type { Logger } from './logging.ts';
 import type { MemoryExcess } from './memory-ceiling.ts';
@@ -24,10 +25,10 @@ function exitStatus(error: unknown): number {
   return isForUser(error) || isTransient(error) ? 2 : 1;
 }
 
-/** One line; for a broken invariant, the stack trace that a report of it needs. */
+/** One line; for a broken invariant, the stack trace that a report of it needs, and its causes'. */
 function explain(error: unknown): string {
   if (isForUser(error) || isTransient(error)) return describeError(error);
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return error instanceof Error ? inspect(error) : String(error);
 }
 
 /** Ends the process at once over a broken invariant; what it has in hand goes to another. */

@@ -41,11 +41,13 @@ describe('a program that fails', () => {
 
   test('by a bug: status 1 and the stack trace that a report needs', async () => {
     const { code, stderr } = await run(
-      "await runProgram('prog', async () => { undefined.nothing(); });",
+      `await runProgram('prog', async () => {
+        try { undefined.nothing(); } catch (cause) { throw new Error('odd', { cause }); }
+      });`,
     );
     expect(code).toBe(1);
-    expect(stderr[0]).toMatch(/^prog: TypeError: /);
-    expect(stderr.length).toBeGreaterThan(1);
+    expect(stderr[0]).toBe('prog: Error: odd');
+    expect(stderr.join('\n')).toMatch(/\n +at .*\n.*\[cause\]: TypeError: .*\n +at /s);
   });
 
   test('ends, whatever it has left open', async () => {
