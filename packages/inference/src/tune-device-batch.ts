@@ -25,8 +25,10 @@ export interface Tuning {
 
 const imagesMin = 4;
 const imagesMax = 256;
-/** A size that is not faster by so much than the best so far is the last. */
+/** A size that is not faster by so much than the best so far gains nothing … */
 const riseMin = 1.03;
+/** … and after two of them in a row there are no more: other work may have slowed one down. */
+const flatTrialsMax = 2;
 /** A trial is the fastest of at least three computations, since other work only slows them down. */
 const repeatsMin = 3;
 const trialMsMin = 100;
@@ -39,6 +41,7 @@ export async function tuneDeviceBatch(device: Device): Promise<Tuning> {
   const trials: Tuning['trials'] = [];
   let deviceBatch = imagesMin;
   let fastest = 0;
+  let flatTrials = 0;
   const end = (ended: string): Tuning => ({ deviceBatch, trials, ended });
 
   for (let images = imagesMin; images <= imagesMax; images *= 2) {
@@ -50,9 +53,11 @@ export async function tuneDeviceBatch(device: Device): Promise<Tuning> {
       return end(`${images} cannot be computed: ${error instanceof Error ? error.message : error}`);
     }
     trials.push({ images, imagesPerSecond });
-    if (imagesPerSecond < fastest * riseMin) return end(`${images} are no faster`);
-    deviceBatch = images;
-    fastest = imagesPerSecond;
+    if (imagesPerSecond >= fastest * riseMin) {
+      deviceBatch = images;
+      fastest = imagesPerSecond;
+      flatTrials = 0;
+    } else if (++flatTrials === flatTrialsMax) return end('more are no faster');
 
     const { usedBytes, limitBytes } = device.memory();
     const expectedBytes = usedBytes + (usedBytes - usedAtFirst); // twice the images, twice the growth
@@ -74,7 +79,7 @@ async function fastestMs({ compute, nowMs }: Device, images: number): Promise<nu
   return fastest;
 }
 
-/** `device batch 32: 244 images/s (4: 181, 8: 222, 16: 239, 32: 244; 64 are no faster)` */
+/** `device batch 16: 239 images/s (4: 181, 8: 222, 16: 239, 32: 244, 64: 242; more are no faster)` */
 export function describeTuning({ deviceBatch, trials, ended }: Tuning): string {
   const rate = (imagesPerSecond: number) => Math.round(imagesPerSecond);
   const chosen = trials.find(({ images }) => images === deviceBatch)?.imagesPerSecond ?? 0;

@@ -184,7 +184,7 @@ describe('a pool that is warmed up', () => {
     const { started, said } = await repliesOfStart({ deviceBatch: 'auto' });
     for (const stage of ['encode', 'decode'] as const) {
       const tuning = started.tunings.get(stage);
-      expect(tuning?.trials.map(({ images }) => images).slice(0, 2)).toEqual([4, 8]);
+      expect(tuning?.trials.map(({ images }) => images).slice(0, 3)).toEqual([4, 8, 16]);
       expect(tuning?.trials.map(({ images }) => images)).toContain(tuning?.deviceBatch);
       expect(started.deviceBatches[stage]).toBe(tuning?.deviceBatch);
     }

@@ -45,18 +45,27 @@ describe('tuneDeviceBatch', () => {
         { images: 16, imagesPerSecond: 320 },
         { images: 32, imagesPerSecond: 640 },
         { images: 64, imagesPerSecond: 640 },
+        { images: 128, imagesPerSecond: 640 },
       ],
-      ended: '64 are no faster',
+      ended: 'more are no faster',
     });
     expect(describeTuning(tuning)).toBe(
-      'device batch 32: 640 images/s (4: 80, 8: 160, 16: 320, 32: 640, 64: 640; 64 are no faster)',
+      'device batch 32: 640 images/s (4: 80, 8: 160, 16: 320, 32: 640, 64: 640, 128: 640; more are ' +
+        'no faster)',
     );
   });
 
   test('takes the smallest where all are equally fast', async () => {
     const tuning = await tuneDeviceBatch(madeUpDevice({ ms: (images) => 10 * images }).device);
-    expect(tuning).toMatchObject({ deviceBatch: 4, ended: '8 are no faster' });
-    expect(sizes(tuning)).toEqual([4, 8]);
+    expect(tuning).toMatchObject({ deviceBatch: 4, ended: 'more are no faster' });
+    expect(sizes(tuning)).toEqual([4, 8, 16]);
+  });
+
+  test('goes on after one size that other work slowed down', async () => {
+    const ms = (images: number) => (images === 16 ? 500 : 50) * Math.ceil(images / 32);
+    const tuning = await tuneDeviceBatch(madeUpDevice({ ms }).device);
+    expect(tuning.deviceBatch).toBe(32);
+    expect(sizes(tuning)).toEqual([4, 8, 16, 32, 64, 128]);
   });
 
   test('has an end where throughput has none', async () => {
