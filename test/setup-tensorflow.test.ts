@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makePlan, parseRequest, satisfies } from '../scripts/setup-tensorflow/plan.mjs';
+import { runStep } from '../scripts/setup-tensorflow/run-step.mjs';
 
 const linux = { platform: 'linux', arch: 'x64', hasGpu: false };
 const planFor = (args: string[], machine = linux) =>
@@ -141,6 +142,24 @@ describe('failure', () => {
     );
     expect(stderr).toMatch(sorry);
     expect({ status, left }).toEqual({ status: 1, left: justTheLog });
+  });
+
+  it.each([
+    [
+      'npm’s',
+      'npm error code CERT\nnpm error request to https://x failed, reason: self-signed certificate\n' +
+        'npm error A complete log of this run can be found in: /root/.npm/_logs/1.log\n',
+      'request to https://x failed, reason: self-signed certificate',
+    ],
+    ['pip’s', 'WARNING: old\nERROR: no space left on device.\n', 'ERROR: no space left on device'],
+    ['anyone’s', 'one thing\nand another\n', 'and another'],
+    ['nobody’s', '', 'it says nothing more'],
+  ])('of a step is explained in %s words', (_, printed, reason) => {
+    const program = `process.stderr.write(${JSON.stringify(printed)}); process.exitCode = 1;`;
+    const step = { cwd: cache, log: join(cache, 'log'), timeoutMs: 30_000 };
+    expect(() => runStep('It failed', process.execPath, ['--eval', program], step)).toThrow(
+      new Error(`It failed: ${reason}.`),
+    );
   });
 
   it('is what --check says where there is nothing', () => {

@@ -55,7 +55,12 @@ function explain(
   // pip does not always say which of the two it was.
   if (output.includes('(from versions: none)')) return 'it finds none, or cannot reach its host';
   if (unreachable.test(output)) return 'its host cannot be reached';
-  const lines = output.split('\n').map((line) => line.trim());
-  const telling = lines.find((line) => /\berror:/i.test(line)) ?? lines.findLast(Boolean);
+  // npm marks every line as an error, and says last where its log is.
+  const lines = output
+    .split('\n')
+    .map((line) => line.trim().replace(/^npm (error|ERR!) /, ''))
+    .filter((line) => !line.startsWith('A complete log of this run'));
+  const telling =
+    lines.find((line) => /\berror:|, reason: /i.test(line)) ?? lines.findLast(Boolean);
   return telling?.replace(/\.$/, '') ?? 'it says nothing more';
 }
