@@ -11,7 +11,8 @@ import { startRedis } from './support/redis-server.ts';
 
 const compose = readCompose('compose.yaml');
 const services = Object.entries(compose.services);
-const programs = services.filter(([, service]) => service.image === 'cutline');
+const programs = services.filter(([, service]) => service.build);
+const workers = ['encoder-worker', 'decoder-worker'];
 const named = (name: string) => {
   const service = compose.services[name];
   if (!service) throw new Error(`compose.yaml has no service ${name}`);
@@ -19,13 +20,12 @@ const named = (name: string) => {
 };
 const infraFile = (path: string) => fileURLToPath(new URL(`../infra/${path}`, import.meta.url));
 
-/** Variables that the AWS SDK and TensorFlow read by themselves. */
+/** Variables that the AWS SDK reads by itself. */
 const othersVariables = [
   'AWS_ENDPOINT_URL_S3',
   'AWS_REGION',
   'AWS_ACCESS_KEY_ID',
   'AWS_SECRET_ACCESS_KEY',
-  'TF_FORCE_GPU_ALLOW_GROWTH',
 ];
 
 test('has every program of the pipeline, and what it stands on', () => {
@@ -60,6 +60,19 @@ describe.each([...programs, ...Object.entries(readCompose('compose.gpu.yaml').se
     });
   },
 );
+
+test('builds one image for each worker, and one for the other programs', () => {
+  const built = (image: string, target: string) => ({
+    image,
+    build: { context: '..', dockerfile: 'infra/Dockerfile', target },
+  });
+  const others = built('cutline', 'cutline');
+  expect(programs.map(([name, { image, build }]) => [name, { image, build }])).toEqual([
+    ['producer', others],
+    ['cutline', others],
+    ...workers.map((name) => [name, built(`cutline-${name}`, name)]),
+  ]);
+});
 
 describe.each(services)('%s', (_, service) => {
   test('has an image of one version', () => {
@@ -104,7 +117,7 @@ describe('redis', () => {
   });
 
   test('has twice the room that features may take', () => {
-    for (const name of ['encoder-worker', 'decoder-worker']) {
+    for (const name of workers) {
       const budget = Number(named(name).environment?.CUTLINE_FEATURE_BYTES_MAX);
       expect(budget * 2).toBe(maxmemoryBytes());
     }
@@ -121,13 +134,43 @@ describe('redis', () => {
   }
 });
 
-test('workers may finish what they have in hand', () => {
-  for (const name of ['encoder-worker', 'decoder-worker']) {
-    const { stop_grace_period = '', environment } = named(name);
+describe.each(workers)('%s', (name) => {
+  const { environment, stop_grace_period = '', restart, deploy } = named(name);
+
+  test('may finish what it has in hand', () => {
     const graceMs = Number.parseInt(stop_grace_period, 10) * 1000;
     expect(graceMs).toBeGreaterThan(Number(environment?.CUTLINE_SHUTDOWN_MS));
-  }
+  });
+
+  test('ends by itself before the kernel ends it, and is started again', () => {
+    expect(restart).toMatch(/^(always|unless-stopped)$/);
+    const limit = deploy?.resources.limits?.memory;
+    expectRoom(environment?.CUTLINE_MEMORY_BYTES_MAX, limit);
+  });
 });
+
+describe('compose.gpu.yaml', () => {
+  const { 'encoder-worker': encoder, ...others } = readCompose('compose.gpu.yaml').services;
+
+  test('gives encoders the variant for GPUs, under a name of its own, and insists on one', () => {
+    expect(others).toEqual({});
+    expect(encoder?.build).toEqual({ args: { TENSORFLOW: 'gpu' } });
+    expect(encoder?.image).toBe(`${named('encoder-worker').image}:gpu`);
+    expect(encoder?.environment?.CUTLINE_DEVICE).toBe('gpu');
+  });
+
+  test('leaves room between the two limits of memory, too', () => {
+    const limit = encoder?.deploy?.resources.limits?.memory;
+    expectRoom(encoder?.environment?.CUTLINE_MEMORY_BYTES_MAX, limit);
+  });
+});
+
+/** A fifth at least, since memory is looked at between batches. */
+function expectRoom(bytesMax: string | null | undefined, limit = ''): void {
+  const gibibytes = Number(/^(\d+)G$/.exec(limit)?.[1]);
+  expect(Number(bytesMax)).toBeGreaterThan(0);
+  expect(Number(bytesMax)).toBeLessThanOrEqual(0.8 * gibibytes * 1024 ** 3);
+}
 
 describe('Prometheus', () => {
   const { scrape_configs } = parse(readFileSync(infraFile('prometheus/prometheus.yml'), 'utf8'));
@@ -145,7 +188,7 @@ describe('Prometheus', () => {
         refresh_interval: '10s',
       })),
     );
-    for (const { job } of found) expect(named(job).image).toBe('cutline');
+    for (const { job } of found) expect(named(job).build).toBeDefined();
   });
 
   test('is where Grafana looks, at the interval that Grafana assumes', () => {

@@ -7,24 +7,31 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { settings } from '@cutline/shared';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { imageOf, readDockerfile, type Stage } from './support/infra-dockerfile.ts';
 import { startProcess } from './support/processes.ts';
 
-/** The image: its Dockerfile as text, and the two scripts in it for what they do. */
+/** The images: their Dockerfile as text, and the two scripts in them for what they do. */
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-describe('the Dockerfile', () => {
-  const dockerfile = readFileSync(join(root, 'infra/Dockerfile'), 'utf8');
-  /** The paths that COPY takes from the build context. */
-  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+)$/gm)].flatMap(([, paths = '']) =>
-    paths.split(/\s+/).slice(0, -1),
+const folders = (group: string) =>
+  readdirSync(join(root, group)).filter((name) =>
+    existsSync(join(root, group, name, 'package.json')),
   );
+const workers = folders('apps').filter((name) => name.endsWith('-worker'));
+const variants = ['none', 'cpu', 'gpu'] as const;
+
+describe('the Dockerfile', () => {
+  const stages = readDockerfile();
+  const instructions = [...stages.values()].flatMap((stage) => stage.instructions);
+  /** The paths that COPY takes from the build context. */
+  const copied = instructions
+    .filter(({ name, rest }) => name === 'COPY' && !rest.startsWith('--from'))
+    .flatMap(({ rest }) => rest.split(/\s+/).slice(0, -1));
 
   test('installs with the manifest of every workspace', () => {
-    const manifests = ['packages', 'apps'].flatMap((folder) =>
-      readdirSync(join(root, folder))
-        .map((name) => `${folder}/${name}/package.json`)
-        .filter((manifest) => existsSync(join(root, manifest))),
+    const manifests = ['packages', 'apps'].flatMap((group) =>
+      folders(group).map((name) => `${group}/${name}/package.json`),
     );
     expect(manifests.length).toBeGreaterThan(5);
     expect(copied).toEqual(expect.arrayContaining(manifests));
@@ -42,9 +49,74 @@ describe('the Dockerfile', () => {
     }
   });
 
-  test('serves on the port that the programs take, as somebody other than root', () => {
-    expect(dockerfile).toMatch(new RegExp(`^EXPOSE ${settings.httpPort.default}$`, 'm'));
-    expect(dockerfile).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
+  test('copies from stages that come before', () => {
+    const before = new Set<string>();
+    for (const [name, stage] of stages) {
+      for (const { rest } of stage.instructions) {
+        const from = /^--from=(\S+)/.exec(rest)?.[1];
+        if (from) expect(before).toContain(from);
+      }
+      before.add(name);
+    }
+  });
+
+  test('sets TensorFlow up as everyone does, for the device of the variant', () => {
+    const { from, instructions: steps } = stages.get('tensorflow') as Stage;
+    expect(from).toBe('manifests');
+    const scripts = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).scripts;
+    expect(scripts).toHaveProperty('setup:tensorflow');
+    expect(steps).toContainEqual({
+      name: 'RUN',
+      rest: expect.stringMatching(/ npm run setup:tensorflow -- --\$\{TENSORFLOW\} /),
+    });
+    expect(steps).toContainEqual({ name: 'ARG', rest: 'TENSORFLOW' });
+  });
+
+  test('builds the command line when no target is named', () => {
+    expect([...stages.keys()].at(-1)).toBe('cutline');
+  });
+
+  describe.each(
+    ['cutline', ...workers].flatMap((target) => variants.map((variant) => ({ target, variant }))),
+  )('$target, $variant', ({ target, variant }) => {
+    const image = imageOf(readDockerfile({ TENSORFLOW: variant }), target);
+    const last = (name: string) => image.instructions.findLast((each) => each.name === name)?.rest;
+    const all = (name: string) =>
+      image.instructions.filter((each) => each.name === name).map(({ rest }) => rest);
+
+    test('stands on its base, with Node and TensorFlow', () => {
+      const node = /^node:\d+\.\d+\.\d+-bookworm-slim$/;
+      const cuda = /^nvidia\/cuda:12\.\d+\.\d+-base-ubuntu24\.04$/;
+      expect(image.from).toMatch(variant === 'gpu' ? cuda : node);
+      const fromNode = all('COPY').filter((rest) => rest.startsWith('--from=node '));
+      expect(fromNode).toHaveLength(variant === 'gpu' ? 1 : 0);
+      const fromTensorflow = all('COPY').filter((rest) => rest.startsWith('--from=tensorflow '));
+      const path = '/app/.cache/tensorflow';
+      expect(fromTensorflow).toEqual(
+        variant === 'none' ? [] : [`--from=tensorflow ${path} ${path}`],
+      );
+    });
+
+    test('is made of files alone: no compiler, pip or apt has run in it', () => {
+      expect(all('RUN')).toEqual([]);
+    });
+
+    test('starts its program', () => {
+      const entrypoint = ['/bin/sh', '/app/infra/entrypoint.sh'];
+      if (target !== 'cutline') entrypoint.push(target);
+      expect(JSON.parse(last('ENTRYPOINT') ?? '')).toEqual(entrypoint);
+      expect(last('CMD')).toBe(target === 'cutline' ? '["cutline", "--help"]' : undefined);
+    });
+
+    test('serves on the port that the programs take, as somebody other than root, and is asked how it is', () => {
+      expect(last('EXPOSE')).toBe(settings.httpPort.default);
+      expect(last('USER')).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+      expect(last('HEALTHCHECK')).toContain('["node", "/app/infra/healthcheck.mjs"]');
+    });
+  });
+
+  test('has a target for each worker', () => {
+    expect(workers).toEqual(['decoder-worker', 'encoder-worker']);
   });
 });
 

@@ -7,7 +7,7 @@ const infra = new URL('../../infra/', import.meta.url);
 
 export interface Service {
   image: string;
-  build?: { context: string; dockerfile: string };
+  build?: { context?: string; dockerfile?: string; target?: string; args?: Record<string, string> };
   command?: string[];
   entrypoint?: string[];
   environment?: Record<string, string | null>;
@@ -15,7 +15,9 @@ export interface Service {
   volumes?: string[];
   depends_on?: Record<string, { condition: string }>;
   healthcheck?: { test?: string[]; disable?: boolean };
+  restart?: string;
   stop_grace_period?: string;
+  deploy?: { resources: { limits?: { cpus?: string; memory?: string } } };
 }
 
 export interface Compose {
@@ -24,9 +26,7 @@ export interface Compose {
 }
 
 export function readCompose(file: 'compose.yaml' | 'compose.gpu.yaml'): Compose {
-  const reset = { tag: '!reset', resolve: () => undefined };
-  const text = withDefaults(readFileSync(new URL(file, infra), 'utf8'));
-  return parse(text, { merge: true, customTags: [reset] });
+  return parse(withDefaults(readFileSync(new URL(file, infra), 'utf8')), { merge: true });
 }
 
 /** `${NAME:-default}` gives the default, as where NAME is not set; `$$` is a plain `$`. */
