@@ -108,6 +108,14 @@ function pipelineTargets(tables, featureBytes) {
       atMost: featureBytes * 2.1 + 1024,
     },
     { what: 'pipeline: S3 requests an image', values: costs('s3Requests'), atMost: 1.1 },
+    ...['encoder', 'decoder'].map((worker) => ({
+      what: `pipeline: event-loop lag of the ${worker}-worker, p99 in ms`,
+      values: (first ?? []).flatMap(({ eventLoopLag }) => {
+        const lag = eventLoopLag?.[worker];
+        return lag ? [1000 * lag.p99] : [];
+      }),
+      atMost: 50,
+    })),
     {
       what: 'queues: images/s',
       values: samplesOf(tables, 'queue', 'null model').map(rate),
