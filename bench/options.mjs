@@ -30,7 +30,7 @@ How fast everything is, on this machine. Prints tables, and writes bench/results
   --python <command>    default: python3
   --only <a,b>          some of: ${sections.join(', ')}
   --images <folder>     JPEG or PNG files; default: variants of nine photographs
-  --image-count <n>     images of the end-to-end measurements; default: 512
+  --image-count <n>     images of the end-to-end measurements; default: 1024
   --runs <n>            default: 5
   --json                print the JSON on stdout (with npm run -s), and the tables on stderr
 `;
@@ -76,7 +76,7 @@ export function parseOptions(args) {
   });
   if (values.help) return undefined;
   const { quick } = values;
-  const imageCount = wholeNumber('--image-count', values['image-count'] ?? (quick ? '8' : '512'));
+  const imageCount = wholeNumber('--image-count', values['image-count'] ?? (quick ? '8' : '1024'));
   return {
     backends: someOf('--backends', values.backends, backends),
     peers: values.peers === 'none' ? [] : someOf('--peers', values.peers, peers),

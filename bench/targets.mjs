@@ -43,7 +43,7 @@ const backends = ['onnx', 'wasm', 'tensorflow'];
  * @param {object} measured
  * @param {readonly Table[]} measured.tables
  * @param {readonly Agreement[]} measured.agreement
- * @param {Precisions | undefined} measured.precisions
+ * @param {Precisions} [measured.precisions]
  * @param {number} featureBytes of an image, as they travel
  * @returns {Target[]}
  */

@@ -82,7 +82,7 @@ describe('summarise', () => {
 });
 
 describe('targets', () => {
-  const nothing = { tables: [], agreement: [], precisions: undefined };
+  const nothing = { tables: [], agreement: [] };
   const table = (id: string, rows: Record<string, Sample[]>) => {
     const measured = Object.entries(rows).map(([name, samples]) => ({ name, samples }));
     return { id, title: id, results: summarise(measured) };

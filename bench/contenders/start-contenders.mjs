@@ -37,8 +37,11 @@ const peerPrograms = {
   onnxruntime: { script: '../peers/onnxruntime_peer.py' },
 };
 
+/** Sections that are of contenders alone: all of them take part. */
+const contendersAlone = new Set(['preprocess', 'encode', 'decode', 'caption', 'agreement']);
+
 /**
- * Starts everything that takes part: each in a process of its own, since native libraries do not
+ * Starts everything that takes part (in the pipeline, our backends alone): each in a process of its own, since native libraries do not
  * share one well, and so that CPU time can be told apart.
  *
  * @param {BenchOptions} options
@@ -46,7 +49,10 @@ const peerPrograms = {
  * @returns {Promise<{ contenders: Contender[], absent: { name: string, reason: string }[] }>}
  */
 export async function startContenders(options, folders) {
-  const { backends, peers, python, stageImageCount } = options;
+  const { only, python, stageImageCount } = options;
+  const alone = only.some((section) => contendersAlone.has(section));
+  const backends = alone || only.includes('pipeline') ? options.backends : [];
+  const peers = alone ? options.peers : [];
   const node = (/** @type {string} */ name, /** @type {string} */ script, args = ['']) => ({
     name,
     command: process.execPath,
