@@ -48,6 +48,8 @@ async function chooseDevice(ort: Ort, wanted: EngineOptions['device']): Promise<
 }
 
 async function importRuntime(): Promise<Ort> {
+  // On Linux it would otherwise report how it is used, and leave files about that in the user's home.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   try {
     return await import('onnxruntime-node');
   } catch (cause) {
