@@ -180,7 +180,10 @@ describe('a pool that is warmed up', () => {
     expect(warm.started.tunings.size).toBe(0);
   });
 
-  test('that is told to measures how many images to compute at a time', async () => {
+  // It computes some hundreds of images, on a machine that other tests share.
+  test('that is told to measures how many images to compute at a time', {
+    timeout: 240_000,
+  }, async () => {
     const { started, said } = await repliesOfStart({ deviceBatch: 'auto' });
     for (const stage of ['encode', 'decode'] as const) {
       const tuning = started.tunings.get(stage);
