@@ -1,5 +1,5 @@
-export type { WeightType } from '@cutline/captioner';
 /** The two stages as functions, and the threads that compute them. */
+export type { WeightType } from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {
   type DecodedImage,

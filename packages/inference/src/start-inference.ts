@@ -59,19 +59,20 @@ export async function startInference(options: InferenceOptions): Promise<Inferen
     await Promise.all(threads.map((thread) => thread.close()));
     process.off('exit', onExit);
   };
-  const { device = 'auto' } = options;
-  const start = async (backend: BackendChoice) => {
+  const start = async (backend: BackendChoice, device: DeviceChoice) => {
     const thread = new ThreadHandle({ bundleFolder, stages, backend, device, cores }, fail);
     threads.push(thread);
     return thread.ready();
   };
   try {
     // The first one finds out which backend it is, and with it how many threads it takes.
-    const first = await start(options.backend);
-    const { model, backend } = first;
+    const first = await start(options.backend, options.device ?? 'auto');
+    const { model, backend, device } = first;
     const threadCount = threadsFor(first, cores);
     const reason = threadCount > 1 ? `${threadCount} × ${first.reason}` : first.reason;
-    const others = await Promise.all(Array.from({ length: threadCount - 1 }, () => start(backend)));
+    const others = await Promise.all(
+      Array.from({ length: threadCount - 1 }, () => start(backend, device)),
+    );
     const other = others.find(({ model: { id } }) => id !== model.id);
     if (other)
       throw new Error(`the bundle changed during the start: ${model.id}, ${other.model.id}`);

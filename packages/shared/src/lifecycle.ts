@@ -6,8 +6,8 @@ import type { MemoryExcess } from './memory-ceiling.ts';
 /**
  * How a process starts, stops and ends.
  *
- * Exit status: 0 done, or stopped or recycled in good order; 1 a broken invariant, or a stop that missed its
- * deadline; 2 something for a person to put right, be it a mistake or an outage.
+ * Exit status: 0 done, or stopped or recycled in good order; 1 a broken invariant, or a stop that
+ * missed its deadline; 2 something for a person to put right, be it a mistake or an outage.
  */
 
 /** Runs a program: whatever it throws ends the process with the right status and one line. */
