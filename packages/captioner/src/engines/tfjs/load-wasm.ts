@@ -1,6 +1,7 @@
 /** TensorFlow.js's WebAssembly backend: from npm alone, everywhere, one thread. */
 import type { Engine, EngineOptions } from '../engine.ts';
 import { createTfjsEngine } from './tfjs-engine.ts';
+import { refuseWhatDoesNotFit } from './wasm-memory.ts';
 import { WasmOps } from './wasm-ops.ts';
 
 /** @throws Error where WebAssembly does not start, or a GPU is asked for. */
@@ -12,6 +13,7 @@ export async function loadWasm({ device }: EngineOptions): Promise<Engine> {
   if (!(await tf.setBackend('wasm'))) throw new Error('the WebAssembly backend did not start');
   await tf.ready();
   listeners.restore();
+  refuseWhatDoesNotFit(tf);
   tf.enableProdMode();
   const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
   const description = `TensorFlow.js ${version_wasm}, WebAssembly${simd ? ' with SIMD' : ''}, 1 thread`;
