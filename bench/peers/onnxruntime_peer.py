@@ -64,10 +64,14 @@ def keep(state, images):
 
 def decode(features, beam):
     def step(state, parents, tokens, scores, last, width):
+        # Each parent once, one of its children, and which of them each hypothesis continues.
+        rows, child_of, parent_of = np.unique(parents, return_index=True, return_inverse=True)
         inputs = {
             **state,
             "tokens": tokens.astype(np.int32),
-            "parents": parents.astype(np.int32),
+            "parents": rows.astype(np.int32),
+            "parentOf": parent_of.astype(np.int32),
+            "childOf": child_of.astype(np.int32),
             "scores": scores.reshape(-1, 1),
             "excluded": excluded,
             "penalties": only_end if last else no_penalties,

@@ -1,16 +1,15 @@
 /**
- * One step of beam search as tensor operations, for every decoder: reorder the state after the
- * last selection, run the decoder, and find the best continuations of each image. As it is written
- * over `TensorOps`, an engine can run it as a single graph and return only a few numbers.
+ * One step of beam search as tensor operations, for every decoder: keep the state of what the last
+ * selection continues, run the decoder, and find the best continuations of each image. As it is
+ * written over `TensorOps`, an engine can run it as a single graph and return only a few numbers.
  */
 import type { DecoderModel, Tensors } from './decoders/decoder-family.ts';
+import { type LineageRows, lineageOf } from './lineage.ts';
 import type { TensorOps } from './tensor-ops.ts';
 
-export interface BeamStepInputs<T> {
+export interface BeamStepInputs<T> extends LineageRows<T> {
   /** `[N]` int32: the last word of each hypothesis. */
   tokens: T;
-  /** `[N]` int32: the row of the previous step's state that each hypothesis continues. */
-  parents: T;
   /** `[N,1]`: sum of the log-probabilities of each hypothesis; -Infinity for an unused row. */
   scores: T;
   /** `[1,V]`: 0, or -Infinity for words that are never said: they take no share of probability. */
@@ -38,8 +37,9 @@ export function beamStep<T>(
   inputs: BeamStepInputs<T>,
   { width, vocabulary, count }: { width: number; vocabulary: number; count: number },
 ): BeamStepOutputs<T> {
-  const rows = gatherRows(ops, state, inputs.parents);
-  const { logits, ...rest } = model.step(memory, rows, inputs.tokens, width);
+  const parents = gatherRows(ops, state, inputs.parents); // [U,...]
+  const lineage = lineageOf(ops, inputs, width);
+  const { logits, ...rest } = model.step(memory, parents, inputs.tokens, lineage);
   const logProbs = ops.logSoftmax(ops.add(logits, inputs.excluded)); // [N,V]
   const totals = ops.add(ops.add(logProbs, inputs.scores), inputs.penalties); // [N,V]
   const best = ops.topK(ops.reshape(totals, [-1, width * vocabulary]), count); // [B,count]

@@ -39,6 +39,7 @@ export type {
 export { exportOnnx } from './engines/onnx/export-onnx.ts';
 export type { WeightType } from './engines/onnx/graph-builder.ts';
 export { fromFloat16, toFloat16 } from './float16.ts';
+export { type Lineage, type LineageRows, lineageOf, traceLineage } from './lineage.ts';
 export {
   type BundleFiles,
   type DecoderBundle,

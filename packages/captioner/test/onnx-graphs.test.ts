@@ -93,7 +93,8 @@ describe.each(familyNames)('the graphs of the decoder %s', (family) => {
     expect(step?.inputs).toEqual([
       ...memory,
       ...state,
-      ...['tokens', 'parents', 'scores', 'excluded', 'penalties', 'width', 'count'],
+      ...['tokens', 'parents', 'parentOf', 'childOf'],
+      ...['scores', 'excluded', 'penalties', 'width', 'count'],
     ]);
     const next = state.map((name) => name.replace('state.', 'next.'));
     const attention = family === 'show-attend-tell' ? ['attention'] : [];

@@ -3,14 +3,15 @@
  *
  * A decoder is a policy-free step function: it knows nothing of beams' scores, lengths or bans.
  * Tensors that change with every word (the state) have one row a hypothesis, and beam search
- * gathers them; what is computed once from the features (the memory) has one row an image, and is
- * shared by all hypotheses of that image. Rows are ordered image by image: with W hypotheses an
- * image, row r belongs to image ⌊r/W⌋.
+ * gathers those that go on; what is computed once from the features (the memory) has one row an
+ * image, and is shared by all hypotheses of that image. Rows are ordered image by image: with W
+ * hypotheses an image, row r belongs to image ⌊r/W⌋.
  *
  * The decoder's first layer, its projection of the CNN's feature map, is declared apart: it makes
  * features small, and a bundle says on which side of its cut it is computed (cut.ts).
  */
 import type { z } from 'zod';
+import type { Lineage } from '../lineage.ts';
 import type { TensorOps } from '../tensor-ops.ts';
 import type { ParameterSpecs, Weights } from '../weights.ts';
 
@@ -36,12 +37,16 @@ export interface DecoderModel<
    * each: one row an image, W = 1.
    */
   start(projected: T): { memory: Tensors<T, MemoryName>; state: Tensors<T, StateName> };
-  /** Reads the words `tokens [N]` int32; the state is `[N,...]` each, and `width` is W. */
+  /**
+   * Reads the words `tokens [N]` int32, one a hypothesis.
+   *
+   * @param state `[U,...]` each: of the hypotheses' parents
+   */
   step(
     memory: Tensors<T, MemoryName>,
     state: Tensors<T, StateName>,
     tokens: T,
-    width: number,
+    lineage: Lineage<T>,
   ): DecoderStep<T, StateName>;
 }
 

@@ -59,22 +59,27 @@ export const lrcn: DecoderFamily<LrcnSizes, 'image', StateName> = {
         };
       },
 
-      step(memory, { lowerHidden, lowerCell, upperHidden, upperCell }, tokens, width) {
+      step(memory, parents, tokens, { width, perHypothesis }) {
+        const said = perHypothesis(dense(parents.lowerHidden, 'lower.hidden')); // [N,4H]
         const lower = lstmCell(
           ops,
-          ops.add(ops.gather(reading, tokens), dense(lowerHidden, 'lower.hidden')), // [N,4H]
-          lowerCell,
+          ops.add(ops.gather(reading, tokens), said),
+          perHypothesis(parents.lowerCell),
         );
         const language = ops.add(
           dense(lower.hidden, 'upper.lower'),
-          dense(upperHidden, 'upper.hidden'),
+          perHypothesis(dense(parents.upperHidden, 'upper.hidden')),
         ); // [N,4H]
         // Hypotheses of an image share its v: [B·W,4H] is seen as [B,W,4H] here.
         const both = ops.add(
           ops.reshape(language, [-1, width, 4 * H]),
           ops.reshape(memory.image, [-1, 1, 4 * H]),
         );
-        const upper = lstmCell(ops, ops.reshape(both, [-1, 4 * H]), upperCell);
+        const upper = lstmCell(
+          ops,
+          ops.reshape(both, [-1, 4 * H]),
+          perHypothesis(parents.upperCell),
+        );
         return {
           logits: dense(upper.hidden, 'output'), // [N,V]
           state: {

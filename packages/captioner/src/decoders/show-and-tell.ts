@@ -48,9 +48,10 @@ export const showAndTell: DecoderFamily<ShowAndTellSizes, never, 'hidden' | 'cel
         return { memory: {}, state: lstmCell(ops, dense(image, 'lstm.word'), zeros) };
       },
 
-      step(_memory, { hidden, cell }, tokens) {
-        const inputs = ops.add(ops.gather(reading, tokens), dense(hidden, 'lstm.hidden')); // [N,4H]
-        const state = lstmCell(ops, inputs, cell); // [N,H]
+      step(_memory, { hidden, cell }, tokens, { perHypothesis }) {
+        const said = perHypothesis(dense(hidden, 'lstm.hidden')); // [N,4H]
+        const inputs = ops.add(ops.gather(reading, tokens), said);
+        const state = lstmCell(ops, inputs, perHypothesis(cell)); // [N,H]
         return { logits: dense(state.hidden, 'output'), state };
       },
     };

@@ -70,20 +70,24 @@ export const showAttendTell: DecoderFamily<ShowAttendTellSizes, MemoryName, 'hid
         };
       },
 
-      step({ annotations, keys }, { hidden, cell }, tokens, W) {
+      step({ annotations, keys }, { hidden, cell }, tokens, { width: W, ...lineage }) {
         // Hypotheses of an image share its annotations: [B·W,...] is seen as [B,W,...] here.
-        const query = ops.reshape(dense(hidden, 'attention.hidden'), [-1, W, 1, P]);
-        const compared = ops.tanh(ops.add(ops.reshape(keys, [-1, 1, L, P]), query)); // [B,W,L,P]
+        const query = lineage.perHypothesis(dense(hidden, 'attention.hidden')); // [N,P]
+        const compared = ops.tanh(
+          ops.add(ops.reshape(keys, [-1, 1, L, P]), ops.reshape(query, [-1, W, 1, P])),
+        ); // [B,W,L,P]
         const scores = ops.reshape(dense(compared, 'attention.score'), [-1, W, L]);
         const attention = ops.softmax(scores); // [B,W,L]
         const context = ops.reshape(ops.matMul(attention, annotations), [-1, A]); // [N,A]
-        const gated = ops.mul(context, dense(hidden, 'gate', 'sigmoid')); // [N,A]
+        const gated = ops.mul(lineage.perParent(context), dense(hidden, 'gate', 'sigmoid')); // [U,A]
+        const seen = ops.add(dense(gated, 'lstm.context'), dense(hidden, 'lstm.hidden')); // [U,4H]
 
         const word = ops.gather(embedding, tokens); // [N,E]
-        const read = ops.add(ops.gather(reading, tokens), dense(gated, 'lstm.context'));
-        const state = lstmCell(ops, ops.add(read, dense(hidden, 'lstm.hidden')), cell); // [N,H]
+        const read = ops.add(ops.gather(reading, tokens), lineage.perHypothesis(seen)); // [N,4H]
+        const state = lstmCell(ops, read, lineage.perHypothesis(cell)); // [N,H]
 
-        const said = ops.add(dense(state.hidden, 'output.hidden'), dense(gated, 'output.context'));
+        const shown = lineage.perHypothesis(dense(gated, 'output.context')); // [N,E]
+        const said = ops.add(dense(state.hidden, 'output.hidden'), shown);
         const deep = ops.tanh(ops.add(said, word)); // [N,E]
         return {
           logits: ops.dense(deep, unembedding, weights.get('output.bias')), // [N,V]

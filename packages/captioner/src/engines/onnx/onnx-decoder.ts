@@ -1,4 +1,5 @@
 /** The decoder half of a model bundle, run by ONNX Runtime: a graph to start, and one for a step. */
+import { traceLineage } from '../../lineage.ts';
 import type { DecoderBundle } from '../../model-bundle.ts';
 import { findDecoderFamily } from '../../model-description.ts';
 import type { Decoder, DecoderSession, StepRequest, StepResult } from '../engine.ts';
@@ -62,16 +63,19 @@ class OnnxDecoderSession implements DecoderSession {
   }
 
   async step(request: StepRequest): Promise<StepResult> {
-    const { stay, width, count, tokens, parents, scores, excluded, penalties } = request;
+    const { stay, width, count, tokens, scores, excluded, penalties } = request;
     if (stay) this.#keepImages(stay);
     const { Tensor } = this.#ort;
     const rows = tokens.length;
+    const { parents, parentOf, childOf } = traceLineage(request.parents);
     const outputs = await this.#session.run(
       {
         ...this.#memory,
         ...this.#state,
         tokens: new Tensor('int32', tokens, [rows]),
-        parents: new Tensor('int32', parents, [rows]),
+        parents: new Tensor('int32', parents, [parents.length]),
+        parentOf: new Tensor('int32', parentOf, [rows]),
+        childOf: new Tensor('int32', childOf, [parents.length]),
         scores: new Tensor('float32', scores, [rows, 1]),
         excluded: new Tensor('float32', excluded, [1, excluded.length]),
         penalties: new Tensor('float32', penalties, [1, penalties.length]),

@@ -1,8 +1,8 @@
 /**
  * A model's halves as ONNX graphs: the encoder as one, the decoder as two, which start a search and
  * carry it on by a word. Inputs and outputs are named after what the functions over `TensorOps`
- * call them. Of the dimensions, B (images), N (hypotheses) and R (hypotheses of the last step) are
- * known when a graph runs.
+ * call them. Of the dimensions, B (images), N (hypotheses), U (their parents) and R (hypotheses of
+ * the last step) are known when a graph runs.
  */
 import { beamStep } from '../../beam-step.ts';
 import { decoderHalf, encoderHalf } from '../../cut.ts';
@@ -66,7 +66,9 @@ export function recordDecoder(bundle: DecoderBundle, weightType?: WeightType): D
     inputAll(recorder, 'state', begun.state, 'R'),
     {
       tokens: recorder.input('tokens', 'int32', ['N']),
-      parents: recorder.input('parents', 'int32', ['N']),
+      parents: recorder.input('parents', 'int32', ['U']),
+      parentOf: recorder.input('parentOf', 'int32', ['N']),
+      childOf: recorder.input('childOf', 'int32', ['U']),
       scores: recorder.input('scores', 'float32', ['N', 1]),
       excluded: recorder.rowInput('excluded', vocabulary.size),
       penalties: recorder.rowInput('penalties', vocabulary.size),

@@ -3,6 +3,7 @@ import type { TensorContainer } from '@tensorflow/tfjs-core';
 import { beamStep, gatherRows } from '../../beam-step.ts';
 import { decoderHalf } from '../../cut.ts';
 import type { DecoderModel, Tensors } from '../../decoders/decoder-family.ts';
+import { traceLineage } from '../../lineage.ts';
 import type { DecoderBundle } from '../../model-bundle.ts';
 import { findDecoderFamily } from '../../model-description.ts';
 import { Weights } from '../../weights.ts';
@@ -80,6 +81,7 @@ class TfjsDecoderSession implements DecoderSession {
     if (request.stay) this.#keepImages(request.stay);
     const tf = this.#tf;
     const { width, count, tokens } = request;
+    const { parents, parentOf, childOf } = traceLineage(request.parents);
     const { values, indices, state, attention } = tidy(tf, () => {
       const outputs = beamStep(
         this.#ops,
@@ -88,7 +90,9 @@ class TfjsDecoderSession implements DecoderSession {
         this.#state,
         {
           tokens: tf.tensor1d(tokens, 'int32'),
-          parents: tf.tensor1d(request.parents, 'int32'),
+          parents: tf.tensor1d(parents, 'int32'),
+          parentOf: tf.tensor1d(parentOf, 'int32'),
+          childOf: tf.tensor1d(childOf, 'int32'),
           scores: this.#ops.constant(request.scores, [tokens.length, 1]),
           excluded: this.#ops.constant(request.excluded, [1, this.#vocabulary]),
           penalties: this.#ops.constant(request.penalties, [1, this.#vocabulary]),
