@@ -87,6 +87,26 @@ test('the captioner computes: no network, files, clock or environment but in its
   }
 });
 
+test('inference threads load nothing that reaches the network, the queues or sharp', () => {
+  const loaded = new Set<string>();
+  const load = (path: string) => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    const text = readFileSync(join(root, path), 'utf8').replaceAll(/^import type [^;]*;/gm, '');
+    for (const specifier of importsOf(text)) {
+      if (specifier.startsWith('.')) load(join(path, '..', specifier));
+      else if (!isBuiltin(specifier)) loaded.add(specifier);
+    }
+  };
+  load('packages/inference/src/inference-thread.ts');
+  expect([...loaded].filter((name) => !name.startsWith('packages/inference/src/'))).toEqual([
+    '@cutline/captioner',
+    '@cutline/shared/errors',
+  ]);
+  const errors = readFileSync(join(root, 'packages/shared/src/errors.ts'), 'utf8');
+  expect(importsOf(errors)).toEqual([]);
+});
+
 test('imports are found, however they are written', () => {
   const text = `
     import a, { type B } from 'one';

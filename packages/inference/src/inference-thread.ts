@@ -3,7 +3,8 @@
  * then computes what the main thread asks for. Engines compute synchronously, natively or in
  * WebAssembly; here they block nothing but this thread.
  *
- * It reads the bundle by itself, so that weights are not copied between threads.
+ * It reads the bundle by itself, so that weights are not copied between threads. It imports nothing
+ * that it does not need: whatever is on its heap is marked at every garbage collection.
  */
 import os from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -16,7 +17,7 @@ import {
   type Engine,
   encodeImages,
 } from '@cutline/captioner';
-import { describeError, UserError } from '@cutline/shared';
+import { describeError, UserError } from '@cutline/shared/errors';
 import { ComputeGate } from './compute-gate.ts';
 import { openEngineCache } from './engine-cache.ts';
 import type {

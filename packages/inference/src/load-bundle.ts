@@ -19,7 +19,7 @@ import {
   parseModelBundle,
   parseModelDescription,
 } from '@cutline/captioner';
-import { describeError, UserError } from '@cutline/shared';
+import { describeError, UserError } from '@cutline/shared/errors';
 
 /**
  * Reads model bundles from folders. What a bundle is, and whether its files fit together, is the
