@@ -149,15 +149,18 @@ describe('behind a proxy that injects faults', () => {
     },
   );
 
-  test('an abort ends a download at once, with its reason', async () => {
-    inject({ key: 'a.jpg', does: { stallAfterBytes: 100_000 } });
-    const controller = new AbortController();
-    const reading = store.get('a.jpg', { signal: controller.signal });
-    await waitFor(() => proxy.counts().get === 1, { deadlineMs: 2_000, what: 'the request' });
-    const reason = new Error('the worker stops');
-    controller.abort(reason);
-    await expect(reading).rejects.toBe(reason);
-  });
+  test.each([{ stallAfterBytes: 100_000 }, { delayMs: 60_000 }])(
+    'an abort ends a download with %j at once, with its reason',
+    async (does) => {
+      inject({ key: 'a.jpg', does });
+      const controller = new AbortController();
+      const reading = store.get('a.jpg', { signal: controller.signal });
+      await waitFor(() => proxy.counts().get === 1, { deadlineMs: 2_000, what: 'the request' });
+      const reason = new Error('the worker stops');
+      controller.abort(reason);
+      await expect(reading).rejects.toBe(reason);
+    },
+  );
 
   test('an object replaced between listing and fetching is noticed', async () => {
     const etag = (await store.head('b.jpg'))?.etag;

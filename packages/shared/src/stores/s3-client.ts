@@ -21,6 +21,9 @@ export function createS3Client(config: S3Config): S3Client {
   const agent = { keepAlive: true, maxSockets: socketsMax };
   const options: S3ClientConfig = {
     maxAttempts: 2,
+    // Requests of a kind are all alike: how they are made is put together once. A quarter of a GET's
+    // CPU time; options given with a request (an abort signal, say) would undo it.
+    cacheMiddleware: true,
     forcePathStyle: pathStyle ?? endpoint !== undefined,
     requestHandler: new NodeHttpHandler({
       httpAgent: new HttpAgent(agent),

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -56,11 +56,12 @@ export class S3Store implements ObjectStore {
     signal?.throwIfAborted();
     let body: Readable | undefined;
     try {
-      const answer = await this.#client.send(
-        new GetObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) }),
-        signal && { abortSignal: signal },
+      const request = new GetObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) });
+      const answer = await unlessAborted(this.#client.send(request), signal, ({ Body }) =>
+        (Body as Readable).destroy(),
       );
       body = answer.Body as Readable;
+      if (signal) addAbortSignal(signal, body);
       const found = plainEtag(answer.ETag);
       // Compared here, and not by If-Match: not every store that speaks S3 heeds that.
       if (etag !== undefined && etag !== found) {
@@ -181,6 +182,32 @@ export class S3Store implements ObjectStore {
   /** Quoted, so that spaces and control characters can be seen and the message is one line. */
   #name(key: string): string {
     return JSON.stringify(`${this.url}/${key}`);
+  }
+}
+
+/**
+ * Settles as the answer does, or rejects at once when the signal is aborted.
+ *
+ * @param discard gets an answer that comes later
+ */
+async function unlessAborted<Answer>(
+  answer: Promise<Answer>,
+  signal: AbortSignal | undefined,
+  discard: (late: Answer) => void,
+): Promise<Answer> {
+  if (!signal) return answer;
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([answer, aborted]);
+  } catch (error) {
+    if (signal.aborted) answer.then(discard, () => {});
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }
 
