@@ -21,11 +21,6 @@ beforeAll(async () => {
 
 afterAll(() => pipeline?.stop());
 
-const status = async (run: string) => {
-  const { stdout } = await pipeline.succeed('status', run, '--json');
-  return JSON.parse(stdout);
-};
-
 describe('failed images', () => {
   const denied = 'failed/photo-0002.jpg';
   const broken = 'failed/photo-0005.jpg';
@@ -71,7 +66,9 @@ describe('failed images', () => {
       ({ operation, bucket }) => operation === 'get' && bucket === 'archive',
     );
     expect(fetched.map(({ key }) => key)).toEqual([denied]);
-    expect(await status('failed')).toMatchObject({ progress: { captioned: 7, failed: 1 } });
+    expect(await pipeline.status('failed')).toMatchObject({
+      progress: { captioned: 7, failed: 1 },
+    });
   });
 
   test('that were replaced since are not what was listed', { timeout: 60_000 }, async () => {
@@ -103,7 +100,7 @@ test('the status of a run under way, and of the same when it is over', {
 
   const during = await waitFor(
     async () => {
-      const now = await status('watched');
+      const now = await pipeline.status('watched');
       return now.progress.captioned === 14 && now;
     },
     { deadlineMs: 60_000, what: 'the parts to be counted' },
@@ -136,7 +133,7 @@ test('the status of a run under way, and of the same when it is over', {
   await untilDone(producer);
   const results = await pipeline.results('watched');
   expectToReconcile(results);
-  expect(await status('watched')).toMatchObject({
+  expect(await pipeline.status('watched')).toMatchObject({
     run: 'watched',
     results: 's3://captions/runs/watched/',
     progress: { ...during.progress, encoded: 19, captioned: 19 },

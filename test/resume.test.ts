@@ -109,8 +109,17 @@ describe('Redis is flushed in the middle of a run', () => {
       deadlineMs: 30_000,
       what: 'the producer to take its lock again',
     });
-    await redis.del(lock);
     const second = await pipeline.startProducer(['--resume', '--run', 'held']);
+    const ownerIs = async ({ pid }: Process) =>
+      (await redis.get(lock))?.includes(`, process ${pid} `) ?? false;
+    await waitFor(
+      async () => {
+        // Both look for a lock that is gone: it goes until the second finds that before the first.
+        if (await ownerIs(first)) await redis.del(lock);
+        return ownerIs(second);
+      },
+      { deadlineMs: 60_000, what: 'the second producer to take the lock' },
+    );
     expect(await first.exited).toMatchObject({ code: 2 });
     expect(first.stderr.at(-1)).toMatch(
       /^producer: Run "held" is being produced by .+, process \d+ already\./,

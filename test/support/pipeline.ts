@@ -36,6 +36,9 @@ export interface Pipeline {
   /** The same, where status 0 is expected. @throws as `untilDone` */
   succeed(...args: string[]): Promise<Omit<Finished, 'code'>>;
   results(run: string): Promise<RunResults>;
+  /** What `cutline status --json` says of a run. */
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows what it looks at
+  status(run: string): Promise<any>;
   /** Ends all that was started. */
   stop(): Promise<void>;
 }
@@ -103,6 +106,12 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     return { code, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
   };
 
+  const succeed: Pipeline['succeed'] = async (...args) => {
+    const process = await startCutline(args);
+    await untilDone(process);
+    return { stdout: process.stdout.join('\n'), stderr: process.stderr.join('\n') };
+  };
+
   return {
     redis,
     s3,
@@ -120,12 +129,9 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     startProducer: (args, more) => startNode('producer/dist/main.js', args, more),
     startCutline,
     cutline,
-    async succeed(...args) {
-      const process = await startCutline(args);
-      await untilDone(process);
-      return { stdout: process.stdout.join('\n'), stderr: process.stderr.join('\n') };
-    },
+    succeed,
     results: (run) => readResults(output, run),
+    status: async (run) => JSON.parse((await succeed('status', run, '--json')).stdout),
     async stop() {
       await Promise.all([...running].map((each) => stopProcess(each, 0)));
       source.close();

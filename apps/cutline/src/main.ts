@@ -1,4 +1,5 @@
 import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shared';
+import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addModel } from './commands/model.ts';
@@ -31,6 +32,7 @@ await runProgram('cutline', async () => {
   addResults(program);
   addResume(program);
   addRetry(program);
+  addCancel(program);
   addGallery(program);
   addModel(program);
   program.addHelpText('after', examples);

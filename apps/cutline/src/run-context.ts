@@ -1,7 +1,11 @@
 import {
   addSettings,
   Closers,
+  closeQueues,
+  connectRedis,
+  openQueues,
   parseLocation,
+  type Queues,
   RunStore,
   readSettings,
   StorePool,
@@ -9,6 +13,7 @@ import {
   UserError,
 } from '@cutline/shared';
 import { type Command, Option } from 'commander';
+import type { Redis } from 'ioredis';
 
 /** Flags of the commands about a run that exists: where its results are. */
 export function addRunArguments(command: Command): Command {
@@ -22,6 +27,18 @@ export function addRunArguments(command: Command): Command {
       ),
     ['s3PathStyle'],
   );
+}
+
+/** Connects to Redis and to the queues there; the closers disconnect. */
+export async function connectQueues(
+  redisUrl: string,
+  closers: Closers,
+): Promise<{ redis: Redis; queues: Queues }> {
+  const redis = await connectRedis(redisUrl);
+  closers.add('Redis', () => redis.disconnect());
+  const queues = openQueues(redis);
+  closers.add('queues', () => closeQueues(queues));
+  return { redis, queues };
 }
 
 /** Opens the results of a run, and closes what was opened when the work is done or has failed. */

@@ -1,14 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type Closers,
-  closeQueues,
-  connectRedis,
-  FeatureStore,
-  isTransient,
-  openQueues,
-  type RunStore,
-} from '@cutline/shared';
+import { type Closers, FeatureStore, isTransient, type RunStore } from '@cutline/shared';
 import { showProgress } from './progress-display.ts';
+import { connectQueues } from './run-context.ts';
 import { type RunStatus, readStatus, type StatusSources } from './run-status.ts';
 
 const intervalMs = 500;
@@ -19,10 +12,7 @@ const lastLookMs = 2_000;
 export function statusReader(runStore: RunStore, redisUrl: string, closers: Closers) {
   let sources: Promise<StatusSources> | undefined;
   const connect = async (): Promise<StatusSources> => {
-    const redis = await connectRedis(redisUrl);
-    closers.add('Redis', () => redis.disconnect());
-    const queues = openQueues(redis);
-    closers.add('queues', () => closeQueues(queues));
+    const { redis, queues } = await connectQueues(redisUrl, closers);
     return { runStore, redis, queues, features: new FeatureStore(redis, { ttlMs: 1 }) };
   };
   return (): Promise<RunStatus> =>

@@ -10,6 +10,7 @@ import {
   createLogger,
   FeatureStore,
   type Logger,
+  lockRun,
   logOutages,
   Metrics,
   observeQueues,
@@ -31,7 +32,6 @@ import {
 import { Argument } from 'commander';
 import { countListing } from './count-listing.ts';
 import { produce } from './produce.ts';
-import { lockRun } from './producer-lock.ts';
 import { resumeListing } from './resume-listing.ts';
 import { outputLocation, requestRun, resultsPrefix } from './run-request.ts';
 import { ManifestProgress } from './write-manifest.ts';

@@ -69,6 +69,16 @@ export async function addJob<J extends BatchAttempt>(
 
 const liveStates = ['waiting', 'active', 'delayed', 'prioritized'] as const;
 
+/** The attempts of a run that jobs in a queue hold. */
+export async function liveAttempts(
+  queue: Queues[keyof Queues],
+  run: string,
+): Promise<BatchAttempt[]> {
+  // From the first to the last: by default, BullMQ gives two jobs of each state.
+  const ids = await queue.getRanges([...liveStates], 0, -1);
+  return ids.map(parseJobId).filter((attempt) => attempt?.run === run) as BatchAttempt[];
+}
+
 /**
  * The batches of a run that some job in either queue still holds. The encode queue is read again
  * at the end, since a decode job may send its batch back there between two reads.
@@ -76,11 +86,7 @@ const liveStates = ['waiting', 'active', 'delayed', 'prioritized'] as const;
 export async function liveBatches(queues: Queues, run: string): Promise<Set<number>> {
   const live = new Set<number>();
   for (const queue of [queues.encode, queues.decode, queues.encode]) {
-    // From the first to the last: by default, BullMQ gives two jobs of each state.
-    for (const id of await queue.getRanges([...liveStates], 0, -1)) {
-      const attempt = parseJobId(id);
-      if (attempt?.run === run) live.add(attempt.batch);
-    }
+    for (const { batch } of await liveAttempts(queue, run)) live.add(batch);
   }
   return live;
 }

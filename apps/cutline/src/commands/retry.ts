@@ -1,11 +1,8 @@
 import {
   addSettings,
-  closeQueues,
-  connectRedis,
   type FailureClass,
   failureClasses,
   liveBatches,
-  openQueues,
   type RunStore,
   readSettings,
   resetProgress,
@@ -14,7 +11,7 @@ import {
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { followRun } from '../follow-run.ts';
 import { formatQuantity } from '../format.ts';
-import { addRunArguments, withRun } from '../run-context.ts';
+import { addRunArguments, connectQueues, withRun } from '../run-context.ts';
 
 export function addRetry(program: Command): void {
   const command = program
@@ -31,10 +28,7 @@ export function addRetry(program: Command): void {
     const { redis: url } = readSettings(options, ['redis']);
     const images = await withRun(name, options, async ({ run, closers }) => {
       await run.readRun();
-      const redis = await connectRedis(url);
-      closers.add('Redis', () => redis.disconnect());
-      const queues = openQueues(redis);
-      closers.add('queues', () => closeQueues(queues));
+      const { redis, queues } = await connectQueues(url, closers);
       if ((await liveBatches(queues, name)).size > 0) {
         throw new UserError(
           `Run "${name}" is under way: retry when it is finished (cutline status ${name}).`,
