@@ -7,10 +7,11 @@
  * ranked by score = logProb / (words + 1)^α. After `lengthMax` words only the end may follow, so
  * that every candidate is a whole sentence.
  *
- * An image is finished when its n candidates cannot be beaten any more. A logProb only ever falls
- * and no caption is longer than `lengthMax`, so a live hypothesis cannot score better than
- * logProb / (lengthMax + 1)^α. That bound is exact: it saves steps and never changes a result.
- * Finished images leave the batch.
+ * A hypothesis that cannot beat the n candidates any more is given up. A logProb only ever falls
+ * and no caption is longer than `lengthMax`, so it cannot score better than
+ * logProb / (lengthMax + 1)^α; nor can what takes its place, whose logProb is lower. So this saves
+ * work and never changes a result. An image that has no live hypotheses left is finished, and
+ * leaves the batch.
  *
  * With K as large as the number of prefixes this is an exhaustive search, and a test holds it to
  * that. Of equals, the earlier hypothesis and the lower word id win.
@@ -158,8 +159,8 @@ class ImageSearch {
         live.push({ token, logProb, parent: row, previous, ...(attention && { attention }) });
       }
     }
-    this.#live = live;
-    this.finished = live.length === 0 || this.#cannotImprove();
+    this.#live = live.filter((hypothesis) => this.#canWin(hypothesis));
+    this.finished = this.#live.length === 0;
   }
 
   #addCandidate(last: Hypothesis, logProb: number, words: number): void {
@@ -172,11 +173,10 @@ class ImageSearch {
     this.candidates.length = Math.min(this.candidates.length, this.#options.candidates);
   }
 
-  #cannotImprove(): boolean {
+  /** Whether a sentence that begins with it may yet be among the n best. */
+  #canWin({ logProb }: Hypothesis): boolean {
     const worst = this.candidates[this.#options.candidates - 1];
-    const best = this.#live[0];
-    if (!worst || !best) return false;
-    return normalised(best.logProb, this.#options.lengthMax, this.#options) <= worst.score;
+    return !worst || normalised(logProb, this.#options.lengthMax, this.#options) > worst.score;
   }
 }
 
