@@ -4,13 +4,14 @@ import type { Worker } from 'bullmq';
 /** Taking work goes on when features in flight are down to this share of the budget. */
 const lowWatermark = 0.75;
 
-/** How often a look is taken at what decoders and other encoders have done meanwhile. */
+/** How often a worker that is held back looks at what decoders have done meanwhile. */
 const intervalMs = 500;
 
 /**
  * Keeps a worker from taking jobs while features in flight exceed the budget, and lets it go on
- * once decoders have caught up. It learns of every batch that the worker stores, so that the
- * budget is exceeded by no more than what the worker has in hand.
+ * once decoders have caught up. Whenever the worker stores a batch it learns how much is in flight,
+ * of all workers, so that the budget is exceeded by no more than what they have in hand; it asks
+ * only while it is held back.
  */
 export class HoldBack {
   readonly #features: FeatureStore;
@@ -37,7 +38,7 @@ export class HoldBack {
     this.#worker = worker;
     this.observe(this.#bytes);
     this.#timer = setInterval(() => {
-      this.look().catch(() => {}); // An outage of Redis: no jobs come anyway.
+      if (worker.isPaused()) this.look().catch(() => {}); // An outage of Redis: no jobs come anyway.
     }, intervalMs);
   }
 

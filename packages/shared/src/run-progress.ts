@@ -39,6 +39,12 @@ const countScript = `
   return 1
 `;
 
+/** KEYS: hash. ARGV: ttl, then field and value, repeated. */
+const setScript = `
+  redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+  return redis.call('EXPIRE', KEYS[1], ARGV[1])
+`;
+
 /** Names the counting of a part, for decoders and for the producer that counts again. */
 export function partStep({ batch, attempt }: { batch: number; attempt: string }): string {
   return `part:${batch}.${attempt}`;
@@ -85,7 +91,8 @@ export async function countProgress(
 
 /** Sets counters to what the producer counted itself. */
 export async function setProgress(redis: Redis, run: string, counts: Counts): Promise<void> {
-  await redis.multi().hset(hashKey(run), counts).expire(hashKey(run), ttlSeconds).exec();
+  const fields = Object.entries(counts).flat() as (string | number)[];
+  await redis.eval(setScript, 1, hashKey(run), ttlSeconds, ...fields);
 }
 
 /** Forgets everything; the producer's next pass counts anew from the parts. */
