@@ -135,15 +135,3 @@ describe.each(familyNames)('the graphs of the decoder %s', (family) => {
     expect(exportOnnx(tinyBundle(family, words))).toEqual(exportOnnx(tinyBundle(family, words)));
   });
 });
-
-it('attention’s products have forms that ONNX Runtime neither pads nor rearranges', () => {
-  const step = graphsOf('show-attend-tell').get('decoder-step.onnx');
-  const products = step?.nodes.filter(({ operator }) => operator === 'MatMul') ?? [];
-  const ofColumn = products.map(({ inputs: [, kernel = ''] }) => kernel);
-  expect(ofColumn).toContain('attention.score.kernel.[1,3,1]');
-  const maker = (name: string) => step?.nodes.find(({ outputs }) => outputs.includes(name));
-  const rowByRow = products.filter(({ inputs }) =>
-    inputs.every((name) => maker(name)?.operator === 'Unsqueeze'),
-  );
-  expect(rowByRow).toHaveLength(1);
-});

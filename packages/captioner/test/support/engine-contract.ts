@@ -335,7 +335,7 @@ function describeMemory(engine: Engine, countTensors: () => number): void {
   });
 }
 
-function readShippedBundle(): ModelBundle {
+export function readShippedBundle(): ModelBundle {
   const folder = new URL(
     '../../../../models/mobilenet-v2-show-attend-tell-flickr8k/',
     import.meta.url,

@@ -90,12 +90,6 @@ export class GraphRecorder {
     return permute(x, permutation);
   }
 
-  /** The same values in another shape. */
-  reshaped(x: RecordedTensor, shape: readonly number[]): ConstantTensor {
-    if (x.kind !== 'constant') throw new Error('kernels are constants in a recorded model');
-    return { ...x, name: `${x.name}.[${shape}]`, shape };
-  }
-
   cast(x: ComputedTensor, type: keyof typeof castTargets): ComputedTensor {
     if (x.value.type === type) return x;
     return { ...x, value: this.graph.node('Cast', [x.value], { to: castTargets[type] }, type) };

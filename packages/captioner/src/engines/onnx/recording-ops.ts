@@ -70,9 +70,8 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     activation?: Activation,
   ): RecordedTensor {
     const shape = [...x.shape.slice(0, -1), kernel.shape[1]];
+    const operands = [this.#recorder.asSeen(x), this.#recorder.asSeen(kernel)] as const;
     const product = (): GraphValue => {
-      if (kernel.shape[1] === 1 && shape.length > 2) return this.#columnProduct(x, kernel, bias);
-      const operands = [this.#recorder.asSeen(x), this.#recorder.asSeen(kernel)] as const;
       if (!bias) return this.#graph.node('MatMul', operands);
       if (shape.length === 2)
         return this.#graph.node('Gemm', [...operands, this.#recorder.asSeen(bias)]);
@@ -85,17 +84,11 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
   }
 
   matMul(a: RecordedTensor, b: RecordedTensor): RecordedTensor {
-    const operands = [this.#recorder.asSeen(a), this.#recorder.asSeen(b)] as const;
-    const shape = [a.shape[0] ?? b.shape[0], a.shape[1], b.shape[2]];
-    const hasFewRows = a.shape[1] === unknownSize; // as many as a beam is wide
-    if (!hasFewRows) return computed(this.#graph.node('MatMul', operands), shape);
-    // Row by row: for several at a time, ONNX Runtime would rearrange all of b first.
-    const [rows, matrices] = [this.#graph.int64([2]), this.#graph.int64([1])];
     const product = this.#graph.node('MatMul', [
-      this.#graph.node('Unsqueeze', [operands[0], rows]), // [B,M,1,N]
-      this.#graph.node('Unsqueeze', [operands[1], matrices]), // [B,1,N,P]
+      this.#recorder.asSeen(a),
+      this.#recorder.asSeen(b),
     ]);
-    return computed(this.#graph.node('Squeeze', [product, rows]), shape);
+    return computed(product, [a.shape[0] ?? b.shape[0], a.shape[1], b.shape[2]]);
   }
 
   add(a: RecordedTensor, b: RecordedTensor): RecordedTensor {
@@ -187,26 +180,6 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
       values: computed(values, shape),
       indices: this.#recorder.cast(computed(indices, shape), 'int32'),
     };
-  }
-
-  /**
-   * x · kernel + bias for a kernel of one column, which becomes one of a stack of matrices: a single
-   * matrix would be padded to sixteen columns in advance, and each of them computed. The sums have
-   * no axis of one column, for which ONNX Runtime adds one number at a time.
-   */
-  #columnProduct(
-    x: RecordedTensor,
-    kernel: RecordedTensor,
-    bias: RecordedTensor | undefined,
-  ): GraphValue {
-    const columns = this.#graph.int64([-1]);
-    const stack = this.#recorder.reshaped(kernel, [1, ...(kernel.shape as number[])]);
-    const operands = [this.#recorder.asSeen(x), this.#recorder.asSeen(stack)] as const;
-    const product = this.#graph.node('MatMul', operands);
-    if (!bias) return product;
-    const numbers = this.#graph.node('Squeeze', [product, columns]);
-    const sum = this.#graph.node('Add', [numbers, this.#recorder.asSeen(bias)]);
-    return this.#graph.node('Unsqueeze', [sum, columns]);
   }
 
   #convolve(
