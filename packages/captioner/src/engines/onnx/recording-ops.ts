@@ -70,8 +70,9 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     activation?: Activation,
   ): RecordedTensor {
     const shape = [...x.shape.slice(0, -1), kernel.shape[1]];
-    const operands = [this.#recorder.asSeen(x), this.#recorder.asSeen(kernel)] as const;
     const product = (): GraphValue => {
+      if (kernel.shape[1] === 1 && shape.length > 2) return this.#columnProduct(x, kernel, bias);
+      const operands = [this.#recorder.asSeen(x), this.#recorder.asSeen(kernel)] as const;
       if (!bias) return this.#graph.node('MatMul', operands);
       if (shape.length === 2)
         return this.#graph.node('Gemm', [...operands, this.#recorder.asSeen(bias)]);
@@ -84,10 +85,11 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
   }
 
   matMul(a: RecordedTensor, b: RecordedTensor): RecordedTensor {
-    const product = this.#graph.node('MatMul', [
-      this.#recorder.asSeen(a),
-      this.#recorder.asSeen(b),
-    ]);
+    const operands = [this.#recorder.asSeen(a), this.#recorder.asSeen(b)] as const;
+    const hasFewRows = a.shape[1] === unknownSize; // as many as a beam is wide
+    const product = hasFewRows
+      ? this.#productByRows(...operands)
+      : this.#graph.node('MatMul', operands);
     return computed(product, [a.shape[0] ?? b.shape[0], a.shape[1], b.shape[2]]);
   }
 
@@ -180,6 +182,44 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
       values: computed(values, shape),
       indices: this.#recorder.cast(computed(indices, shape), 'int32'),
     };
+  }
+
+  /**
+   * `a [B,M,N]` · `b [B,N,P]` for a small M, as M products bᵀ · (row of a)ᵀ. ONNX Runtime multiplies
+   * matrices in panels, for which it would rearrange all of b; vectors it multiplies with b as it
+   * lies. It takes the transposition into the product, and so cannot join the M products where B
+   * is 1, which would make the last bits depend on B (record 11).
+   */
+  #productByRows(a: GraphValue, b: GraphValue): GraphValue {
+    const [matrices, columns] = [this.#graph.int64([1]), this.#graph.int64([3])];
+    const rows = this.#graph.node('Unsqueeze', [a, columns]); // [B,M,N,1]
+    const shared = this.#graph.node('Unsqueeze', [b, matrices]); // [B,1,N,P]
+    const transposed = this.#graph.node('Transpose', [shared], { perm: [0, 1, 3, 2] });
+    return this.#graph.node('Squeeze', [
+      this.#graph.node('MatMul', [transposed, rows]), // [B,M,P,1]
+      columns,
+    ]);
+  }
+
+  /**
+   * `x [...,n,I]` · `kernel [I,1]` + bias, as kernelᵀ · xᵀ, for the same reasons: the kernel would be
+   * padded to a panel of sixteen columns. The bias is added without the axis of one column, along
+   * which ONNX Runtime adds one number at a time.
+   */
+  #columnProduct(
+    x: RecordedTensor,
+    kernel: RecordedTensor,
+    bias: RecordedTensor | undefined,
+  ): GraphValue {
+    const rank = x.shape.length;
+    const perm = [...Array(rank - 2).keys(), rank - 1, rank - 2];
+    const product = this.#graph.node('MatMul', [
+      this.#recorder.asSeen(this.#recorder.permuted(kernel, [1, 0])),
+      this.#graph.node('Transpose', [this.#recorder.asSeen(x)], { perm }),
+    ]); // [...,1,n]
+    const sums = this.#graph.node('Squeeze', [product, this.#graph.int64([-2])]);
+    const biased = bias ? this.#graph.node('Add', [sums, this.#recorder.asSeen(bias)]) : sums;
+    return this.#graph.node('Unsqueeze', [biased, this.#graph.int64([-1])]);
   }
 
   #convolve(
