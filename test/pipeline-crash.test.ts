@@ -70,15 +70,12 @@ describe.each(moments)('the $worker', ({ worker, operation, key }) => {
   test('is told to stop: it finishes what it has in hand', { timeout: 180_000 }, async () => {
     const run = `stop-${worker}`;
     const told = running(worker);
-    let doneBefore = 0;
-    const done = () => told.stderr.filter((line) => /(en|de)code done"/.test(line)).length;
-    const producer = await runUntilMoment(run, (process) => {
-      doneBefore = done();
-      process.kill('SIGTERM');
-    });
+    const producer = await runUntilMoment(run, (process) => process.kill('SIGTERM'));
     expect(await told.exited).toEqual({ code: 0, signal: null });
     // The batch of the moment, and the other one that it may have had in hand; no more.
-    expect([1, 2]).toContain(done() - doneBefore);
+    const lines = told.stderr.slice(told.stderr.findIndex((line) => /"msg":"stopping"/.test(line)));
+    const done = lines.filter((line) => /(en|de)code done"/.test(line));
+    expect([1, 2], lines.join('\n')).toContain(done.length);
     const restarted = await start(worker);
     await untilDone(producer);
     await expectAllCaptioned(run);

@@ -156,8 +156,6 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
       }
     },
   });
-  closers.add('worker', () => worker.close());
-  stage.attach?.(worker);
 
   const http = await openHttpPort({
     host: settings.httpHost,
@@ -179,6 +177,9 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     },
   });
   closers.add('http', () => http.close());
+  // Closed before that: while the last batches are finished, whoever asks is still answered.
+  closers.add('worker', () => worker.close());
+  stage.attach?.(worker);
 
   worker.run().catch(fail);
   log.info({ httpPort: http.port }, `ready: taking ${queue} jobs`);
