@@ -48,7 +48,7 @@ export async function measurePrecision(folder) {
   for (let first = 0; first < images.length; first += encoder.deviceBatch) {
     const batch = images.slice(first, first + encoder.deviceBatch);
     const pixels = Buffer.concat(batch.map(({ pixels }) => pixels));
-    const features = await encoder.encode(pixels, batch.length);
+    const features = await encoder.encodeExactly(new Float32Array(pixels), batch.length);
     for (const [at, beamSize] of beamSizes.entries()) {
       const options = { ...description.decoding, beamSize, candidates: 1 };
       /** @type {string[] | undefined} */

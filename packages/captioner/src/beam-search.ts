@@ -35,13 +35,13 @@ export interface SearchCandidate {
  * The n best captions of each image, best first. There are fewer than n only where the rules
  * leave no more sentences (a vocabulary of a few words).
  *
- * @param features `[B,L,D]` of `count` (B) images
+ * @param features `[B,L,D]` of `count` (B) images, float16 or float32
  * @throws z.ZodError for options out of range
  * @throws RangeError when attention is asked of a decoder that has none
  */
 export async function searchCaptions(
   decoder: Decoder,
-  features: Float32Array,
+  features: Uint16Array | Float32Array,
   count: number,
   options: CaptionOptions,
 ): Promise<SearchCandidate[][]> {
@@ -83,14 +83,24 @@ export async function searchCaptions(
           .slice(0, 2 * options.beamSize);
         search.advance(allowed, words);
       }
-      const unfinished = active.flatMap((search, image) => (search.finished ? [] : [image]));
-      stay = unfinished.length < active.length ? Int32Array.from(unfinished) : undefined;
-      active = active.filter((search) => !search.finished);
+      const goOn = placesThatGoOn(active);
+      stay = goOn.length < active.length ? Int32Array.from(goOn) : undefined;
+      active = goOn.map((place) => active[place] as ImageSearch);
     }
   } finally {
     session.dispose();
   }
   return searches.map((search) => search.candidates);
+}
+
+/** Of the unfinished searches. The last ones close the gaps, so that few memories have to move. */
+function placesThatGoOn(searches: readonly ImageSearch[]): number[] {
+  const unfinished = searches.flatMap(({ finished }, place) => (finished ? [] : [place]));
+  const count = unfinished.length;
+  const moving = unfinished.filter((place) => place >= count);
+  return Array.from({ length: count }, (_, place) =>
+    searches[place]?.finished ? (moving.pop() as number) : place,
+  );
 }
 
 /** A sentence that may go on: its last word, and what came before. */

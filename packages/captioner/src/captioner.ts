@@ -11,7 +11,6 @@ import type { CaptionOptions } from './caption-options.ts';
 import { divideBatch } from './divide-batch.ts';
 import type { Decoder, Encoder, Engine } from './engines/engine.ts';
 import { checkLength } from './engines/plain-arrays.ts';
-import { fromFloat16, toFloat16 } from './float16.ts';
 import type { ModelBundle } from './model-bundle.ts';
 import { spell } from './vocabulary.ts';
 import { elementCount } from './weights.ts';
@@ -45,7 +44,7 @@ export async function encodeImages(
   const features = new Uint16Array(count * featuresLength);
   for (const [first, end] of divideBatch(count, Math.ceil(count / deviceBatch))) {
     const piece = pixels.subarray(first * imageLength, end * imageLength);
-    features.set(toFloat16(await encoder.encode(piece, end - first)), first * featuresLength);
+    features.set(await encoder.encode(piece, end - first), first * featuresLength);
   }
   return features;
 }
@@ -67,7 +66,7 @@ export async function captionFeatures(
   const featuresLength = elementCount(decoder.featuresShape);
   const captions: Caption[][] = [];
   for (const [first, end] of divideBatch(count, Math.ceil(count / deviceBatch))) {
-    const piece = fromFloat16(features.subarray(first * featuresLength, end * featuresLength));
+    const piece = features.subarray(first * featuresLength, end * featuresLength);
     const found = await searchCaptions(decoder, piece, end - first, options);
     for (const candidates of found) {
       captions.push(

@@ -44,7 +44,11 @@ class SumEncoder implements Encoder {
   readonly featuresShape = [1, 2] as const;
   readonly counts: number[] = [];
 
-  async encode(pixels: Uint8Array | Float32Array, count: number): Promise<Float32Array> {
+  async encode(pixels: Uint8Array, count: number): Promise<Uint16Array> {
+    return toFloat16(await this.encodeExactly(new Float32Array(pixels), count));
+  }
+
+  async encodeExactly(pixels: Float32Array, count: number): Promise<Float32Array> {
     this.counts.push(count);
     const value = (i: number) => pixels[i] as number;
     return Float32Array.from({ length: count * 2 }, (_, i) => {

@@ -55,12 +55,14 @@ export interface Encoder {
   /** `[L,D]` */
   readonly featuresShape: readonly [locations: number, channels: number];
   /**
-   * `pixels [B,H,W,3]` of `count` (B) images, sRGB in 0..255 → features `[B,L,D]`. All are
-   * computed at once. Pixels are bytes; fractions serve those who compare with other implementations.
+   * `pixels [B,H,W,3]` of `count` (B) images, sRGB in 0..255 → features `[B,L,D]` in float16, as
+   * they travel. All are computed at once.
    *
    * @throws RangeError when `pixels` is not as long as `count` says.
    */
-  encode(pixels: Uint8Array | Float32Array, count: number): Promise<Float32Array>;
+  encode(pixels: Uint8Array, count: number): Promise<Uint16Array>;
+  /** The same without rounding, for those who compare: pixels may have fractions. */
+  encodeExactly(pixels: Float32Array, count: number): Promise<Float32Array>;
   dispose(): void;
 }
 
@@ -75,10 +77,10 @@ export interface Decoder {
   /**
    * Opens a search over `count` (B) images, with one hypothesis each.
    *
-   * @param features `[B,L,D]`
+   * @param features `[B,L,D]` in float16, as they travel, or without rounding
    * @throws RangeError when `features` is not as long as `count` says.
    */
-  start(features: Float32Array, count: number): Promise<DecoderSession>;
+  start(features: Uint16Array | Float32Array, count: number): Promise<DecoderSession>;
   dispose(): void;
 }
 
@@ -94,8 +96,8 @@ export interface StepRequest {
   images: number;
   width: number;
   /**
-   * Which images of the previous step these are, in order; absent while all stay. The others'
-   * memory is dropped.
+   * Which images of the previous step these are, none before its place there; absent while all
+   * stay. The others' memory is dropped.
    */
   stay?: Int32Array;
   /** `[N]`: the last word of each hypothesis. */

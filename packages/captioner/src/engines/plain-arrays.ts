@@ -20,7 +20,10 @@ export function rowsOf(values: Float32Array, rows: number): Float32Array[] {
   return Array.from({ length: rows }, (_, row) => values.slice(row * length, (row + 1) * length));
 }
 
-/** Rows `kept` (ascending) of `values [rows,...]`, moved to its beginning: nothing is allocated. */
+/**
+ * Rows `kept` of `values [rows,...]`, none before its place, moved to its beginning: nothing is
+ * allocated, and what is in its place stays there.
+ */
 export function keepRows(values: Float32Array, rows: number, kept: Int32Array): Float32Array {
   const length = values.length / rows;
   for (const [place, row] of kept.entries()) {

@@ -11,11 +11,13 @@ import {
   type Engine,
   featureMapShape,
   findDecoderFamily,
+  fromFloat16,
   type ModelBundle,
   modelBundleFiles,
   parseModelBundle,
   parseSafetensors,
   searchCaptions,
+  toFloat16,
   type WeightArray,
 } from '@cutline/captioner';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -61,7 +63,7 @@ function describeGoldenValues(engine: Engine): void {
       { length: 2 * 224 * 224 * 3 },
       (_, i) => 255 * (0.25 * (Math.sin(0.0137 * i) + Math.sin(0.00071 * i)) + 0.5),
     );
-    expect(largestDifference(await encoder.encode(pixels, 2), features)).toBeLessThan(1e-3);
+    expect(largestDifference(await encoder.encodeExactly(pixels, 2), features)).toBeLessThan(1e-3);
     encoder.dispose();
   });
 
@@ -101,7 +103,7 @@ function describeEncoder(engine: Engine): void {
   it('agrees with loops written out, on sizes that are odd on the way', async () => {
     const encoder = await engine.loadEncoder(bundle);
     const pixels = randomBytes(2 * 12 * 10 * 3, 4);
-    const features = await encoder.encode(pixels, 2);
+    const features = await encoder.encodeExactly(new Float32Array(pixels), 2);
     const { mean, std } = bundle.description.preprocessing;
     const expected = [0, 1].flatMap((image) => {
       const data = Float64Array.from(pixels.subarray(image * 360, (image + 1) * 360), (byte, i) => {
@@ -117,13 +119,21 @@ function describeEncoder(engine: Engine): void {
 
   it('does not depend on how images are batched', async () => {
     const encoder = await engine.loadEncoder(bundle);
-    const pixels = randomBytes(21 * 360, 5);
-    const together = await encoder.encode(pixels, 21);
+    const pixels = new Float32Array(randomBytes(21 * 360, 5));
+    const together = await encoder.encodeExactly(pixels, 21);
     for (let image = 0; image < 21; image++) {
-      const alone = await encoder.encode(pixels.subarray(image * 360, (image + 1) * 360), 1);
+      const alone = await encoder.encodeExactly(pixels.subarray(image * 360, (image + 1) * 360), 1);
       const same = together.subarray(image * 45, (image + 1) * 45);
       expect(largestDifference(alone, same)).toBeLessThan(1e-5);
     }
+    encoder.dispose();
+  });
+
+  it('rounds features to float16, and nothing else', async () => {
+    const encoder = await engine.loadEncoder(bundle);
+    const pixels = randomBytes(2 * 360, 6);
+    const exact = await encoder.encodeExactly(new Float32Array(pixels), 2);
+    expect(await encoder.encode(pixels, 2)).toEqual(toFloat16(exact));
     encoder.dispose();
   });
 
@@ -149,7 +159,8 @@ function describeDecoder(engine: Engine, family: string): void {
   it('agrees with its equations, also when rows are reordered and images leave', async () => {
     const decoder = await engine.loadDecoder(bundle);
     const session = await decoder.start(features, 3);
-    // Images 0, 1, 2; then two hypotheses each; then image 1 leaves, and hypotheses swap.
+    // Images 0, 1, 2; then two hypotheses each; then image 0 leaves, the last one takes its place,
+    // and hypotheses swap.
     const steps = [
       { rows: [[0], [1], [2]], tokens: [1, 1, 1], parents: [0, 1, 2] },
       {
@@ -163,12 +174,12 @@ function describeDecoder(engine: Engine, family: string): void {
       },
       {
         rows: [
-          [0, 0],
           [2, 2],
+          [1, 1],
         ],
-        tokens: [10, 11, 12, 13],
-        parents: [1, 0, 5, 5],
-        stay: [0, 2],
+        tokens: [12, 13, 10, 11],
+        parents: [5, 5, 3, 2],
+        stay: [2, 1],
       },
     ];
     let sentences: number[][] = [[], [], []];
@@ -240,6 +251,15 @@ function describeDecoder(engine: Engine, family: string): void {
     decoder.dispose();
   });
 
+  it('starts from float16 as from the same numbers in float32', async () => {
+    const decoder = await engine.loadDecoder(bundle);
+    const halves = toFloat16(features);
+    const captions = (given: Uint16Array | Float32Array) =>
+      searchCaptions(decoder, given, 3, bundle.description.decoding);
+    expect(await captions(halves)).toEqual(await captions(fromFloat16(halves)));
+    decoder.dispose();
+  });
+
   it('refuses features of another size, and attention that it does not have', async () => {
     const decoder = await engine.loadDecoder(bundle);
     await expect(decoder.start(features, 2)).rejects.toThrow(
@@ -260,7 +280,7 @@ function describeCut(engine: Engine): void {
       const bundle = tinyBundle(family, words, 3, cut);
       const encoder = await engine.loadEncoder(bundle);
       const decoder = await engine.loadDecoder(bundle);
-      const features = await encoder.encode(pixels, 3);
+      const features = await encoder.encodeExactly(new Float32Array(pixels), 3);
       expect(features.length).toBe(3 * elementCount(bundle.description.features.shape));
       const found = await searchCaptions(decoder, features, 3, bundle.description.decoding);
       encoder.dispose();

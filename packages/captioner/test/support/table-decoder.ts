@@ -7,6 +7,7 @@ import {
   createRandom,
   type Decoder,
   type DecoderSession,
+  fromFloat16,
   type StepRequest,
   type StepResult,
 } from '@cutline/captioner';
@@ -44,11 +45,11 @@ export class TableDecoder implements Decoder {
     this.#language = language;
   }
 
-  async start(features: Float32Array, count: number): Promise<DecoderSession> {
+  async start(features: Uint16Array | Float32Array, count: number): Promise<DecoderSession> {
     this.openSessions++;
     this.sessions.push(count);
     const vocabulary = this.vocabulary.words.length;
-    let images = [...features];
+    let images = [...(features instanceof Uint16Array ? fromFloat16(features) : features)];
     let prefixes: number[][] = Array.from({ length: count }, () => []);
     return {
       step: async (request: StepRequest): Promise<StepResult> => {

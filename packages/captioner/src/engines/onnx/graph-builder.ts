@@ -25,7 +25,7 @@ interface Node {
 }
 
 /** TensorProto.DataType of what values are cast to. */
-export const castTargets = { float32: 1, int32: 6 } as const;
+export const castTargets = { float32: 1, int32: 6, float16: 10 } as const;
 
 export class GraphBuilder {
   readonly #weightType: WeightType;

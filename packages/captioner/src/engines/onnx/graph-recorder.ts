@@ -90,9 +90,10 @@ export class GraphRecorder {
     return permute(x, permutation);
   }
 
-  cast(x: ComputedTensor, type: keyof typeof castTargets): ComputedTensor {
-    if (x.value.type === type) return x;
-    return { ...x, value: this.graph.node('Cast', [x.value], { to: castTargets[type] }, type) };
+  cast(x: RecordedTensor, type: keyof typeof castTargets): ComputedTensor {
+    const own = x.kind === 'computed' ? x : computed(this.asSeen(x), x.shape);
+    if (own.value.type === type) return own;
+    return { ...own, value: this.graph.node('Cast', [own.value], { to: castTargets[type] }, type) };
   }
 
   /** Whether a number in a shape stands for a size that is told when the graph runs, or is -1. */

@@ -4,7 +4,13 @@ import type { DecoderBundle } from '../../model-bundle.ts';
 import { findDecoderFamily } from '../../model-description.ts';
 import type { Decoder, DecoderSession, StepRequest, StepResult } from '../engine.ts';
 import { checkLength, keepRows, rowsOf } from '../plain-arrays.ts';
-import { type OnnxBackend, OnnxSession, type Ort, type OrtTensor } from './onnx-session.ts';
+import {
+  float16Tensor,
+  type OnnxBackend,
+  OnnxSession,
+  type Ort,
+  type OrtTensor,
+} from './onnx-session.ts';
 import { recordDecoder } from './record-model.ts';
 
 /** One of 1, 8, 16, 32, 64 images takes 18, 5.6, 4.6, 4.2, 4.1 ms of CPU. */
@@ -13,12 +19,27 @@ const deviceBatch = 32;
 export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle): Promise<Decoder> {
   const { description, vocabulary } = bundle;
   const { attends } = findDecoderFamily(description).family;
-  const { start, step, memoryNames, stateNames } = recordDecoder(bundle);
+  const { start, step, memoryNames, stateNames } = recordDecoder(bundle, 'float16');
   const startSession = await OnnxSession.load(backend, start, bundle.id);
   const stepSession = await OnnxSession.load(backend, step, bundle.id);
+  /** For features that are not rounded: loaded when there are some, which programs do not have. */
+  let exactStartSession: OnnxSession | undefined;
   const memoryOutputs = memoryNames.map((name) => `memory.${name}`);
   const stateOutputs = stateNames.map((name) => `state.${name}`);
-  const { Tensor } = backend.ort;
+
+  const begin = async (features: Uint16Array | Float32Array, shape: readonly number[]) => {
+    const outputs = [...memoryOutputs, ...stateOutputs];
+    if (features instanceof Uint16Array) {
+      return startSession.run({ features: float16Tensor(backend.ort, features, shape) }, outputs);
+    }
+    exactStartSession ??= await OnnxSession.load(
+      backend,
+      recordDecoder(bundle, 'float32').start,
+      bundle.id,
+    );
+    const given = new backend.ort.Tensor('float32', features, shape);
+    return exactStartSession.run({ features: given }, outputs);
+  };
 
   return {
     deviceBatch,
@@ -29,10 +50,7 @@ export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle)
     async start(features, count) {
       const shape = [count, ...description.features.shape];
       checkLength('features', features, shape);
-      const begun = await startSession.run({ features: new Tensor('float32', features, shape) }, [
-        ...memoryOutputs,
-        ...stateOutputs,
-      ]);
+      const begun = await begin(features, shape);
       const memory = Object.fromEntries(memoryOutputs.map((name) => [name, tensorOf(begun, name)]));
       const state = Object.fromEntries(stateOutputs.map((name) => [name, tensorOf(begun, name)]));
       return new OnnxDecoderSession(backend.ort, stepSession, memory, state);
@@ -40,6 +58,7 @@ export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle)
 
     dispose() {
       startSession.dispose();
+      exactStartSession?.dispose();
       stepSession.dispose();
     },
   };

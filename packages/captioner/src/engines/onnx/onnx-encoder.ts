@@ -2,41 +2,43 @@
 import type { EncoderBundle } from '../../model-bundle.ts';
 import type { Encoder } from '../engine.ts';
 import { checkLength } from '../plain-arrays.ts';
-import { type OnnxBackend, OnnxSession, type OrtTensor } from './onnx-session.ts';
-import { recordEncoder } from './record-model.ts';
+import { float16Bits, type OnnxBackend, OnnxSession } from './onnx-session.ts';
+import { type EncoderTypes, recordEncoder } from './record-model.ts';
 
 /** One of 1, 8, 16, 32 images takes 4.9, 5.0, 5.5, 5.6 ms of CPU, and 20 MB of memory. */
 const deviceBatch = 8;
 
 export async function createEncoder(backend: OnnxBackend, bundle: EncoderBundle): Promise<Encoder> {
   const { preprocessing, features } = bundle.description;
-  const imageShape = [preprocessing.height, preprocessing.width, 3];
   const { Tensor } = backend.ort;
-  const ofBytes = await OnnxSession.load(backend, recordEncoder(bundle, 'uint8'), bundle.id);
-  /** For pixels with fractions: those who compare implementations have them, no program does. */
-  let ofFractions: OnnxSession | undefined;
-
-  const run = async (session: OnnxSession, pixels: OrtTensor) => {
-    const outputs = await session.run({ pixels }, ['features']);
-    return outputs.features.data as Float32Array;
-  };
-
-  const encode: Encoder['encode'] = async (pixels, count) => {
-    const shape = [count, ...imageShape];
-    checkLength('pixels', pixels, shape);
-    if (pixels instanceof Uint8Array) return run(ofBytes, new Tensor('uint8', pixels, shape));
-    ofFractions ??= await OnnxSession.load(backend, recordEncoder(bundle, 'float32'), bundle.id);
-    return run(ofFractions, new Tensor('float32', pixels, shape));
-  };
+  const shapeOf = (count: number) => [count, preprocessing.height, preprocessing.width, 3];
+  const load = (types: EncoderTypes) =>
+    OnnxSession.load(backend, recordEncoder(bundle, types), bundle.id);
+  const session = await load({ pixels: 'uint8', features: 'float16' });
+  /** Loaded when asked for: programs do not. */
+  let exactSession: OnnxSession | undefined;
 
   return {
     deviceBatch,
     imageSize: [preprocessing.height, preprocessing.width],
     featuresShape: features.shape,
-    encode,
+
+    async encode(pixels, count) {
+      checkLength('pixels', pixels, shapeOf(count));
+      const inputs = { pixels: new Tensor('uint8', pixels, shapeOf(count)) };
+      return float16Bits((await session.run(inputs, ['features'])).features);
+    },
+
+    async encodeExactly(pixels, count) {
+      checkLength('pixels', pixels, shapeOf(count));
+      exactSession ??= await load({ pixels: 'float32', features: 'float32' });
+      const inputs = { pixels: new Tensor('float32', pixels, shapeOf(count)) };
+      return (await exactSession.run(inputs, ['features'])).features.data as Float32Array;
+    },
+
     dispose() {
-      ofBytes.dispose();
-      ofFractions?.dispose();
+      session.dispose();
+      exactSession?.dispose();
     },
   };
 }

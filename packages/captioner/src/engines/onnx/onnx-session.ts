@@ -83,3 +83,21 @@ function create(
     ? ort.InferenceSession.create(model, all)
     : ort.InferenceSession.create(model, all);
 }
+
+/**
+ * A tensor of float16, from its bits. Where JavaScript has a `Float16Array` (Node 24), `Tensor` would
+ * hold them as such, and the native half of onnxruntime-node 1.30 takes that to be empty.
+ */
+export function float16Tensor(
+  { Tensor }: Ort,
+  bits: Uint16Array,
+  shape: readonly number[],
+): OrtTensor {
+  return Object.assign(new Tensor('uint16', bits, shape), { type: 'float16' as const });
+}
+
+/** The bits of a tensor of float16, whichever class holds them. */
+export function float16Bits({ data }: OrtTensor): Uint16Array {
+  const { buffer, byteOffset, length } = data as Uint16Array;
+  return new Uint16Array(buffer, byteOffset, length);
+}

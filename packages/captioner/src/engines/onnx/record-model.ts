@@ -15,23 +15,31 @@ import type { OnnxGraph } from './onnx-model.ts';
 import { type RecordedShape, type RecordedTensor, unknownSize } from './recorded-tensor.ts';
 import { RecordingOps } from './recording-ops.ts';
 
-/** What pixels an encoder's graph takes: bytes, or the same range with fractions. */
-export type PixelType = 'uint8' | 'float32';
+/** In which type features leave an encoder and reach a decoder; both compute in float32. */
+export type FeatureType = 'float32' | 'float16';
+
+/** In which types images enter and leave an encoder. */
+export interface EncoderTypes {
+  /** Bytes, or the same range with fractions. */
+  pixels: 'uint8' | 'float32';
+  features: FeatureType;
+}
 
 /** `pixels [B,H,W,3]`, 0..255 → `features [B,L,D]`. */
 export function recordEncoder(
   { description, encoder }: EncoderBundle,
-  type: PixelType,
+  types: EncoderTypes,
   weightType?: WeightType,
 ): OnnxGraph {
   const recorder = new GraphRecorder(weightType);
   const ops = new RecordingOps(recorder);
   const { height, width } = description.preprocessing;
-  const bytes = recorder.input('pixels', type, ['B', height, width, 3]);
+  const bytes = recorder.input('pixels', types.pixels, ['B', height, width, 3]);
   // While they are bytes they are cheapest to transpose.
   const pixels = recorder.cast(recorder.channelsFirst(bytes), 'float32');
   const weights = new Weights(recorder.weights(encoder));
-  recorder.output('features', encoderHalf(description).encode(ops, weights, pixels), 'B');
+  const features = encoderHalf(description).encode(ops, weights, pixels);
+  recorder.output('features', recorder.cast(features, types.features), 'B');
   return recorder.finish('encoder');
 }
 
@@ -49,12 +57,15 @@ export interface DecoderGraphs {
   stateNames: string[];
 }
 
-export function recordDecoder(bundle: DecoderBundle, weightType?: WeightType): DecoderGraphs {
+export function recordDecoder(
+  bundle: DecoderBundle,
+  featureType: FeatureType,
+  weightType?: WeightType,
+): DecoderGraphs {
   const { features, vocabulary } = bundle.description;
   const starting = bindDecoder(bundle, weightType);
-  const begun = starting.model.start(
-    starting.recorder.input('features', 'float32', ['B', ...features.shape]),
-  );
+  const given = starting.recorder.input('features', featureType, ['B', ...features.shape]);
+  const begun = starting.model.start(starting.recorder.cast(given, 'float32'));
   outputAll(starting.recorder, 'memory', begun.memory, 'B');
   outputAll(starting.recorder, 'state', begun.state, 'B');
 

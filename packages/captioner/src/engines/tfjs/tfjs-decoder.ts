@@ -3,6 +3,7 @@ import type { TensorContainer } from '@tensorflow/tfjs-core';
 import { beamStep, gatherRows } from '../../beam-step.ts';
 import { decoderHalf } from '../../cut.ts';
 import type { DecoderModel, Tensors } from '../../decoders/decoder-family.ts';
+import { fromFloat16 } from '../../float16.ts';
 import { traceLineage } from '../../lineage.ts';
 import type { DecoderBundle } from '../../model-bundle.ts';
 import { findDecoderFamily } from '../../model-description.ts';
@@ -31,7 +32,8 @@ export function createDecoder(
     async start(features, count) {
       const shape = [count, ...description.features.shape];
       checkLength('features', features, shape);
-      const begun = tf.tidy(() => model.start(ops.constant(features, shape)));
+      const values = features instanceof Uint16Array ? fromFloat16(features) : features;
+      const begun = tf.tidy(() => model.start(ops.constant(values, shape)));
       return new TfjsDecoderSession(tf, ops, model, vocabulary.words.length, begun);
     },
     dispose: () => tf.dispose([...tensors.values(), ...derived]),

@@ -1,5 +1,6 @@
 /** The encoder half of a model bundle, run by TensorFlow.js. */
 import { encoderHalf } from '../../cut.ts';
+import { toFloat16 } from '../../float16.ts';
 import type { EncoderBundle } from '../../model-bundle.ts';
 import { Weights } from '../../weights.ts';
 import type { Encoder } from '../engine.ts';
@@ -19,19 +20,21 @@ export function createEncoder(
   const tensors = uploadWeights(tf, bundle.encoder);
   const weights = new Weights(tensors);
 
+  const encodeExactly: Encoder['encodeExactly'] = (pixels, count) => {
+    const shape = [count, height, width, 3];
+    checkLength('pixels', pixels, shape);
+    const encoded = tf.tidy(() => half.encode(ops, weights, ops.constant(pixels, shape))); // [B,L,D]
+    return download(encoded);
+  };
+
   return {
     deviceBatch,
     imageSize: [height, width],
     featuresShape: features.shape,
     async encode(pixels, count) {
-      const shape = [count, height, width, 3];
-      checkLength('pixels', pixels, shape);
-      const encoded = tf.tidy(() => {
-        const bytes = ops.constant(new Float32Array(pixels), shape);
-        return half.encode(ops, weights, bytes); // [B,L,D]
-      });
-      return download(encoded);
+      return toFloat16(await encodeExactly(new Float32Array(pixels), count));
     },
+    encodeExactly,
     dispose: () => tf.dispose([...tensors.values()]),
   };
 }
