@@ -9,7 +9,8 @@
  * its own. What is timed is what workers call, messages to inference threads and float16 included:
  *
  *   encode    `batchSize` images a call; pixels in memory → features
- *   decode    `batchSize` images a call; features in memory → captions
+ *   decode    `batchSize` images a call, calls in hand as a decoder-worker has them; features in
+ *             memory → captions
  *   caption   all images of a folder, from files to rows, as `cutline caption` does
  */
 import { decodeImage, defaultBundleFolder, prepareSharp, startInference } from '@cutline/inference';
@@ -17,7 +18,7 @@ import { captionOptions, listImages, Metrics, openStore, parseLocation } from '@
 import { captionLocally } from '../../apps/cutline/dist/caption-locally.js';
 import { decodeLimits, readImages } from '../read-images.mjs';
 import { serveLines } from '../serve-lines.mjs';
-import { timePasses } from '../time-passes.mjs';
+import { timePasses, timeStream } from '../time-passes.mjs';
 
 /** @import { InferencePool } from '@cutline/inference' */
 /** @import { Said } from './start-contenders.mjs' */
@@ -34,7 +35,6 @@ const limits = {
   imagePixelsMax: decodeLimits.pixelsMax,
   decodeTimeoutMs: decodeLimits.timeoutMs,
 };
-const captionBatch = 32;
 
 prepareSharp();
 try {
@@ -59,28 +59,29 @@ async function serve(pool) {
   const pixels = await preprocess(images, pool);
   const encoded = await pool.encode(pixels, images.length);
 
-  /** @param {Request} request @param {(first: number, end: number) => Promise<unknown>} work */
-  const timeBatches = ({ batchSize, secondsMin }, work) =>
-    timePasses({ images: images.length, secondsMin }, async () => {
-      for (let first = 0; first < images.length; first += batchSize) {
-        await work(first, Math.min(first + batchSize, images.length));
-      }
+  /** @param {number} batchSize */
+  const batchesOf = (batchSize) =>
+    Array.from({ length: Math.ceil(images.length / batchSize) }, (_, batch) => {
+      const [first, end] = [batch * batchSize, Math.min((batch + 1) * batchSize, images.length)];
+      return { first, end, images: end - first };
     });
 
   /** @type {Record<string, (request: Request) => Promise<object>>} */
   const tasks = {
-    encode: (request) =>
-      timeBatches(request, (first, end) =>
-        pool.encode(pixels.subarray(first * imageBytes, end * imageBytes), end - first),
-      ),
-    decode: (request) =>
-      timeBatches(request, (first, end) =>
-        pool.decode(
-          encoded.subarray(first * featureBytes, end * featureBytes),
-          end - first,
-          captionOptions({ beamSize: request.beamSize }, pool.model.decoding),
-        ),
-      ),
+    encode: ({ batchSize, secondsMin }) =>
+      timePasses({ images: images.length, secondsMin }, async () => {
+        for (const { first, end, images } of batchesOf(batchSize)) {
+          await pool.encode(pixels.subarray(first * imageBytes, end * imageBytes), images);
+        }
+      }),
+    decode({ batchSize, beamSize, secondsMin }) {
+      const options = captionOptions({ beamSize }, pool.model.decoding);
+      const atOnce = pool.threadCount + 1; // as a decoder-worker
+      const stream = { batches: batchesOf(batchSize), atOnce, secondsMin };
+      return timeStream(stream, ({ first, end, images }) =>
+        pool.decode(encoded.subarray(first * featureBytes, end * featureBytes), images, options),
+      );
+    },
     caption: (request) => captionFolder(pool, request),
   };
   await serveLines(
@@ -116,7 +117,7 @@ async function captionFolder(pool, { folder, beamSize }) {
   const captions = {};
   const sample = await timePasses({ images: 0, secondsMin: 0 }, async () => {
     const listed = listImages({ store, prefix }, everything);
-    for await (const rows of captionLocally(listed, { ...pipeline, batchSize: captionBatch })) {
+    for await (const rows of captionLocally(listed, pipeline)) {
       for (const row of rows) {
         if (row.status !== 'captioned') continue;
         captions[row.key] = { caption: row.caption, score: row.score };

@@ -31,6 +31,7 @@ await runWorkerProgram({
     const { remainderDelayMs } = settings;
     return {
       model: model.id,
+      jobConcurrency: 2,
       handle: decodeBatch({ pool, features, queues, redis, stores, metrics, remainderDelayMs }),
     };
   },

@@ -28,6 +28,7 @@ await runWorkerProgram({
     const { locations, channels } = nullFeatures;
     return {
       model,
+      jobConcurrency: 2,
       async handle(job) {
         const store = await stores.open(job.source);
         const fetched = await Promise.all(

@@ -8,7 +8,7 @@ import images
 import model_bundle
 from serve_lines import serve, time_passes
 
-CAPTION_BATCH = 32  # as `cutline caption`
+CAPTION_BATCH = 32
 cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 

@@ -20,8 +20,10 @@ export interface LocalPipeline {
   limits: EncodeLimits;
   options: CaptionOptions;
   metrics: Metrics;
-  batchSize: number;
 }
+
+/** Of a batch: enough to compute well, few enough to see the first captions soon. */
+const imagesAThread = 32;
 
 /**
  * The whole pipeline in one process: the functions of the two workers without queues between
@@ -33,7 +35,7 @@ export async function* captionLocally(
   pipeline: LocalPipeline,
 ): AsyncGenerator<PartRow[]> {
   let encoding: ReturnType<typeof encodeBatch> | undefined;
-  for await (const refs of batches(images, pipeline.batchSize)) {
+  for await (const refs of batches(images, imagesAThread * pipeline.pool.threadCount)) {
     const previous = await encoding;
     encoding = encodeBatch(refs, pipeline);
     // It may fail while the previous batch is decoded; it is awaited, and heard, after that.

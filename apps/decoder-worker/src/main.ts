@@ -14,6 +14,8 @@ await runWorkerProgram({
     const pool = await startStage('decode', context);
     return {
       model: pool.model.id,
+      // A thread computes a whole batch: one each, and one that is fetched or written.
+      jobConcurrency: pool.threadCount + 1,
       handle: decodeBatch({ ...context, pool, remainderDelayMs: settings.remainderDelayMs }),
       beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'decode' }, pool.busyRatio()),
     };

@@ -28,6 +28,8 @@ await runWorkerProgram({
     await holdBack.look();
     return {
       model: pool.model.id,
+      // All threads share a batch, while the next one is fetched.
+      jobConcurrency: 2,
       handle: encodeBatch({ ...context, pool, limits: settings, holdBack }),
       beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'encode' }, pool.busyRatio()),
       attach(worker) {

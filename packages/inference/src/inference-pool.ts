@@ -13,8 +13,8 @@ import type { ThreadHandle } from './thread-handle.ts';
 import type { Tuning } from './tune-device-batch.ts';
 
 /**
- * Inference beside the event loop. A pool holds threads that have loaded the same model, divides a
- * batch over them, and puts the results together in order. What comes out for an image does not
+ * Inference beside the event loop. A pool holds threads that have loaded the same model, divides
+ * batches over them, and puts the results together in order. What comes out for an image does not
  * depend on the images it came with.
  */
 
@@ -42,6 +42,7 @@ export class InferencePool {
    */
   readonly failed: Promise<never>;
 
+  readonly threadCount: number;
   /** Images that a thread computes at a time. */
   readonly deviceBatches: DeviceBatches;
   /** How they were found, of stages where they were measured. */
@@ -64,6 +65,7 @@ export class InferencePool {
     this.failed = failed;
     this.deviceBatches = started.deviceBatches;
     this.tunings = started.tunings;
+    this.threadCount = threads.length;
     this.#threads = threads;
     this.#close = close;
     this.#idle = [...threads];
@@ -87,7 +89,7 @@ export class InferencePool {
     requireLength(pixels, count * imageBytes, `${count} images of ${width}×${height} pixels`);
     const features = new Uint8Array(count * featureBytes);
     const { encode: deviceBatch } = this.deviceBatches;
-    await this.#divide(count, async (first, size) => {
+    await this.#divide(count, deviceBatch, async (first, size) => {
       const part = copyOf(pixels, first * imageBytes, (first + size) * imageBytes);
       const request: EncodeRequest = { task: 'encode', pixels: part, count: size, deviceBatch };
       const reply = await this.#run(request, part.buffer);
@@ -112,7 +114,7 @@ export class InferencePool {
     requireLength(features, count * imageBytes, `features [${count},${locations},${channels}]`);
     const captions = new Array<ImageCaptions>(count);
     const { decode: deviceBatch } = this.deviceBatches;
-    await this.#divide(count, async (first, size) => {
+    await this.#divide(count, deviceBatch, async (first, size) => {
       const part = copyOf(features, first * imageBytes, (first + size) * imageBytes);
       const decoding = { count: size, deviceBatch, options };
       const request: DecodeRequest = { task: 'decode', features: part, ...decoding };
@@ -128,7 +130,7 @@ export class InferencePool {
     const last = this.#lastAsked;
     const now = this.#busyTime();
     this.#lastAsked = now;
-    const elapsedMs = (now.atMs - last.atMs) * this.#threads.length;
+    const elapsedMs = (now.atMs - last.atMs) * this.threadCount;
     return elapsedMs > 0 ? Math.min((now.busyMs - last.busyMs) / elapsedMs, 1) : 0;
   }
 
@@ -138,9 +140,18 @@ export class InferencePool {
     await this.#close();
   }
 
-  /** Calls `work` for a piece of the batch a thread, each in its turn. */
-  async #divide(count: number, work: (first: number, size: number) => Promise<void>) {
-    const pieces = divideBatch(count, Math.min(count, this.#threads.length));
+  /**
+   * Calls `work` for pieces of the batch, each in its turn: one for every thread, but none smaller
+   * than a device batch, which takes almost as long, unless a thread would be idle.
+   */
+  async #divide(
+    count: number,
+    deviceBatch = 1,
+    work: (first: number, size: number) => Promise<void>,
+  ) {
+    const idle = this.threadCount - this.#turn.activeCount - this.#turn.pendingCount;
+    const whole = Math.min(Math.floor(count / deviceBatch), this.threadCount);
+    const pieces = divideBatch(count, Math.min(Math.max(whole, idle, 1), count));
     await Promise.all(pieces.map(([first, end]) => this.#turn(() => work(first, end - first))));
   }
 

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
-import type { Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import {
   decodeImage,
   defaultBundleFolder,
@@ -13,7 +13,7 @@ import {
   startInference,
 } from '@cutline/inference';
 import { UserError } from '@cutline/shared';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { photographs } from '../../../scripts/photographs.mjs';
 
 const bundleFolder = defaultBundleFolder();
@@ -94,6 +94,19 @@ test('leaves the caller’s arrays alone, also views of a larger Buffer', async 
   const [b] = await pool.decode(features, 1, pool.model.decoding);
   expect(a).toEqual(b);
   expect(packed.equals(features)).toBe(true);
+});
+
+test('divides a batch over idle threads; where none is idle, no finer than device batches', async () => {
+  const features = await pool.encode(pixels, photographs().length);
+  const decode = (count: number) =>
+    pool.decode(features.subarray(0, count * featureBytes), count, pool.model.decoding);
+  const expected = await decode(8);
+  const sent = vi.spyOn(Worker.prototype, 'postMessage');
+  const found = await Promise.all([decode(4), decode(3), decode(8)]);
+  const counts = sent.mock.calls.map(([request]) => request.count);
+  sent.mockRestore();
+  expect(counts).toEqual([2, 2, 3, 4, 4]);
+  expect(found).toEqual([expected.slice(0, 4), expected.slice(0, 3), expected]);
 });
 
 test('no images, no work', async () => {

@@ -152,9 +152,9 @@ export const settings = {
     group: jobs,
     flags: '--job-concurrency <n>',
     env: 'CUTLINE_JOB_CONCURRENCY',
-    default: '2',
-    description: 'batches in hand at once; with 2 the next is fetched while this one computes',
-    schema: wholeNumber({ min: 1, max: 64 }),
+    defaultShown: '2; of decoders one more than inference threads',
+    description: 'batches in hand at once, so that the next is fetched while others compute',
+    schema: wholeNumber({ min: 1, max: 64 }).optional(),
   }),
   jobLockMs: setting({
     group: jobs,

@@ -66,6 +66,8 @@ export interface WorkerStage<J> {
   /** Id of the model that is loaded; jobs of another model are refused. */
   model: string;
   handle: JobHandler<J>;
+  /** Batches in hand at once, unless the settings say how many. */
+  jobConcurrency: number;
   /** Brings the stage's own gauges up to date before a scrape. */
   beforeScrape?: () => void;
   /** Called with the worker before it takes its first job: to hold it back at times. */
@@ -139,7 +141,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     queue,
     redis,
     schema,
-    concurrency: settings.jobConcurrency,
+    concurrency: settings.jobConcurrency ?? stage.jobConcurrency,
     lockMs: settings.jobLockMs,
     metrics,
     log,

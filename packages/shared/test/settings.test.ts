@@ -76,7 +76,7 @@ const cases: Record<
   },
   httpHost: { initial: '0.0.0.0', right: [['::1', '::1']], wrong: [] },
   s3PathStyle: { initial: undefined, right: [], wrong: [] }, // has tests of its own
-  jobConcurrency: { initial: 2, right: [['1', 1]], wrong: [...positive.wrong, '65'] },
+  jobConcurrency: { initial: undefined, right: [['1', 1]], wrong: [...positive.wrong, '65'] },
   jobLockMs: { initial: 30_000, right: [['1000', 1000]], wrong: [...positive.wrong, '999'] },
   memoryBytesMax: { initial: undefined, right: [['1', 1]], wrong: positive.wrong },
   shutdownMs: { initial: 25_000, right: [['1', 1]], wrong: positive.wrong },

@@ -51,9 +51,6 @@ interface CaptionCommandFlags extends CaptionFlags, SelectionFlags {
   results?: string;
 }
 
-/** Images at once: enough for all threads, few enough to see the first captions soon. */
-const batchSize = 32;
-
 export function addCaption(program: Command): void {
   const command = program
     .command('caption')
@@ -111,7 +108,7 @@ async function captionSource(
     process.exit(130);
   });
   const metrics = new Metrics();
-  const pipeline = { store, pool, limits: settings, options, metrics, batchSize };
+  const pipeline = { store, pool, limits: settings, options, metrics };
   for await (const rows of captionLocally(images, pipeline)) {
     tally.add(rows);
     status.clear();
