@@ -33,9 +33,8 @@
 
 /**
  * Runs all subjects in turn, round by round, so that what the machine does besides, or how hot it
- * gets, meets all alike: their ratios hold where their rates do not. Every other round goes
- * backwards, so that none is always the one after the slowest. The first round warms up and is not
- * counted. A subject that fails is left out from then on.
+ * gets, meets all alike: their ratios hold where their rates do not. The first round warms up and is
+ * not counted. A subject that fails is left out from then on.
  *
  * @param {readonly Subject[]} subjects
  * @param {number} runs
@@ -43,20 +42,41 @@
  */
 export async function interleave(subjects, runs) {
   /** @type {Measured[]} */
-  const measured = subjects.map(({ name }) => ({ name, samples: [] }));
+  const measured = [];
   for (let round = 0; round <= runs; round++) {
-    const order = subjects.map((_, index) => index);
-    if (round % 2 === 1) order.reverse();
-    for (const index of order) {
-      const [subject, result] = [subjects[index], measured[index]];
-      if (!subject || !result || result.failure !== undefined) continue;
-      try {
-        const sample = await subject.run();
-        if (round > 0) result.samples.push(sample);
-      } catch (error) {
-        result.failure = error instanceof Error ? error.message : String(error);
-      }
-    }
+    await runRound(subjects, measured, round);
+    if (round === 0) for (const { samples } of measured) samples.length = 0;
   }
   return measured;
+}
+
+/**
+ * One round: each subject's sample is added to what was measured under its name. Every other round
+ * goes backwards, so that none is always the one after the slowest.
+ *
+ * @param {readonly Subject[]} subjects
+ * @param {Measured[]} measured in the order in which subjects were first seen
+ * @param {number} round
+ */
+export async function runRound(subjects, measured, round) {
+  const pairs = subjects.map((subject) => ({ subject, result: resultOf(measured, subject.name) }));
+  if (round % 2 === 1) pairs.reverse();
+  for (const { subject, result } of pairs) {
+    if (result.failure !== undefined) continue;
+    try {
+      result.samples.push(await subject.run());
+    } catch (error) {
+      result.failure = error instanceof Error ? error.message : String(error);
+    }
+  }
+}
+
+/** @param {Measured[]} measured @param {string} name */
+function resultOf(measured, name) {
+  const known = measured.find((each) => each.name === name);
+  if (known) return known;
+  /** @type {Measured} */
+  const result = { name, samples: [] };
+  measured.push(result);
+  return result;
 }

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { defaultBundleFolder, describeBundle, exportGraphs } from '@cutline/inference';
 import { compareCaptions, formatAgreement } from './contenders/compare-captions.mjs';
-import { measureStage, stageRequests } from './contenders/measure-stages.mjs';
+import { measureStages, stageRequests } from './contenders/measure-stages.mjs';
 import { startContenders } from './contenders/start-contenders.mjs';
 import { formatPrecisions, measurePrecision } from './features/measure-precision.mjs';
 import { measurePipelines, measureQueues } from './pipeline/measure-pipelines.mjs';
@@ -55,14 +55,24 @@ export async function measure(options, folder, report, say) {
   const requests = stageRequests(options, images);
   const graphs = join(folder, 'graphs');
   await exportGraphs(defaultBundleFolder(), graphs);
-  const { contenders, absent } = await startContenders(options, { images, graphs });
+  const started = await startContenders(options, { images, graphs });
+  let { contenders } = started;
+  const { absent } = started;
   report.absent = absent;
   report.contenders = contenders.map(({ name, description }) => ({ name, description }));
   for (const { name, description } of report.contenders) say(`${name}: ${description}`);
   for (const { name, reason } of absent) say(`${name}: left out (${reason.split('\n')[0]})`);
   try {
-    for (const request of requests) {
-      add(await measureStage(request, contenders, options.runs));
+    if (requests.length > 0) {
+      const start = async (/** @type {number} */ round) => {
+        say(`round ${round + 1} of ${options.runs} …`);
+        if (round === 0) return contenders;
+        for (const { stop } of contenders) await stop();
+        contenders = [];
+        ({ contenders } = await startContenders(options, { images, graphs }));
+        return contenders;
+      };
+      for (const table of await measureStages(requests, { runs: options.runs, start })) add(table);
     }
     if (measures('agreement')) {
       const folders = { images, pixels: join(folder, 'pixels') };

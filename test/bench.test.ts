@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { compare } from '../bench/contenders/compare-captions.mjs';
+import { measureStages } from '../bench/contenders/measure-stages.mjs';
+import type { Contender } from '../bench/contenders/start-contenders.mjs';
 import { eightBitBytes, throughEightBits } from '../bench/features/eight-bits.mjs';
 import { interleave, type Sample } from '../bench/interleave.mjs';
 import { LineProcess } from '../bench/line-process.mjs';
@@ -55,6 +57,38 @@ describe('interleave', () => {
     expect(failed?.failure).toBe('no such device');
     expect(other?.samples).toHaveLength(3);
   });
+});
+
+describe('measureStages', () => {
+  const request = { task: 'decode', secondsMin: 1 };
+  const requests = [{ id: 'decode:3', title: 'Decode', request }];
+
+  test('measures contenders that were started for the round, after a short run', async () => {
+    const asked: string[] = [];
+    const start = async (round: number) => [
+      contender('a', async ({ secondsMin }) => {
+        asked.push(`${round}: ${secondsMin} s`);
+        return sample(10 * (round + 1));
+      }),
+    ];
+    const [table] = await measureStages(requests, { runs: 2, start });
+    expect(asked).toEqual(['0: 0 s', '0: 1 s', '1: 0 s', '1: 1 s']);
+    expect(table?.results[0]?.samples?.map(({ images }) => images)).toEqual([10, 20]);
+  });
+
+  test('leaves out one that does not come back', async () => {
+    const start = async (round: number) =>
+      [contender('a', async () => sample(1)), contender('b', async () => sample(2))].slice(round);
+    const [table] = await measureStages(requests, { runs: 2, start });
+    expect(table?.results).toMatchObject([
+      { name: 'a', failure: 'it could not be started again' },
+      { name: 'b', imagesPerSecond: { median: 2 } },
+    ]);
+  });
+
+  function contender(name: string, run: Contender['run']): Contender {
+    return { name, description: name, tasks: ['decode'], run, stop: async () => {} };
+  }
 });
 
 describe('summarise', () => {

@@ -1,9 +1,9 @@
 // @ts-check
 
-import { interleave } from '../interleave.mjs';
+import { runRound } from '../interleave.mjs';
 import { summarise } from '../statistics.mjs';
 
-/** @import { Subject } from '../interleave.mjs' */
+/** @import { Measured, Subject } from '../interleave.mjs' */
 /** @import { BenchOptions } from '../options.mjs' */
 /** @import { Table } from '../print-results.mjs' */
 /** @import { Contender, ContenderRequest } from './start-contenders.mjs' */
@@ -53,23 +53,47 @@ export function captionRequest(folder) {
 }
 
 /**
- * @param {ReturnType<typeof stageRequests>[number]} asked
- * @param {readonly Contender[]} contenders
- * @param {number} runs
- * @returns {Promise<Table>}
+ * Round by round, and in every round in processes that were started for it: how fast a process is
+ * depends on how it happened to start, for PyTorch by 15 %.
+ *
+ * @param {ReturnType<typeof stageRequests>} requests
+ * @param {object} rounds
+ * @param {number} rounds.runs
+ * @param {(round: number) => Promise<Contender[]>} rounds.start the contenders of a round; those of
+ *   the one before are stopped
+ * @returns {Promise<Table[]>}
  */
-export async function measureStage({ id, title, request }, contenders, runs) {
-  const subjects = contenders
-    .filter(({ tasks }) => tasks.includes(request.task))
-    .map((contender) => subject(contender, request));
-  return { id, title, results: summarise(await interleave(subjects, runs)) };
+export async function measureStages(requests, { runs, start }) {
+  const tables = requests.map((asked) => ({ ...asked, measured: /** @type {Measured[]} */ ([]) }));
+  for (let round = 0; round < runs; round++) {
+    const contenders = await start(round);
+    for (const { request, measured } of tables) {
+      const able = contenders.filter(({ tasks }) => tasks.includes(request.task));
+      for (const lost of measured.filter(({ name }) => able.every((each) => each.name !== name))) {
+        lost.failure ??= 'it could not be started again';
+      }
+      await runRound(
+        able.map((contender) => subject(contender, request)),
+        measured,
+        round,
+      );
+    }
+  }
+  return tables.map(({ id, title, measured }) => ({ id, title, results: summarise(measured) }));
 }
 
-/** @param {Contender} contender @param {ContenderRequest} request @returns {Subject} */
+/**
+ * A short request first, where there are any: the first of its kind chooses kernels and allocates.
+ *
+ * @param {Contender} contender
+ * @param {ContenderRequest} request
+ * @returns {Subject}
+ */
 export function subject({ name, run }, request) {
   return {
     name,
     async run() {
+      if (request.secondsMin > 0) await run({ ...request, secondsMin: 0 });
       const { captions: _, ...sample } = await run(request);
       return sample;
     },
