@@ -18,7 +18,7 @@ export const sections = /** @type {const} */ ([
 const backends = ['onnx', 'wasm', 'tensorflow'];
 
 /** Programs in Python that do the same work on the same files and weights. */
-const peers = ['pytorch', 'pytorch-channels-last', 'onnxruntime'];
+const peers = ['pytorch', 'pytorch-channels-last', 'pytorch-plain', 'onnxruntime'];
 
 export const usage = `npm run bench -- [flags]
 

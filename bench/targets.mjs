@@ -31,7 +31,8 @@ const speedRatios = [
   { table: 'encode:32', name: 'onnx', reference: 'python pytorch', atLeast: 3 },
   { table: 'encode:32', name: 'tensorflow', reference: 'python pytorch', atLeast: 1 },
   { table: 'encode:32', name: 'wasm', reference: 'python pytorch', atLeast: 0.8 },
-  { table: 'decode:3', name: 'onnx', reference: 'python pytorch', atLeast: 2.5 },
+  { table: 'decode:3', name: 'onnx', reference: 'python pytorch-plain', atLeast: 2.5 },
+  { table: 'decode:3', name: 'onnx', reference: 'python pytorch', atLeast: 2 },
   { table: 'caption', name: 'onnx', reference: 'python pytorch', atLeast: 2.5 },
 ];
 

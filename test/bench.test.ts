@@ -63,17 +63,13 @@ describe('measureStages', () => {
   const request = { task: 'decode', secondsMin: 1 };
   const requests = [{ id: 'decode:3', title: 'Decode', request }];
 
-  test('measures contenders that were started for the round, after a short run', async () => {
-    const asked: string[] = [];
-    const start = async (round: number) => [
-      contender('a', async ({ secondsMin }) => {
-        asked.push(`${round}: ${secondsMin} s`);
-        return sample(10 * (round + 1));
-      }),
-    ];
+  test('measures contenders that were started for the round, at their second run', async () => {
+    const start = async (round: number) => {
+      let runs = 0;
+      return [contender('a', async () => sample(10 * round + ++runs))];
+    };
     const [table] = await measureStages(requests, { runs: 2, start });
-    expect(asked).toEqual(['0: 0 s', '0: 1 s', '1: 0 s', '1: 1 s']);
-    expect(table?.results[0]?.samples?.map(({ images }) => images)).toEqual([10, 20]);
+    expect(table?.results[0]?.samples?.map(({ images }) => images)).toEqual([2, 12]);
   });
 
   test('leaves out one that does not come back', async () => {

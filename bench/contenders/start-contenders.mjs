@@ -30,10 +30,11 @@ import { LineProcess } from '../line-process.mjs';
 
 /** @typedef {Sample & { captions?: Record<string, Said> }} ContenderSample captions by file */
 
-/** @type {Record<string, { script: string, layout?: string[] }>} */
+/** @type {Record<string, { script: string, way?: string[] }>} */
 const peerPrograms = {
   pytorch: { script: '../peers/pytorch_peer.py' },
-  'pytorch-channels-last': { script: '../peers/pytorch_peer.py', layout: ['channels-last'] },
+  'pytorch-channels-last': { script: '../peers/pytorch_peer.py', way: ['channels-last'] },
+  'pytorch-plain': { script: '../peers/pytorch_peer.py', way: ['plain'] },
   onnxruntime: { script: '../peers/onnxruntime_peer.py' },
 };
 
@@ -62,9 +63,9 @@ export async function startContenders(options, folders) {
     node('sharp', './sharp.mjs'),
     ...backends.map((name) => node(name, './backend.mjs', [name])),
     ...peers.map((name) => {
-      const { script, layout = [] } = peerPrograms[name] ?? { script: '' };
+      const { script, way = [] } = peerPrograms[name] ?? { script: '' };
       const args = ['-B', pathTo(script), folders.images, String(stageImageCount), folders.graphs];
-      return { name: `python ${name}`, command: python, args: [...args, ...layout] };
+      return { name: `python ${name}`, command: python, args: [...args, ...way] };
     }),
   ];
   const contenders = [];

@@ -12,12 +12,14 @@ import numpy as np
 START, END = 1, 2
 
 
-def search(start, step, keep, features, beam, decoding, vocabulary):
+def search(start, step, keep, features, beam, decoding, vocabulary, leave=True):
     """The best caption of each image: its score and its word ids.
 
     start(features) -> state of B rows
     step(state, parents [N], tokens [N], scores [N], last, width) -> values, indices, state
     keep(state, images) -> the state of those images alone (what does not change from step to step)
+    leave: whether finished images leave the batch, as with us; otherwise it stays as it is until
+        all are finished, as in most programs (the generate() of Hugging Face's transformers, too)
     """
     images = len(features)
     length_max = decoding["lengthMax"]
@@ -68,7 +70,7 @@ def search(start, step, keep, features, beam, decoding, vocabulary):
                 going_on.append(at)
         if not going_on:
             break
-        if len(going_on) < len(active):
+        if leave and len(going_on) < len(active):
             state = keep(state, going_on)
             active = [active[at] for at in going_on]
     return [found[0] for found in candidates]

@@ -1,9 +1,13 @@
 """PIL and PyTorch, eager, on the weights that ship with Cutline.
 
-    python3 pytorch_peer.py <folder of images> <images to measure one stage with> <graphs> [layout]
+    python3 pytorch_peer.py <folder of images> <images to measure one stage with> <graphs> [way]
 
-With the layout "channels-last" only what depends on it is measured: PyTorch convolves images in
-that order much faster on many CPUs, but one has to ask for it.
+Another way of doing it, and only what depends on that is measured:
+
+    channels-last   PyTorch convolves images in that order much faster on many CPUs, but one has to
+                    ask for it
+    plain           beam search as it is mostly written: a batch stays as it is until all its images
+                    are finished
 """
 
 import sys
@@ -38,7 +42,8 @@ def tensors(name):
     return {k: torch.from_numpy(v) for k, v in model_bundle.read_weights(name).items()}
 
 
-channels_last = sys.argv[4:] == ["channels-last"]
+way = sys.argv[4] if len(sys.argv) > 4 else ""
+channels_last = way == "channels-last"
 memory_format = torch.channels_last if channels_last else torch.contiguous_format
 encoder_weights = tensors("encoder.safetensors")
 encoder = mobilenet_v2(encoder_weights, description["encoder"]["sizes"])
@@ -85,13 +90,20 @@ def decode(features, beam):
         return best.values.numpy(), best.indices.numpy(), state
 
     with torch.inference_mode():
-        return beam_search.search(start, step, keep, features, beam, decoding, vocabulary)
+        return beam_search.search(
+            start, step, keep, features, beam, decoding, vocabulary, leave=way != "plain"
+        )
 
 
+ways = {
+    "": ("its own layout", ["preprocess", "encode", "decode", "caption"]),
+    "channels-last": ("channels last", ["encode", "caption"]),
+    "plain": ("batches whole until all images are finished", ["decode"]),
+}
+detail, tasks = ways[way]
 run_peer(
-    f"PyTorch {torch.__version__}, eager, {'channels last' if channels_last else 'its own layout'}, "
-    f"PIL {PIL.__version__}, {cores} threads",
-    ["encode", "caption"] if channels_last else ["preprocess", "encode", "decode", "caption"],
+    f"PyTorch {torch.__version__}, eager, {detail}, PIL {PIL.__version__}, {cores} threads",
+    tasks,
     sys.argv[1],
     int(sys.argv[2]),
     encode,

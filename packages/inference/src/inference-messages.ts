@@ -42,7 +42,7 @@ export interface EncodeRequest {
   pixels: Uint8Array<ArrayBuffer>;
   count: number;
   /** Images to compute at a time. */
-  deviceBatch: number | undefined;
+  deviceBatch: number;
 }
 
 export interface DecodeRequest {
@@ -51,7 +51,7 @@ export interface DecodeRequest {
   features: Uint8Array<ArrayBuffer>;
   count: number;
   /** Images to compute at a time. */
-  deviceBatch: number | undefined;
+  deviceBatch: number;
   options: CaptionOptions;
 }
 

@@ -88,7 +88,7 @@ export class InferencePool {
     const featureBytes = locations * channels * 2;
     requireLength(pixels, count * imageBytes, `${count} images of ${width}×${height} pixels`);
     const features = new Uint8Array(count * featureBytes);
-    const { encode: deviceBatch } = this.deviceBatches;
+    const { encode: deviceBatch = 1 } = this.deviceBatches;
     await this.#divide(count, deviceBatch, async (first, size) => {
       const part = copyOf(pixels, first * imageBytes, (first + size) * imageBytes);
       const request: EncodeRequest = { task: 'encode', pixels: part, count: size, deviceBatch };
@@ -113,7 +113,7 @@ export class InferencePool {
     const imageBytes = locations * channels * 2;
     requireLength(features, count * imageBytes, `features [${count},${locations},${channels}]`);
     const captions = new Array<ImageCaptions>(count);
-    const { decode: deviceBatch } = this.deviceBatches;
+    const { decode: deviceBatch = 1 } = this.deviceBatches;
     await this.#divide(count, deviceBatch, async (first, size) => {
       const part = copyOf(features, first * imageBytes, (first + size) * imageBytes);
       const decoding = { count: size, deviceBatch, options };
@@ -146,7 +146,7 @@ export class InferencePool {
    */
   async #divide(
     count: number,
-    deviceBatch = 1,
+    deviceBatch: number,
     work: (first: number, size: number) => Promise<void>,
   ) {
     const idle = this.threadCount - this.#turn.activeCount - this.#turn.pendingCount;

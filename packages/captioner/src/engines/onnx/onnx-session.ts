@@ -86,7 +86,8 @@ function create(
 
 /**
  * A tensor of float16, from its bits. Where JavaScript has a `Float16Array` (Node 24), `Tensor` would
- * hold them as such, and the native half of onnxruntime-node 1.30 takes that to be empty.
+ * hold them as such, and the native half of onnxruntime-node 1.30 takes that to be empty
+ * (https://github.com/microsoft/onnxruntime/pull/32323).
  */
 export function float16Tensor(
   { Tensor }: Ort,
