@@ -1,6 +1,6 @@
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connectRedis, liveBatches, openQueues } from '@cutline/shared';
+import { connectRedis, liveBatches, openQueues } from '@cutline/pipeline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Pipeline, startPipeline } from './support/pipeline.ts';
 import { type Process, stopProcess } from './support/processes.ts';

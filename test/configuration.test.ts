@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:net';
-import { connectRedis } from '@cutline/shared';
+import { connectRedis } from '@cutline/pipeline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Pipeline, startPipeline } from './support/pipeline.ts';
 import { type RedisServer, startRedis } from './support/redis-server.ts';

@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaptionedRow, FailureClass, PartRow } from '@cutline/shared';
+import type { FailureClass } from '@cutline/shared/errors';
+import type { CaptionedRow, PartRow } from '@cutline/shared/run';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { boats, difficultImages } from './support/difficult-images.ts';

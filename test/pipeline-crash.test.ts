@@ -1,4 +1,4 @@
-import { addJob, closeQueues, connectRedis, FeatureStore, openQueues } from '@cutline/shared';
+import { addJob, closeQueues, connectRedis, FeatureStore, openQueues } from '@cutline/pipeline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Environment,

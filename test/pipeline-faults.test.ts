@@ -1,4 +1,4 @@
-import { connectRedis, packFeatures, unpackFeatures } from '@cutline/shared';
+import { connectRedis, packFeatures, unpackFeatures } from '@cutline/pipeline';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accessDenied, type Effect, slowDown } from './support/fault-proxy.ts';

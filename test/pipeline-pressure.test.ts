@@ -1,4 +1,4 @@
-import { connectRedis, FeatureStore } from '@cutline/shared';
+import { connectRedis, FeatureStore } from '@cutline/pipeline';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';

@@ -1,4 +1,4 @@
-import { connectRedis } from '@cutline/shared';
+import { connectRedis } from '@cutline/pipeline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { countCommands } from './support/count-commands.ts';
 import { metricNamesInInfra } from './support/infra-metrics.ts';

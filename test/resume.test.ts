@@ -1,4 +1,5 @@
-import { connectRedis, type PartRow } from '@cutline/shared';
+import { connectRedis } from '@cutline/pipeline';
+import type { PartRow } from '@cutline/shared/run';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';
 import type { Process } from './support/processes.ts';

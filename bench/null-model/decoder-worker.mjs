@@ -5,8 +5,7 @@
  * apps/decoder-worker's own function.
  */
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
-import { decodeJobSchema, runWorkerProgram } from '@cutline/shared';
-import { decodeBatch } from '../../apps/decoder-worker/dist/decode-batch.js';
+import { decodeBatch, decodeJobSchema, runWorkerProgram } from '@cutline/pipeline';
 import { nullFeatures } from './null-features.mjs';
 
 /** @import { InferencePool } from '@cutline/inference' */

@@ -10,10 +10,10 @@ import {
   applyOutcomes,
   countProgress,
   encodeJobSchema,
-  jobId,
   packFeatures,
   runWorkerProgram,
-} from '@cutline/shared';
+} from '@cutline/pipeline';
+import { jobId } from '@cutline/shared/run';
 import { nullFeatures } from './null-features.mjs';
 
 await runWorkerProgram({

@@ -1,6 +1,6 @@
 // @ts-check
 
-import { closeQueues, openQueues } from '@cutline/shared';
+import { closeQueues, openQueues } from '@cutline/pipeline';
 import { ChildProcesses } from '../../scripts/child-processes.mjs';
 import { startRedis } from './redis.mjs';
 import { runProducer } from './run-producer.mjs';
@@ -144,7 +144,7 @@ async function startWorker(children, { name, stage, program, env }) {
  * When the run's last batch was done, in ms since 1970. The producer's own end comes later: it
  * looks every two seconds whether jobs are left.
  *
- * @param {import('@cutline/shared').Queues} queues
+ * @param {import('@cutline/pipeline').Queues} queues
  * @param {string} run
  */
 async function lastDecoded({ decode }, run) {

@@ -1,12 +1,12 @@
 import {
   countChunks,
   type ImageRef,
-  type ObjectStore,
   type PartRow,
   RunStore,
   readChunk,
   type Summary,
-} from '@cutline/shared';
+} from '@cutline/shared/run';
+import type { ObjectStore } from '@cutline/shared/stores';
 import { expect } from 'vitest';
 
 /** What a run has left in the output store. */

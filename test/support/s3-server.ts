@@ -1,5 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3';
-import type { StoreConfig } from '@cutline/shared';
+import type { StoreConfig } from '@cutline/shared/stores';
 import { startS3Server } from '../../scripts/s3-server.mjs';
 
 /** An S3-protocol server of a test file's own, in this process, empty and in memory. */

@@ -1,4 +1,5 @@
-import { readSettings, type Summary } from '@cutline/shared';
+import { readSettings } from '@cutline/shared/process';
+import type { Summary } from '@cutline/shared/run';
 import { formatSummary } from './format-summary.ts';
 import { withRun } from './run-context.ts';
 import { startProducer } from './start-producer.ts';

@@ -1,4 +1,4 @@
-import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shared';
+import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shared/process';
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
 import { addGallery } from './commands/gallery.ts';

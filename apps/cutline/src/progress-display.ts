@@ -1,4 +1,4 @@
-import type { RunProgress } from '@cutline/shared';
+import type { RunProgress } from '@cutline/pipeline';
 import cliProgress from 'cli-progress';
 import { wrap } from './fit-text.ts';
 import { formatBytes, formatCount, formatCounts, formatDuration, formatRate } from './format.ts';

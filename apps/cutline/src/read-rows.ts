@@ -1,4 +1,4 @@
-import type { PartRow, RunStore } from '@cutline/shared';
+import type { PartRow, RunStore } from '@cutline/shared/run';
 
 /** Every row of a run, in batch order, a part at a time. */
 export async function* readRows(run: RunStore): AsyncGenerator<PartRow[]> {

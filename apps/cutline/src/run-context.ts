@@ -1,17 +1,8 @@
-import {
-  addSettings,
-  Closers,
-  closeQueues,
-  connectRedis,
-  openQueues,
-  parseLocation,
-  type Queues,
-  RunStore,
-  readSettings,
-  StorePool,
-  storeConfig,
-  UserError,
-} from '@cutline/shared';
+import { closeQueues, connectRedis, openQueues, type Queues } from '@cutline/pipeline';
+import { UserError } from '@cutline/shared/errors';
+import { addSettings, Closers, readSettings, storeConfig } from '@cutline/shared/process';
+import { RunStore } from '@cutline/shared/run';
+import { parseLocation, StorePool } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import type { Redis } from 'ioredis';
 

@@ -5,10 +5,9 @@ import {
   progressOf,
   type Queues,
   type RunProgress,
-  type RunStore,
   readProgress,
-  type Summary,
-} from '@cutline/shared';
+} from '@cutline/pipeline';
+import type { RunStore, Summary } from '@cutline/shared/run';
 import type { Redis } from 'ioredis';
 
 /** Everything there is to know of a run at one moment. */

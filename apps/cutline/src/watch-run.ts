@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Closers, FeatureStore, isTransient, type RunStore } from '@cutline/shared';
+import { FeatureStore } from '@cutline/pipeline';
+import { isTransient } from '@cutline/shared/errors';
+import type { Closers } from '@cutline/shared/process';
+import type { RunStore } from '@cutline/shared/run';
 import { showProgress } from './progress-display.ts';
 import { connectQueues } from './run-context.ts';
 import { type RunStatus, readStatus, type StatusSources } from './run-status.ts';

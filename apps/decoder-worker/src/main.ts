@@ -1,6 +1,4 @@
-import { startStage } from '@cutline/inference';
-import { decodeJobSchema, runWorkerProgram } from '@cutline/shared';
-import { decodeBatch } from './decode-batch.ts';
+import { decodeBatch, decodeJobSchema, runWorkerProgram, startStage } from '@cutline/pipeline';
 
 /** The decoder-worker: what it is made of. */
 await runWorkerProgram({

@@ -1,7 +1,11 @@
-import { prepareSharp, startStage } from '@cutline/inference';
-import { encodeJobSchema, runWorkerProgram } from '@cutline/shared';
-import { encodeBatch } from './encode-batch.ts';
-import { HoldBack } from './hold-back.ts';
+import { prepareSharp } from '@cutline/inference';
+import {
+  encodeBatch,
+  encodeJobSchema,
+  HoldBack,
+  runWorkerProgram,
+  startStage,
+} from '@cutline/pipeline';
 
 /** The encoder-worker: what it is made of. */
 await runWorkerProgram({

@@ -1,40 +1,41 @@
 import { mkdir } from 'node:fs/promises';
 import { defaultBundleFolder } from '@cutline/inference';
 import {
-  addRunFlags,
-  addSettings,
-  Closers,
   closeQueues,
   connectRedis,
-  createCommand,
-  createLogger,
+  countListing,
   FeatureStore,
-  type Logger,
   lockRun,
   logOutages,
-  Metrics,
+  ManifestProgress,
   observeQueues,
-  openHttpPort,
   openQueues,
-  type Run,
-  type RunFlags,
-  RunStore,
+  outputLocation,
+  produce,
+  requestRun,
+  resultsPrefix,
+  resumeListing,
+} from '@cutline/pipeline';
+import { UserError } from '@cutline/shared/errors';
+import { requireKeysList } from '@cutline/shared/listing';
+import {
+  addSettings,
+  Closers,
+  createCommand,
+  createLogger,
+  type Logger,
+  Metrics,
+  openHttpPort,
   readSettings,
   refuseUnknownVariables,
-  requireKeysList,
   runProgram,
   type Settings,
-  StorePool,
   storeConfig,
-  UserError,
   untilStopped,
-} from '@cutline/shared';
+} from '@cutline/shared/process';
+import { addRunFlags, type Run, type RunFlags, RunStore } from '@cutline/shared/run';
+import { StorePool } from '@cutline/shared/stores';
 import { Argument } from 'commander';
-import { countListing } from './count-listing.ts';
-import { produce } from './produce.ts';
-import { resumeListing } from './resume-listing.ts';
-import { outputLocation, requestRun, resultsPrefix } from './run-request.ts';
-import { ManifestProgress } from './write-manifest.ts';
 
 const settingNames = ['redis', 'model', 'httpPort', 'httpHost', 's3PathStyle', 'logLevel'] as const;
 

@@ -1,14 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type FailureClass,
-  ImageError,
-  type ImageRef,
-  type Metrics,
-  type ObjectStore,
-  type StoredObject,
-  StoreError,
-  UserError,
-} from '@cutline/shared';
+import { type FailureClass, ImageError, UserError } from '@cutline/shared/errors';
+import type { Metrics } from '@cutline/shared/process';
+import type { ImageRef } from '@cutline/shared/run';
+import { type ObjectStore, type StoredObject, StoreError } from '@cutline/shared/stores';
 
 /**
  * One image's bytes out of a store, with patience: an outage of seconds is waited out here, one of

@@ -7,7 +7,7 @@ import {
   loadDecoderBundle,
   loadEncoderBundle,
 } from '@cutline/inference';
-import { UserError } from '@cutline/shared';
+import { UserError } from '@cutline/shared/errors';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 /** The shipped bundle by symbolic links, so that a test can replace a file of it. */

@@ -3,9 +3,9 @@ import {
   ImageError,
   isForUser,
   isTransient,
-  StoreError,
   UserError,
-} from '@cutline/shared';
+} from '@cutline/shared/errors';
+import { StoreError } from '@cutline/shared/stores';
 import { describe, expect, test } from 'vitest';
 
 const withCode = (code: string) => Object.assign(new Error('no'), { code });

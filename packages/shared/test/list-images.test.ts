@@ -2,13 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import {
-  type ImageRef,
-  listImages,
-  type ObjectStore,
-  openStore,
-  type Selection,
-} from '@cutline/shared';
+import { listImages } from '@cutline/shared/listing';
+import type { ImageRef, Selection } from '@cutline/shared/run';
+import { type ObjectStore, openStore } from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type S3Server, startS3 } from '../../../test/support/s3-server.ts';
 

@@ -7,11 +7,11 @@ import {
   chunkBatches,
   countChunks,
   type ImageRef,
-  openStore,
   RunStore,
   readChunk,
   writeChunk,
-} from '@cutline/shared';
+} from '@cutline/shared/run';
+import { openStore } from '@cutline/shared/stores';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let folder: string;

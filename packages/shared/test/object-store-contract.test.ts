@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ObjectInfo, type ObjectStore, openStore } from '@cutline/shared';
+import { type ObjectInfo, type ObjectStore, openStore } from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type S3Server, startS3 } from '../../../test/support/s3-server.ts';
 

@@ -1,4 +1,4 @@
-import { formatPart, type PartRow, parseJsonLines, parsePart } from '@cutline/shared';
+import { formatPart, type PartRow, parseJsonLines, parsePart } from '@cutline/shared/run';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 

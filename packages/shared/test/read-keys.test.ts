@@ -1,7 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ImageRef, listImages, type ObjectStore, openStore } from '@cutline/shared';
+import { listImages } from '@cutline/shared/listing';
+import type { ImageRef } from '@cutline/shared/run';
+import { type ObjectStore, openStore } from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type S3Server, startS3 } from '../../../test/support/s3-server.ts';
 

@@ -2,14 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import {
-  newRunName,
-  openStore,
-  type PartRow,
-  type Run,
-  RunStore,
-  runIdSchema,
-} from '@cutline/shared';
+import { newRunName, type PartRow, type Run, RunStore, runIdSchema } from '@cutline/shared/run';
+import { openStore } from '@cutline/shared/stores';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let folder: string;

@@ -6,7 +6,7 @@ import {
   type SettingName,
   settings,
   storeConfig,
-} from '@cutline/shared';
+} from '@cutline/shared/process';
 import { describe, expect, test } from 'vitest';
 
 const names = Object.keys(settings) as SettingName[];

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ObjectStore, openStore } from '@cutline/shared';
+import { type ObjectStore, openStore } from '@cutline/shared/stores';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 /** What holds for folders only; the rest is in object-store-contract.test.ts. */

@@ -1,6 +1,6 @@
 import { sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { openStore, parseLocation, parseObjectLocation } from '@cutline/shared';
+import { openStore, parseLocation, parseObjectLocation } from '@cutline/shared/stores';
 import { describe, expect, test } from 'vitest';
 
 const here = pathToFileURL(process.cwd()).href;

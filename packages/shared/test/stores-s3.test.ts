@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { type ObjectStore, openStore, type StoreConfig } from '@cutline/shared';
+import { type ObjectStore, openStore, type StoreConfig } from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   accessDenied,
@@ -377,7 +377,7 @@ describe('with a server that answers by hand', () => {
 });
 
 describe('in a process of its own', () => {
-  const shared = fileURLToPath(import.meta.resolve('@cutline/shared'));
+  const shared = fileURLToPath(import.meta.resolve('@cutline/shared/stores'));
   const run = async (body: string, env: Record<string, string | undefined>) => {
     const script = `import { openStore } from ${JSON.stringify(shared)};\n${body}`;
     const child = await startProcess({

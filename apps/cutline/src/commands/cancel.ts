@@ -1,12 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  addSettings,
-  connectRedis,
-  FeatureStore,
-  readSettings,
-  seizeRun,
-  withdrawJobs,
-} from '@cutline/shared';
+import { connectRedis, FeatureStore, seizeRun, withdrawJobs } from '@cutline/pipeline';
+import { addSettings, readSettings } from '@cutline/shared/process';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { addRunArguments, connectQueues, withRun } from '../run-context.ts';

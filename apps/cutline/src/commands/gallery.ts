@@ -1,15 +1,8 @@
 import { resolve } from 'node:path';
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
-import {
-  addSettings,
-  type CaptionedRow,
-  type ObjectStore,
-  type PartRow,
-  type RunStore,
-  readSettings,
-  StoreError,
-  wholeNumber,
-} from '@cutline/shared';
+import { addSettings, readSettings } from '@cutline/shared/process';
+import { type CaptionedRow, type PartRow, type RunStore, wholeNumber } from '@cutline/shared/run';
+import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { makeThumbnail, type Thumbnail, writeGallery } from '../gallery/index.ts';

@@ -1,4 +1,4 @@
-import { type PartRow, wholeNumber } from '@cutline/shared';
+import { type PartRow, wholeNumber } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { rowPrinter } from '../print-rows.ts';

@@ -1,4 +1,4 @@
-import { addSettings } from '@cutline/shared';
+import { addSettings } from '@cutline/shared/process';
 import type { Command } from 'commander';
 import { followRun } from '../follow-run.ts';
 import { addRunArguments } from '../run-context.ts';

@@ -1,13 +1,7 @@
-import {
-  addSettings,
-  type FailureClass,
-  failureClasses,
-  liveBatches,
-  type RunStore,
-  readSettings,
-  resetProgress,
-  UserError,
-} from '@cutline/shared';
+import { liveBatches, resetProgress } from '@cutline/pipeline';
+import { type FailureClass, failureClasses, UserError } from '@cutline/shared/errors';
+import { addSettings, readSettings } from '@cutline/shared/process';
+import type { RunStore } from '@cutline/shared/run';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { followRun } from '../follow-run.ts';
 import { formatQuantity } from '../format.ts';

@@ -1,4 +1,5 @@
-import { addRunFlags, addSettings, newRunName, type RunFlags, readSettings } from '@cutline/shared';
+import { addSettings, readSettings } from '@cutline/shared/process';
+import { addRunFlags, newRunName, type RunFlags } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { followRun } from '../follow-run.ts';
 import { formatBytes, formatCounts, formatQuantity } from '../format.ts';

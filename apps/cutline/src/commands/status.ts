@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { addSettings, type Run, readSettings } from '@cutline/shared';
+import { addSettings, readSettings } from '@cutline/shared/process';
+import type { Run } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { formatSummary } from '../format-summary.ts';

@@ -1,7 +1,7 @@
 import picomatch from 'picomatch';
-import type { ImageRef } from '../jobs.ts';
-import type { Selection } from '../run.ts';
-import type { ObjectStore } from '../stores/index.ts';
+import type { ImageRef } from '../run/image-ref.ts';
+import type { Selection } from '../run/run.ts';
+import type { ObjectStore } from '../stores/object-store.ts';
 import { type ListedKey, readKeys } from './read-keys.ts';
 
 /**

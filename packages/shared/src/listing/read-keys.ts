@@ -5,7 +5,9 @@ import { Readable } from 'node:stream';
 import { parse as parseCsv } from 'csv-parse';
 import { z } from 'zod';
 import { describeError, UserError } from '../errors.ts';
-import { type ObjectStore, openStore, parseObjectLocation } from '../stores/index.ts';
+import { parseObjectLocation } from '../stores/location.ts';
+import type { ObjectStore } from '../stores/object-store.ts';
+import { openStore } from '../stores/open-store.ts';
 
 /** A key as listed; what a list of keys does not say is undefined. */
 export interface ListedKey {

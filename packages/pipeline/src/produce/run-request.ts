@@ -1,0 +1,67 @@
+import { describeBundle } from '@cutline/inference';
+import { UserError } from '@cutline/shared/errors';
+import { version } from '@cutline/shared/process';
+import {
+  captionOptions,
+  newRunName,
+  type Run,
+  type RunFlags,
+  runIdSchema,
+  selectionOf,
+} from '@cutline/shared/run';
+import { type Location, parseLocation } from '@cutline/shared/stores';
+
+/**
+ * The run that the flags ask for.
+ * @param now names the run where the flags do not.
+ * @throws UserError for what is missing or contradicts itself.
+ */
+export async function requestRun(
+  source: string | undefined,
+  flags: RunFlags,
+  bundleFolder: string,
+  now = new Date(),
+): Promise<Run> {
+  if (!source) {
+    throw new UserError('Say where the images are: s3://bucket/prefix or a folder.');
+  }
+  const name = runIdSchema.safeParse(flags.run ?? newRunName(now));
+  if (!name.success) throw new UserError(`--run "${flags.run}": ${name.error.issues[0]?.message}.`);
+  const bundle = await describeBundle(bundleFolder);
+  if (flags.attention && !bundle.attends) {
+    throw new UserError(`--attention: model ${bundle.id} does not attend to places in the image.`);
+  }
+  return {
+    format: 1,
+    run: name.data,
+    created: now.toISOString(),
+    source: parseLocation(source),
+    selection: selectionOf(flags),
+    model: bundle.id,
+    options: captionOptions(flags, bundle.decoding),
+    sidecars: flags.sidecars,
+    batchSize: flags.batchSize,
+    generation: 0,
+    images: null,
+    cutline: version,
+  };
+}
+
+/** @throws UserError where the flag is missing. */
+export function outputLocation(flags: Pick<RunFlags, 'output'>): Location {
+  if (!flags.output) {
+    throw new UserError('Say where results go: --output s3://bucket/prefix or a folder.');
+  }
+  const { store, prefix } = parseLocation(flags.output);
+  return { store, prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/` };
+}
+
+/**
+ * The prefix of keys in the source that are results of ours, so that a run into the bucket or
+ * folder that it reads does not list what it writes.
+ */
+export function resultsPrefix(source: Location, output: Location): string | undefined {
+  if (output.store === source.store) return `${output.prefix}runs/`;
+  const inside = output.store.startsWith('file:') && output.store.startsWith(`${source.store}/`);
+  return inside ? `${decodeURI(output.store.slice(source.store.length + 1))}/runs/` : undefined;
+}

@@ -1,0 +1,4 @@
+/** The URL without its password, for messages and logs. */
+export function redactUrl(url: string): string {
+  return url.replace(/\/\/.*@/, '//***@');
+}
