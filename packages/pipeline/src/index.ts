@@ -1,4 +1,17 @@
 export { applyOutcomes, type Captions, toPartRows } from './batch-results.ts';
+export type { RunBoard } from './board/run-board.ts';
+export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
+export {
+  countByOutcome,
+  countProgress,
+  partStep,
+  producerKey,
+  progressOf,
+  type RunProgress,
+  readProgress,
+  resetProgress,
+  setProgress,
+} from './board/run-progress.ts';
 export { type DecodeBatchContext, decodeBatch } from './decode/decode-batch.ts';
 export { writeSidecars } from './decode/write-sidecars.ts';
 export { type EncodeBatchContext, encodeBatch } from './encode/encode-batch.ts';
@@ -34,6 +47,7 @@ export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export { outputLocation, requestRun, resultsPrefix } from './produce/run-request.ts';
 export { summarise } from './produce/summarise.ts';
 export { ManifestProgress, writeManifest } from './produce/write-manifest.ts';
+export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
 export { observeQueues } from './queue/observe-queues.ts';
 export {
   addJob,
@@ -48,18 +62,6 @@ export {
 } from './queue/queues.ts';
 export { withdrawJobs } from './queue/withdraw-jobs.ts';
 export { connectRedis, logOutages } from './redis/redis.ts';
-export { lockRun, type RunLock, seizeRun } from './redis/run-lock.ts';
-export {
-  countByOutcome,
-  countProgress,
-  partStep,
-  producerKey,
-  progressOf,
-  type RunProgress,
-  readProgress,
-  resetProgress,
-  setProgress,
-} from './redis/run-progress.ts';
 export { startStage } from './worker/start-stage.ts';
 export { trySuspectsAlone } from './worker/try-suspects-alone.ts';
 export {
@@ -69,3 +71,4 @@ export {
   type WorkerSetting,
   type WorkerStage,
 } from './worker/worker-program.ts';
+export { realWorld, type World } from './world.ts';

@@ -5,6 +5,7 @@ import { jobId, type PartRow, RunStore } from '@cutline/shared/run';
 import type { StorePool } from '@cutline/shared/stores';
 import type { Redis } from 'ioredis';
 import { toPartRows } from '../batch-results.ts';
+import { countByOutcome, countProgress, partStep } from '../board/run-progress.ts';
 import { DamagedFeaturesError, unpackFeatures } from '../features/feature-blob.ts';
 import type { FeatureStore } from '../features/feature-store.ts';
 import {
@@ -18,7 +19,6 @@ import {
   lostWorkersMax,
 } from '../jobs.ts';
 import { addJob, type JobHandler, type Queues } from '../queue/queues.ts';
-import { countByOutcome, countProgress, partStep } from '../redis/run-progress.ts';
 import { writeSidecars } from './write-sidecars.ts';
 
 export interface DecodeBatchContext {

@@ -10,6 +10,7 @@ import { jobId } from '@cutline/shared/run';
 import type { StorePool } from '@cutline/shared/stores';
 import type { Redis } from 'ioredis';
 import { applyOutcomes } from '../batch-results.ts';
+import { countProgress } from '../board/run-progress.ts';
 import { packFeatures } from '../features/feature-blob.ts';
 import type { FeatureStore } from '../features/feature-store.ts';
 import {
@@ -23,7 +24,6 @@ import {
   remaindersMax,
 } from '../jobs.ts';
 import { addJob, type JobHandler, type Queues } from '../queue/queues.ts';
-import { countProgress } from '../redis/run-progress.ts';
 import type { HoldBack } from './hold-back.ts';
 
 export interface EncodeBatchContext {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PartName, Run, RunStore } from '@cutline/shared/run';
 import type { Redis } from 'ioredis';
+import { countByOutcome, countProgress, partStep, setProgress } from '../board/run-progress.ts';
 import type { EncodeJob } from '../jobs.ts';
 import { addJob, liveBatches, type Queues } from '../queue/queues.ts';
-import { countByOutcome, countProgress, partStep, setProgress } from '../redis/run-progress.ts';
 import { reconcileChunk } from './reconcile.ts';
 import type { ManifestProgress } from './write-manifest.ts';
 

@@ -1,2 +1,2 @@
 export { listImages } from './list-images.ts';
-export { type ListedKey, readKeys, requireKeysList } from './read-keys.ts';
+export { requireKeysList } from './read-keys.ts';
