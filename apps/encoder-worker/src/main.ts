@@ -1,4 +1,4 @@
-import { prepareSharp } from '@cutline/inference';
+import { encodeImages, prepareSharp } from '@cutline/inference';
 import {
   encodeBatch,
   encodeJobSchema,
@@ -24,22 +24,24 @@ await runWorkerProgram({
     'featureBytesMax',
   ],
   async prepare(context) {
-    const { settings, features, metrics, log, closers } = context;
+    const { settings, stores, features, metrics, world, log } = context;
     prepareSharp();
     const pool = await startStage('encode', context);
     metrics.featureBytesBudget.set(settings.featureBytesMax);
-    const holdBack = new HoldBack({ features, bytesMax: settings.featureBytesMax, log });
-    await holdBack.look();
+    const bytesMax = settings.featureBytesMax;
+    const holdBack = new HoldBack({ features, bytesMax, world, log });
     return {
-      model: pool.model.id,
       // All threads share a batch, while the next one is fetched.
       jobConcurrency: 2,
-      handle: encodeBatch({ ...context, pool, limits: settings, holdBack }),
+      handle: encodeBatch({
+        ...context,
+        encode: (images, store) => encodeImages(images, { store, pool, limits: settings, metrics }),
+        model: pool.model,
+        openStore: (url) => stores.open(url),
+        onStored: (bytes) => holdBack.observe(bytes),
+      }),
       beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'encode' }, pool.busyRatio()),
-      attach(worker) {
-        holdBack.attach(worker);
-        closers.add('hold-back', () => holdBack.stop());
-      },
+      untilRoom: (isStopping) => holdBack.untilRoom(isStopping),
     };
   },
 });

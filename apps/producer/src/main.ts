@@ -1,23 +1,16 @@
-import { mkdir } from 'node:fs/promises';
 import { defaultBundleFolder } from '@cutline/inference';
 import {
-  closeQueues,
-  connectRedis,
   countListing,
-  FeatureStore,
-  lockRun,
-  logOutages,
-  ManifestProgress,
   observeQueues,
-  openQueues,
   outputLocation,
-  produce,
+  produceRun,
+  RedisFeatures,
+  realWorld,
   requestRun,
   resultsPrefix,
-  resumeListing,
+  type StartedRun,
 } from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
-import { requireKeysList } from '@cutline/shared/listing';
 import {
   addSettings,
   Closers,
@@ -33,7 +26,7 @@ import {
   storeConfig,
   untilStopped,
 } from '@cutline/shared/process';
-import { addRunFlags, type Run, type RunFlags, RunStore } from '@cutline/shared/run';
+import { addRunFlags, type RunFlags } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import { Argument } from 'commander';
 
@@ -63,9 +56,11 @@ await runProgram('producer', async () => {
   const log = createLogger({ process: 'producer', level: settings.logLevel });
   const closers = new Closers();
   const { stopped } = untilStopped();
+  const stores = new StorePool(storeConfig(settings));
+  closers.add('stores', () => stores.close());
   const program = flags.dryRun
-    ? dryRun(source, flags, settings, closers)
-    : run(source, flags, settings, closers, log);
+    ? dryRun(source, flags, settings, stores)
+    : run(source, flags, settings, { stores, closers, log });
   const stop = await Promise.race([program, stopped]).finally(() => closers.closeAll(log));
   if (stop && 'signal' in stop) {
     log.warn('stopped before the end: go on with "cutline resume"');
@@ -78,9 +73,8 @@ async function dryRun(
   sourceText: string | undefined,
   flags: ProducerFlags,
   settings: ProducerSettings,
-  closers: Closers,
+  stores: StorePool,
 ): Promise<void> {
-  const stores = openStores(settings, closers);
   const { source, selection } = await requestRun(sourceText, flags, bundleFolder(settings));
   const store = await stores.open(source.store);
   await store.check();
@@ -94,34 +88,33 @@ async function run(
   sourceText: string | undefined,
   flags: ProducerFlags,
   settings: ProducerSettings,
-  closers: Closers,
-  log: Logger,
+  { stores, closers, log }: { stores: StorePool; closers: Closers; log: Logger },
 ): Promise<void> {
-  const stores = openStores(settings, closers);
-  const output = outputLocation(flags);
-  await createOutputFolder(output.store);
-  const outputStore = await stores.open(output.store);
-  await outputStore.check();
-  const redis = await connectRedis(settings.redis);
-  closers.add('Redis', () => redis.disconnect());
-  logOutages(redis, log);
-  const queues = openQueues(redis);
-  closers.add('queues', () => closeQueues(queues));
-
-  const open = (name: string) => new RunStore(outputStore, output.prefix, name);
-  const request = flags.resume ? undefined : await newRun(sourceText, flags, settings, open);
-  const runStore = open(request?.run ?? nameToResume(flags));
-  const lock = await lockRun(redis, runStore.run);
-  closers.add('lock', lock.release);
-  // Read under the lock: whoever had it before has counted generations.
-  const run = request ?? (await nextGeneration(runStore));
-  const sourceStore = await stores.open(run.source.store);
-  await sourceStore.check();
-  const { keysFrom } = run.selection;
-  if (run.images === null && keysFrom !== null) await requireKeysList(keysFrom, sourceStore);
-
   const metrics = new Metrics({ processMetrics: true });
-  const features = new FeatureStore(redis, { ttlMs: 1 });
+  const summary = await produceRun({
+    what: flags.resume
+      ? { resume: nameToResume(flags) }
+      : { begin: await requestRun(sourceText, flags, bundleFolder(settings)) },
+    output: outputLocation(flags),
+    redisUrl: settings.redis,
+    stores,
+    window: flags.window,
+    metrics,
+    log,
+    closers,
+    onStarted: (started) => serveMetrics(started, metrics, settings, stores, closers),
+  });
+  process.stdout.write(`${JSON.stringify(summary)}\n`);
+}
+
+async function serveMetrics(
+  { redis, queues }: StartedRun,
+  metrics: Metrics,
+  settings: ProducerSettings,
+  stores: StorePool,
+  closers: Closers,
+): Promise<void> {
+  const features = new RedisFeatures(redis, { ttlMs: 1, world: realWorld });
   const http = await openHttpPort({
     host: settings.httpHost,
     port: settings.httpPort,
@@ -133,60 +126,11 @@ async function run(
     },
   });
   closers.add('http', () => http.close());
-
-  await runStore.writeRun(run);
-  await runStore.deleteSummary();
-  log.info({ run: run.run, results: runStore.url, httpPort: http.port }, 'producing');
-  const source = { store: sourceStore, prefix: run.source.prefix };
-  const exceptPrefix = resultsPrefix(run.source, output);
-  const { images, batchSize } = run;
-  const listing =
-    images === null ? await resumeListing(runStore, run, source, { exceptPrefix }) : undefined;
-  const manifest =
-    images === null ? new ManifestProgress() : ManifestProgress.complete({ images, batchSize });
-  const { window } = flags;
-  const context = { runStore, run, output, queues, redis, manifest, window, listing, metrics, log };
-  const summary = await Promise.race([produce(context), lock.lost]);
-  log.info({ run: run.run, captioned: summary.captioned, failed: summary.failed }, 'run finished');
-  process.stdout.write(`${JSON.stringify(summary)}\n`);
-}
-
-async function newRun(
-  sourceText: string | undefined,
-  flags: ProducerFlags,
-  settings: ProducerSettings,
-  open: (name: string) => RunStore,
-): Promise<Run> {
-  const run = await requestRun(sourceText, flags, bundleFolder(settings));
-  const runStore = open(run.run);
-  if (await runStore.exists()) {
-    throw new UserError(
-      `There is a run "${run.run}" already at ${runStore.url}. Choose another --run, or go on ` +
-        `with it: cutline resume ${run.run}`,
-    );
-  }
-  return run;
 }
 
 function nameToResume(flags: ProducerFlags): string {
   if (!flags.run) throw new UserError('Say which run to resume: --run <name>.');
   return flags.run;
-}
-
-async function nextGeneration(runStore: RunStore): Promise<Run> {
-  const run = await runStore.readRun();
-  return { ...run, generation: run.generation + 1 };
-}
-
-/** A missing folder is made; a missing parent is more likely a disk that is not mounted. */
-async function createOutputFolder(storeUrl: string): Promise<void> {
-  if (storeUrl.startsWith('file:')) await mkdir(new URL(storeUrl)).catch(() => {});
-}
-
-function openStores(settings: ProducerSettings, closers: Closers): StorePool {
-  const stores = new StorePool(storeConfig(settings));
-  closers.add('stores', () => stores.close());
-  return stores;
 }
 
 function bundleFolder(settings: ProducerSettings): string {

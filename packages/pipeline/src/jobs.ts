@@ -5,6 +5,7 @@ import {
   type ImageRef,
   imageRefSchema,
   runIdSchema,
+  sidecarKinds,
 } from '@cutline/shared/run';
 import { z } from 'zod';
 
@@ -46,7 +47,7 @@ const batchFields = {
   model: z.string(),
   options: captionOptionsSchema,
   /** Sidecar files to write beside each captioned image, in the output store. */
-  sidecars: z.array(z.enum(['txt', 'json', 'xmp'])),
+  sidecars: z.array(z.enum(sidecarKinds)),
 };
 
 export const encodeJobSchema = z.strictObject({
@@ -80,6 +81,12 @@ export const encodedImageSchema = z.discriminatedUnion('status', [
 export const decodeJobSchema = z.strictObject({
   ...batchFields,
   images: z.array(encodedImageSchema),
+  /**
+   * The name of their features, which no other try at this attempt has; null where no image is
+   * encoded. Two encoders may work on one attempt, one of which was thought dead, and find
+   * different images readable: a decoder must never meet the features of the other.
+   */
+  features: z.string().nullable(),
   /**
    * Images whose store was unavailable. Their remainder is enqueued by the decoder, from this one
    * list: whatever is repeated, an image is then in the part or in the remainder, never in both.

@@ -1,11 +1,16 @@
-import { captionFeatures, type InferencePool } from '@cutline/inference';
-import { describeError, type FailureClass, isTransient, UserError } from '@cutline/shared/errors';
+import {
+  describeError,
+  type FailureClass,
+  isForUser,
+  isTransient,
+  UserError,
+} from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import { jobId, type PartRow, RunStore } from '@cutline/shared/run';
-import type { StorePool } from '@cutline/shared/stores';
-import type { Redis } from 'ioredis';
-import { toPartRows } from '../batch-results.ts';
-import { countByOutcome, countProgress, partStep } from '../board/run-progress.ts';
+import { type CaptionOptions, formatPart, jobId, type PartRow, RunStore } from '@cutline/shared/run';
+import type { ObjectStore } from '@cutline/shared/stores';
+import { type Captions, toPartRows } from '../batch-results.ts';
+import type { RunBoard } from '../board/run-board.ts';
+import { countByOutcome, partStep } from '../board/run-progress.ts';
 import { DamagedFeaturesError, unpackFeatures } from '../features/feature-blob.ts';
 import type { FeatureStore } from '../features/feature-store.ts';
 import {
@@ -18,94 +23,119 @@ import {
   imageRefs,
   lostWorkersMax,
 } from '../jobs.ts';
-import { addJob, type JobHandler, type Queues } from '../queue/queues.ts';
+import type { Queues } from '../queue/open-queues.ts';
+import type { Breaker } from '../worker/breaker.ts';
+import type { JobContext, JobHandler } from '../worker/job-context.ts';
 import { writeSidecars } from './write-sidecars.ts';
 
 export interface DecodeBatchContext {
-  pool: InferencePool;
+  /** Features to captions, as `captionFeatures` does it. */
+  caption: (payload: Uint8Array, count: number, options: CaptionOptions) => Promise<Captions[]>;
+  /** Id of the model that is loaded. */
+  model: string;
+  openStore: (url: string) => Promise<ObjectStore>;
   features: FeatureStore;
   queues: Queues;
-  redis: Redis;
-  stores: StorePool;
+  board: RunBoard;
+  breaker: Breaker;
   metrics: Metrics;
   remainderDelayMs: number;
 }
 
 /**
- * The decode stage's job: features → captions → the batch's part; then, in this order, the
+ * The decode stage's job: features → captions → the part of the attempt; then, in this order, the
  * remainder of deferred images is enqueued and the features are removed. Each of these steps may
- * be repeated: keys, job ids and contents are derived from the job alone.
+ * be repeated: keys, job ids and contents are derived from the job alone, and of two parts of one
+ * attempt the first stays.
  */
 export function decodeBatch(context: DecodeBatchContext): JobHandler<DecodeJob> {
-  return async (job, { lostWorkers, log }) => {
-    if (lostWorkers >= lostWorkersMax) {
-      log.error({ lostWorkers }, 'workers died holding this batch');
-      const message = `${lostWorkers} workers died holding this image`;
-      return isolate(context, job, 'worker-lost', message);
+  return async (job, jobContext) => {
+    const { deaths, log } = jobContext;
+    if (deaths >= lostWorkersMax) {
+      log.error({ deaths }, 'workers died holding this batch');
+      const message = `${deaths} workers died holding this image`;
+      return isolate(context, job, jobContext, 'worker-lost', message);
     }
-
     let rows: PartRow[];
     try {
       rows = await captionBatch(context, job);
+      formatPart(rows); // what its readers would refuse is found here, before it is written
+      context.breaker.succeeded();
     } catch (error) {
-      if (error instanceof UserError || isTransient(error)) throw error;
+      if (error instanceof UserError || isForUser(error) || isTransient(error)) throw error;
       if (error instanceof DamagedFeaturesError) {
         log.warn({ error: error.message }, 'features lost');
-        return encodeAgain(context, job, error.message);
+        return encodeAgain(context, job, jobContext, error.message);
       }
       log.error({ err: error }, 'decoding failed in a way that nobody foresaw');
-      return isolate(context, job, 'internal', describeError(error));
+      context.breaker.failed(error);
+      return isolate(context, job, jobContext, 'internal', describeError(error));
     }
-    await finish(context, job, rows);
+    await finish(context, job, jobContext, rows);
   };
 }
 
 /** @throws DamagedFeaturesError when the features are missing, damaged or not this batch's. */
 async function captionBatch(context: DecodeBatchContext, job: DecodeJob): Promise<PartRow[]> {
-  const count = job.images.filter((image) => image.status === 'encoded').length;
-  if (count === 0) return toPartRows(job.images, [], job.model);
-  const { pool, features, metrics } = context;
-  const blob = await metrics.time('load', () => features.get(jobId(job)));
-  if (!blob) throw new DamagedFeaturesError('The features are not in Redis (expired or flushed)');
+  const { features, metrics } = context;
+  const { features: name, images } = job;
+  const count = images.filter((image) => image.status === 'encoded').length;
+  if (count === 0) return toPartRows(images, [], job.model);
+  const blob = name === null ? undefined : await metrics.time('load', () => features.get(name));
+  if (!blob) throw new DamagedFeaturesError('The features are not there (expired or flushed)');
   const { model, shape, payload } = unpackFeatures(blob);
   if (shape[0] !== count) {
     throw new DamagedFeaturesError(`The features are of ${shape[0]} images, not ${count}`);
   }
-  if (model !== pool.model.id) {
+  if (model !== context.model) {
     throw new UserError(
       `The features of ${jobId(job)} were made by model ${model}, but this worker has loaded ` +
-        `${pool.model.id}. Start encoders and decoders with the same bundle (--model).`,
+        `${context.model}. Start encoders and decoders with the same bundle (--model).`,
     );
   }
-  const captions = await captionFeatures(payload, count, { pool, options: job.options, metrics });
-  return toPartRows(job.images, captions, job.model);
+  return toPartRows(images, await context.caption(payload, count, job.options), job.model);
 }
 
-async function finish(context: DecodeBatchContext, job: DecodeJob, rows: PartRow[]): Promise<void> {
-  const { store: storeUrl, prefix } = job.output;
-  const run = new RunStore(await context.stores.open(storeUrl), prefix, job.run);
-  if (rows.length > 0) {
-    await context.metrics.time('write', async () => {
-      await writeSidecars(run.store, prefix, rows, job.sidecars);
-      await run.writePart(job, rows);
+async function finish(
+  context: DecodeBatchContext,
+  job: DecodeJob,
+  jobContext: JobContext,
+  found: PartRow[],
+): Promise<void> {
+  const { metrics, queues } = context;
+  await jobContext.requireWanted();
+  if (found.length > 0) {
+    const run = await openRun(context, job);
+    const rows = await metrics.time('write', async () => {
+      const { prefix } = job.output;
+      const warned = await writeSidecars(run.store, prefix, found, job.sidecars);
+      return run.createPart(job.batch, job.attempt, warned);
     });
+    await countRows(context, job, rows);
   }
   if (job.deferred.length > 0) {
+    await jobContext.requireWanted();
     const delayMs = context.remainderDelayMs * 2 ** countDivisions(job.attempt, 'r');
-    await addJob(context.queues.encode, divide(job, 'r', job.deferred), { delayMs });
+    await queues.encode.add(divide(job, 'r', job.deferred), { delayMs });
   }
-  await context.features.remove(jobId(job));
-  await countRows(context, job, rows);
+  await removeFeatures(context, job);
+}
+
+async function openRun(context: DecodeBatchContext, { output, run }: DecodeJob): Promise<RunStore> {
+  return new RunStore(await context.openStore(output.store), output.prefix, run);
+}
+
+async function removeFeatures({ features }: DecodeBatchContext, job: DecodeJob): Promise<void> {
+  if (job.features !== null) await features.remove(job.features);
 }
 
 /** Counts the rows, once however often the part is written. */
 async function countRows(
-  { metrics, redis }: DecodeBatchContext,
+  { metrics, board }: DecodeBatchContext,
   job: DecodeJob,
-  rows: PartRow[],
+  rows: readonly PartRow[],
 ): Promise<void> {
-  const step = partStep(job);
-  if (!(await countProgress(redis, job.run, step, countByOutcome(rows)))) return;
+  if (!(await board.count(job.run, partStep(job), countByOutcome(rows)))) return;
   for (const row of rows) {
     metrics.images.inc({ stage: 'decode', state: row.status });
     if (row.status === 'failed') metrics.failures.inc({ class: row.failure.class });
@@ -116,36 +146,46 @@ async function countRows(
 async function encodeAgain(
   context: DecodeBatchContext,
   job: DecodeJob,
+  jobContext: JobContext,
   message: string,
 ): Promise<void> {
-  const run = new RunStore(await context.stores.open(job.output.store), job.output.prefix, job.run);
-  // This attempt may have been finished before: then its features are gone because they should be.
-  if (await run.store.head(run.partKey(job.batch, job.attempt))) return;
-  if (countDivisions(job.attempt) >= divisionsMax) return giveUp(context, job, 'internal', message);
+  const run = await openRun(context, job);
+  // This attempt may have been written before: then its features are gone because they should be,
+  // and all that may be missing is the remainder.
+  if (await run.store.head(run.partKey(job.batch, job.attempt))) {
+    return finish(context, { ...job, images: [] }, jobContext, []);
+  }
+  if (countDivisions(job.attempt) >= divisionsMax) {
+    return giveUp(context, job, jobContext, 'internal', message);
+  }
+  await jobContext.requireWanted();
   context.metrics.featuresLost.inc();
-  await addJob(context.queues.encode, divide(job, 'e', imageRefs(job)));
-  await context.features.remove(jobId(job));
+  await context.queues.encode.add(divide(job, 'e', imageRefs(job)));
+  await removeFeatures(context, job);
 }
 
 /** Sends the batch back in halves, or gives up on the one image that is left. */
 async function isolate(
   context: DecodeBatchContext,
   job: DecodeJob,
+  jobContext: JobContext,
   failureClass: FailureClass,
   message: string,
 ): Promise<void> {
   if (imageRefs(job).length <= 1 || countDivisions(job.attempt) >= divisionsMax) {
-    return giveUp(context, job, failureClass, message);
+    return giveUp(context, job, jobContext, failureClass, message);
   }
+  await jobContext.requireWanted();
   context.metrics.batchSplits.inc({ stage: 'decode' });
-  for (const half of halve(job)) await addJob(context.queues.encode, half);
-  await context.features.remove(jobId(job));
+  for (const half of halve(job)) await context.queues.encode.add(half);
+  await removeFeatures(context, job);
 }
 
 /** Writes the part with failure rows in place of captions. */
 async function giveUp(
   context: DecodeBatchContext,
   job: DecodeJob,
+  jobContext: JobContext,
   failureClass: FailureClass,
   message: string,
 ): Promise<void> {
@@ -154,5 +194,5 @@ async function giveUp(
     const { key, etag } = image;
     return { status: 'failed', key, etag, failure: { class: failureClass, message } };
   });
-  await finish(context, job, toPartRows(images, [], job.model));
+  await finish(context, job, jobContext, toPartRows(images, [], job.model));
 }

@@ -1,10 +1,9 @@
-import type { CaptionedRow, PartRow } from '@cutline/shared/run';
-import type { ObjectStore } from '@cutline/shared/stores';
-import type { DecodeJob } from '../jobs.ts';
+import { describeError } from '@cutline/shared/errors';
+import type { CaptionedRow, PartRow, SidecarKind } from '@cutline/shared/run';
+import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 
-type Sidecar = DecodeJob['sidecars'][number];
 
-const contentTypes: Record<Sidecar, string> = {
+const contentTypes: Record<SidecarKind, string> = {
   txt: 'text/plain; charset=utf-8',
   json: 'application/json',
   xmp: 'application/rdf+xml',
@@ -15,26 +14,42 @@ const contentTypes: Record<Sidecar, string> = {
  * `photo.jpg.txt` (the caption), `photo.jpg.json` (the row), `photo.jpg.xmp` (Dublin Core
  * description). "Beside" means the image's key in the output store, under the output's prefix;
  * with the same bucket for both, they stand beside the image itself.
+ *
+ * @returns the rows; those of images one of whose sidecars the store cannot hold (a key that is too
+ *   long, say) with a warning.
  */
 export async function writeSidecars(
   store: ObjectStore,
   prefix: string,
   rows: readonly PartRow[],
-  sidecars: readonly Sidecar[],
-): Promise<void> {
-  const captioned = rows.filter((row) => row.status === 'captioned');
-  for (const sidecar of sidecars) {
-    await Promise.all(
-      captioned.map((row) =>
-        store.put(`${prefix}${row.key}.${sidecar}`, Buffer.from(format(row, sidecar)), {
-          contentType: contentTypes[sidecar],
-        }),
-      ),
-    );
-  }
+  sidecars: readonly SidecarKind[],
+): Promise<PartRow[]> {
+  if (sidecars.length === 0) return [...rows];
+  return Promise.all(
+    rows.map(async (row) => {
+      if (row.status !== 'captioned') return row;
+      const warnings: string[] = [];
+      for (const kind of sidecars) {
+        try {
+          await store.put(`${prefix}${row.key}.${kind}`, Buffer.from(format(row, kind)), {
+            contentType: contentTypes[kind],
+          });
+        } catch (error) {
+          if (!isRefused(error)) throw error;
+          warnings.push(`no .${kind} sidecar: ${describeError(error)}`);
+        }
+      }
+      return warnings.length === 0 ? row : { ...row, warnings };
+    }),
+  );
 }
 
-function format(row: CaptionedRow, sidecar: Sidecar): string {
+/** The store cannot hold an object of that name, which no other try would change. */
+function isRefused(error: unknown): boolean {
+  return error instanceof StoreError && error.reason === 'refused';
+}
+
+function format(row: CaptionedRow, sidecar: SidecarKind): string {
   if (sidecar === 'txt') return `${row.caption}\n`;
   if (sidecar === 'json') return `${JSON.stringify(row, undefined, 2)}\n`;
   return formatXmp(row.caption);

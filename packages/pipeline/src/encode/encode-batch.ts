@@ -1,16 +1,16 @@
+import type { EncodedImages, EncodeOutcome } from '@cutline/inference';
 import {
-  type EncodeLimits,
-  type EncodeOutcome,
-  encodeImages,
-  type InferencePool,
-} from '@cutline/inference';
-import { describeError, type FailureClass, isTransient, UserError } from '@cutline/shared/errors';
+  describeError,
+  type FailureClass,
+  isForUser,
+  isTransient,
+  UserError,
+} from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import { jobId } from '@cutline/shared/run';
-import type { StorePool } from '@cutline/shared/stores';
-import type { Redis } from 'ioredis';
+import { type ImageRef, jobId } from '@cutline/shared/run';
+import type { ObjectStore } from '@cutline/shared/stores';
 import { applyOutcomes } from '../batch-results.ts';
-import { countProgress } from '../board/run-progress.ts';
+import type { RunBoard } from '../board/run-board.ts';
 import { packFeatures } from '../features/feature-blob.ts';
 import type { FeatureStore } from '../features/feature-store.ts';
 import {
@@ -23,114 +23,126 @@ import {
   lostWorkersMax,
   remaindersMax,
 } from '../jobs.ts';
-import { addJob, type JobHandler, type Queues } from '../queue/queues.ts';
-import type { HoldBack } from './hold-back.ts';
+import type { Queues } from '../queue/open-queues.ts';
+import type { Breaker } from '../worker/breaker.ts';
+import type { JobContext, JobHandler } from '../worker/job-context.ts';
+import type { World } from '../world.ts';
 
 export interface EncodeBatchContext {
-  pool: InferencePool;
+  /** Images to features, as `encodeImages` does it. */
+  encode: (images: readonly ImageRef[], store: ObjectStore) => Promise<EncodedImages>;
+  /** Of the features: the model's id, and [L, D]. */
+  model: { id: string; features: { locations: number; channels: number } };
+  openStore: (url: string) => Promise<ObjectStore>;
   features: FeatureStore;
   queues: Queues;
-  redis: Redis;
-  stores: StorePool;
-  limits: EncodeLimits;
+  board: RunBoard;
+  breaker: Breaker;
   metrics: Metrics;
-  holdBack: HoldBack;
+  world: World;
+  /** Told how many bytes of features are in flight. */
+  onStored: (bytesInFlight: number) => void;
 }
 
 /**
- * The encode stage's job: images → features in Redis, and one decode job that carries all that
- * became of them. Nothing else leaves this stage, so repeating it is harmless.
+ * The encode stage's job: images → features, and one decode job that carries all that became of
+ * them. Nothing else leaves this stage, and nothing leaves it that is not wanted any more.
  *
  * - Images that fail for good become failure rows; the others go on.
- * - Images whose store is unavailable are deferred; the decoder enqueues their remainder.
+ * - Images whose store is unavailable, or cannot be opened, are deferred; the decoder enqueues
+ *   their remainder.
  * - A batch that workers died on, or that fails in a way nobody foresaw, is halved, until the
  *   image that does it stands alone and becomes a failure row.
  */
 export function encodeBatch(context: EncodeBatchContext): JobHandler<EncodeJob> {
-  return async (job, { lostWorkers, log }) => {
-    if (lostWorkers >= lostWorkersMax) {
-      log.error({ lostWorkers }, 'workers died holding this batch');
-      return isolate(context, job, 'worker-lost', `${lostWorkers} workers died holding this image`);
+  const reached = new Set<string>();
+  return async (job, jobContext) => {
+    const { deaths, log } = jobContext;
+    if (deaths >= lostWorkersMax) {
+      log.error({ deaths }, 'workers died holding this batch');
+      const message = `${deaths} workers died holding this image`;
+      return isolate(context, job, jobContext, 'worker-lost', message);
     }
-
     const wanted = job.images.filter((image) => !image.skipped);
-    let encoded: Awaited<ReturnType<typeof encodeImages>>;
+    let encoded: EncodedImages;
     try {
-      encoded = await encodeImages(wanted, {
-        store: await context.stores.open(job.source),
-        pool: context.pool,
-        limits: context.limits,
-        metrics: context.metrics,
-      });
+      encoded = await context.encode(wanted, await context.openStore(job.source));
+      reached.add(job.source);
+      context.breaker.succeeded();
     } catch (error) {
-      if (error instanceof UserError || isTransient(error)) throw error;
-      log.error({ err: error }, 'encoding failed in a way that nobody foresaw');
-      return isolate(context, job, 'internal', describeError(error));
+      if (isForUser(error) && !reached.has(job.source)) {
+        // A source that this worker has never reached is the run's trouble, not the worker's.
+        log.error({ source: job.source, error: error.message }, 'the source cannot be read');
+        const message = describeError(error);
+        encoded = {
+          outcomes: wanted.map(() => ({ status: 'deferred', message })),
+          features: new Uint8Array(),
+        };
+      } else if (error instanceof UserError || isForUser(error) || isTransient(error)) {
+        throw error;
+      } else {
+        log.error({ err: error }, 'encoding failed in a way that nobody foresaw');
+        context.breaker.failed(error);
+        return isolate(context, job, jobContext, 'internal', describeError(error));
+      }
     }
-
-    const decodeJob = toDecodeJob(job, encoded.outcomes);
-    const { locations, channels } = context.pool.model.features;
-    const count = decodeJob.images.filter((image) => image.status === 'encoded').length;
-    if (count > 0) {
-      const blob = packFeatures({
-        model: context.pool.model.id,
-        shape: [count, locations, channels],
-        payload: encoded.features,
-      });
-      const store = () => context.features.put(jobId(job), blob);
-      context.holdBack.observe(await context.metrics.time('store', store));
-    }
-    await handOver(context, decodeJob);
+    await handOver(context, toDecodeJob(job, encoded.outcomes), encoded.features, jobContext);
   };
 }
 
 function toDecodeJob(job: EncodeJob, outcomes: readonly EncodeOutcome[]): DecodeJob {
   const { images: refs, ...batch } = job;
   const defer = countDivisions(job.attempt, 'r') < remaindersMax;
-  return { ...batch, ...applyOutcomes(refs, outcomes, { defer }) };
+  return { ...batch, ...applyOutcomes(refs, outcomes, { defer }), features: null };
 }
 
 /** Halves a batch, or gives up on the one image that is left. */
 async function isolate(
   context: EncodeBatchContext,
   job: EncodeJob,
+  jobContext: JobContext,
   failureClass: FailureClass,
   message: string,
 ): Promise<void> {
   if (job.images.length > 1 && countDivisions(job.attempt) < divisionsMax) {
+    await jobContext.requireWanted();
     context.metrics.batchSplits.inc({ stage: 'encode' });
-    for (const half of halve(job)) await addJob(context.queues.encode, half);
-    return withdrawUnwantedFeatures(context, job);
+    for (const half of halve(job)) await context.queues.encode.add(half);
+    return;
   }
   const failure = { class: failureClass, message };
   const outcomes = job.images
     .filter((image) => !image.skipped)
     .map((): EncodeOutcome => ({ status: 'failed', failure }));
-  await handOver(context, toDecodeJob(job, outcomes));
+  await handOver(context, toDecodeJob(job, outcomes), new Uint8Array(), jobContext);
 }
 
-async function handOver(context: EncodeBatchContext, job: DecodeJob): Promise<void> {
-  await addJob(context.queues.decode, job);
-  await withdrawUnwantedFeatures(context, job);
+async function handOver(
+  context: EncodeBatchContext,
+  job: DecodeJob,
+  payload: Uint8Array,
+  { requireWanted }: JobContext,
+): Promise<void> {
+  const { features, queues, board, metrics, model } = context;
   const count = (status: EncodedImage['status']) =>
     job.images.filter((image) => image.status === status).length;
-  const { images } = context.metrics;
-  images.inc({ stage: 'encode', state: 'encoded' }, count('encoded'));
-  images.inc({ stage: 'encode', state: 'failed' }, count('failed'));
-  images.inc({ stage: 'encode', state: 'deferred' }, job.deferred.length);
-  const step = `encode:${job.batch}.${job.attempt}`;
-  await countProgress(context.redis, job.run, step, { encoded: count('encoded') });
-}
-
-/**
- * Takes back the features of a batch that no decode job will come for, and which would stay until
- * they expire: of one that was encoded once more after its decode job had ended, and of one that is
- * halved since its worker died between storing them and handing over.
- */
-async function withdrawUnwantedFeatures(
-  { queues, features }: EncodeBatchContext,
-  job: EncodeJob | DecodeJob,
-): Promise<void> {
-  const state = await queues.decode.getJobState(jobId(job));
-  if (['completed', 'failed', 'unknown'].includes(state)) await features.remove(jobId(job));
+  const encoded = count('encoded');
+  await requireWanted();
+  let decodeJob = job;
+  if (encoded > 0) {
+    const name = `${jobId(job)}:${context.world.newId()}`;
+    const { locations, channels } = model.features;
+    const shape: [number, number, number] = [encoded, locations, channels];
+    const blob = packFeatures({ model: model.id, shape, payload });
+    context.onStored(await metrics.time('store', () => features.put(name, blob)));
+    decodeJob = { ...job, features: name };
+  }
+  // Another try may have got there first, or this one before its worker was thought dead: nobody
+  // would come for these features, and they would stay until they expire.
+  const isNew = await queues.decode.add(decodeJob);
+  if (!isNew && decodeJob.features !== null) await features.remove(decodeJob.features);
+  metrics.images.inc({ stage: 'encode', state: 'encoded' }, encoded);
+  metrics.images.inc({ stage: 'encode', state: 'failed' }, count('failed'));
+  metrics.images.inc({ stage: 'encode', state: 'deferred' }, job.deferred.length);
+  if (encoded > 0) await board.count(job.run, `encode:${job.batch}.${job.attempt}`, { encoded });
 }

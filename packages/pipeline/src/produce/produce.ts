@@ -1,52 +1,69 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '@cutline/shared/errors';
 import type { Logger, Metrics } from '@cutline/shared/process';
-import type { Run, Summary } from '@cutline/shared/run';
-import { liveBatches } from '../queue/queues.ts';
-import { type EnqueueContext, enqueueBatches } from './enqueue-batches.ts';
+import type { Ledger, RunStore, Summary } from '@cutline/shared/run';
+import { generationOfChunk } from '@cutline/shared/run';
+import type { RunBoard } from '../board/run-board.ts';
+import type { EncodeJob } from '../jobs.ts';
+import { patiently } from '../patience.ts';
+import type { Queues } from '../queue/open-queues.ts';
+import type { World } from '../world.ts';
+import { type ClaimedRun, claimRun } from './claim-run.ts';
+import { makePass } from './make-pass.ts';
 import type { Listing } from './resume-listing.ts';
-import { summarise } from './summarise.ts';
-import { writeManifest } from './write-manifest.ts';
+import { writeSummary } from './summarise.ts';
+import { ManifestProgress, writeManifest } from './write-manifest.ts';
 
-export interface ProduceContext extends EnqueueContext {
-  /** What is left to list; undefined when the manifest is complete. */
-  listing: Listing | undefined;
+export interface ProduceContext {
+  runStore: RunStore;
+  output: EncodeJob['output'];
+  queues: Queues;
+  board: RunBoard;
+  manifest: ManifestProgress;
+  /** Jobs of the run at most that wait, are delayed or in hand, in both queues together. */
+  window: number;
+  world: World;
   metrics: Metrics;
   log: Logger;
 }
 
-/** Passes in a row that may end with images still missing and no caption gained. */
+/** Passes in a row that may end with images still missing and none of them gained. */
 const idlePassesMax = 3;
 
 /**
- * Brings a run to its end, from wherever it is:
+ * Brings a claimed run to its end, from wherever it is: lists what is not listed, makes passes
+ * over the manifest until every chunk has its ledger, each under a claim of its own, and writes the
+ * summary. A new run, a resumed one and a retried one differ only in what they find.
  *
- *   1. list → manifest, and at the same time
- *   2. enqueue what the manifest has and the parts lack, within the window
- *   3. wait until no job of the run is left
- *   4. hold the parts against the manifest: something missing → 2, under the next generation
- *   5. write summary.json
- *
- * A new run and a resumed one differ only in what they find.
+ * @param listing what is left to list; undefined when the manifest is complete.
+ * @throws UserError where images come back without a row, pass after pass, or the run is another's
  */
-export async function produce(context: ProduceContext): Promise<Summary> {
-  const { runStore, manifest, listing, log } = context;
-  let { run } = context;
-  const listed = listing ? listAll(context, listing) : Promise.resolve();
+export async function produce(
+  base: Omit<ProduceContext, 'manifest'>,
+  claimed: ClaimedRun,
+  listing: Listing | undefined,
+): Promise<Summary> {
+  const { runStore, board, log } = base;
+  const { run, manifest: found } = claimed.state;
+  const manifest = new ManifestProgress({
+    chunks: found.chunks,
+    images: listing?.imagesBefore ?? found.images ?? 0,
+    isComplete: listing === undefined,
+  });
+  await patiently('progress', () => board.resetProgress(run.run), base);
+  await patiently('progress', () => board.raiseFloor(run.run, claimed.state.floor), base);
+  const ledgers = await readLedgers(runStore, claimed);
+  const context = { ...base, manifest, ledgers };
+
+  const listed = listing ? writeListing(context, claimed, listing) : Promise.resolve();
+  listed.catch(() => {}); // it is heard below, also when the pass fails first
+  const firstPass = makePass({ ...context, claimed });
+  firstPass.catch(() => {});
   // A failed listing must end the wait for the next chunk as well.
-  const firstPass = enqueueBatches(context);
-  await Promise.race([firstPass, listed.then(() => firstPass)]);
-  run = await markListed(context);
+  let left = await Promise.race([firstPass, listed.then(() => firstPass)]);
 
   let leastMissing = Number.POSITIVE_INFINITY;
-  let idlePasses = 0;
-  for (;;) {
-    await untilNoJobIsLeft(context);
-    const { missing, summary } = await summarise(runStore, run, manifest, new Date());
-    if (summary) {
-      await runStore.writeSummary(summary);
-      return summary;
-    }
+  for (let idlePasses = 0; left.size > 0; ) {
+    const missing = [...left.values()].reduce((sum, images) => sum + images, 0);
     idlePasses = missing < leastMissing ? 0 : idlePasses + 1;
     leastMissing = Math.min(leastMissing, missing);
     if (idlePasses >= idlePassesMax) {
@@ -55,34 +72,43 @@ export async function produce(context: ProduceContext): Promise<Summary> {
           `pass. See the workers' logs, then: cutline resume ${run.run}`,
       );
     }
-    run = { ...run, generation: run.generation + 1 };
-    await runStore.writeRun(run);
-    log.info({ missing, generation: run.generation }, 'enqueuing what is missing');
-    await enqueueBatches({ ...context, run });
+    const after = claimed.claim.generation;
+    claimed = await claimRun({ ...base, board }, claimed.lock, { after });
+    log.info({ missing, generation: claimed.claim.generation }, 'enqueuing what is missing');
+    left = await makePass({ ...context, claimed }, new Set(left.keys()));
   }
+  const summary = await writeSummary(context, claimed, ledgers);
+  await patiently('progress', () => board.raiseFloor(run.run, summary.generation + 1), base);
+  return summary;
 }
 
-async function listAll(context: ProduceContext, listing: Listing): Promise<void> {
-  const { runStore, run, manifest, metrics } = context;
-  await writeManifest(runStore, listing.images, {
-    batchSize: run.batchSize,
+async function writeListing(
+  { runStore, manifest, metrics }: ProduceContext,
+  { state, claim, lock }: ClaimedRun,
+  { rest }: Listing,
+): Promise<void> {
+  await writeManifest(runStore, rest, {
+    chunkImages: state.run.batchSize * state.run.chunkBatches,
+    generation: claim.generation,
     progress: manifest,
     metrics,
-    start: listing.start,
+    held: () => lock.held(),
   });
 }
 
-async function markListed({ runStore, run, manifest }: EnqueueContext): Promise<Run> {
-  if (run.images === manifest.images) return run;
-  const listed = { ...run, images: manifest.images };
-  await runStore.writeRun(listed);
-  return listed;
-}
-
-/** Looks soon at first, for short runs, then every two seconds. */
-async function untilNoJobIsLeft({ queues, run }: EnqueueContext): Promise<void> {
-  for (let pauseMs = 100; (await liveBatches(queues, run.run)).size > 0; ) {
-    await sleep(pauseMs);
-    pauseMs = Math.min(2_000, pauseMs * 1.5);
+/** The ledgers that are about the chunks of the manifest that count. */
+async function readLedgers(
+  runStore: RunStore,
+  { state: { claims } }: ClaimedRun,
+): Promise<Map<number, Ledger>> {
+  const ledgers = new Map<number, Ledger>();
+  const latest = [...(await runStore.listLedgers())];
+  for (let start = 0; start < latest.length; start += 16) {
+    const some = latest.slice(start, start + 16).map(async ([chunk, generation]) => {
+      if (generation < generationOfChunk(claims, chunk)) return;
+      ledgers.set(chunk, await runStore.readLedger(chunk, generation));
+    });
+    await Promise.all(some);
   }
+  return ledgers;
 }

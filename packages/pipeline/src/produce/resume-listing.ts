@@ -1,18 +1,12 @@
 import { UserError } from '@cutline/shared/errors';
 import { listImages } from '@cutline/shared/listing';
-import {
-  chunkBatches,
-  countChunks,
-  type ImageRef,
-  type Run,
-  type RunStore,
-  readChunk,
-} from '@cutline/shared/run';
+import { type ImageRef, type RunState, type RunStore, readChunk } from '@cutline/shared/run';
+import { compareKeys } from '@cutline/shared/stores';
 
 /** What is in the manifest already, and the rest of the listing. */
 export interface Listing {
-  start: { chunks: number; images: number; rest: ImageRef[] };
-  images: AsyncIterable<ImageRef>;
+  imagesBefore: number;
+  rest: AsyncIterable<ImageRef>;
 }
 
 /**
@@ -21,44 +15,43 @@ export interface Listing {
  * are there already for a sample.
  */
 export async function resumeListing(
-  run: RunStore,
-  { selection, batchSize }: Pick<Run, 'selection' | 'batchSize'>,
+  runStore: RunStore,
+  { run, claims, manifest: { chunks } }: Pick<RunState, 'run' | 'claims' | 'manifest'>,
   source: Parameters<typeof listImages>[0],
   options: Parameters<typeof listImages>[2],
 ): Promise<Listing> {
-  const existing = await countChunks(run);
-  if (existing === 0) {
-    return {
-      start: { chunks: 0, images: 0, rest: [] },
-      images: listImages(source, selection, options),
-    };
-  }
+  const { selection, batchSize, chunkBatches } = run;
+  const listing = () => listImages(source, selection, options);
+  if (chunks === 0) return { imagesBefore: 0, rest: listing() };
+
+  const { images: lastImages } = await readChunk(runStore, claims, chunks - 1);
+  const imagesBefore = (chunks - 1) * chunkBatches * batchSize + lastImages.length;
+  // Only at its end does a listing write a chunk that is not full.
+  if (lastImages.length < chunkBatches * batchSize) return { imagesBefore, rest: nothing() };
   if (selection.keysFrom === '-') {
     throw new UserError(
       'The listing of this run came from stdin and was not finished; it cannot be read again. ' +
         'Start a new run with the list.',
     );
   }
-
-  const lastChunk = await readChunk(run, existing - 1);
-  const full = lastChunk.length === chunkBatches * batchSize;
-  const before = (existing - 1) * chunkBatches * batchSize;
-  return {
-    start: full
-      ? { chunks: existing, images: before + lastChunk.length, rest: [] }
-      : { chunks: existing - 1, images: before, rest: lastChunk },
-    images: without(listImages(source, selection, options), {
-      keys: selection.sample ? await readManifestKeys(run, existing) : undefined,
-      rows: selection.keysFrom === null ? undefined : before + lastChunk.length,
-      lastKey: lastChunk.at(-1)?.key ?? '',
-    }),
+  const written = {
+    keys: selection.sample ? await readManifestKeys(runStore, claims, chunks) : undefined,
+    rows: selection.keysFrom === null ? undefined : imagesBefore,
+    lastKey: lastImages.at(-1)?.key ?? '',
   };
+  return { imagesBefore, rest: without(listing(), written) };
 }
 
-async function readManifestKeys(run: RunStore, chunks: number): Promise<Set<string>> {
+async function* nothing(): AsyncGenerator<ImageRef> {}
+
+async function readManifestKeys(
+  runStore: RunStore,
+  claims: RunState['claims'],
+  chunks: number,
+): Promise<Set<string>> {
   const keys = new Set<string>();
   for (let chunk = 0; chunk < chunks; chunk++) {
-    for (const { key } of await readChunk(run, chunk)) keys.add(key);
+    for (const { key } of (await readChunk(runStore, claims, chunk)).images) keys.add(key);
   }
   return keys;
 }
@@ -68,7 +61,6 @@ async function* without(
   listing: AsyncIterable<ImageRef>,
   written: { keys: Set<string> | undefined; rows: number | undefined; lastKey: string },
 ): AsyncGenerator<ImageRef> {
-  const lastKey = Buffer.from(written.lastKey);
   let position = 0;
   for await (const image of listing) {
     position += 1;
@@ -76,7 +68,7 @@ async function* without(
       ? written.keys.has(image.key)
       : written.rows !== undefined
         ? position <= written.rows
-        : Buffer.compare(Buffer.from(image.key), lastKey) <= 0;
+        : compareKeys(image.key, written.lastKey) <= 0;
     if (!seen) yield image;
   }
 }

@@ -3,6 +3,7 @@ import { UserError } from '@cutline/shared/errors';
 import { version } from '@cutline/shared/process';
 import {
   captionOptions,
+  chunkBatchesDefault,
   newRunName,
   type Run,
   type RunFlags,
@@ -32,7 +33,7 @@ export async function requestRun(
     throw new UserError(`--attention: model ${bundle.id} does not attend to places in the image.`);
   }
   return {
-    format: 1,
+    format: 2,
     run: name.data,
     created: now.toISOString(),
     source: parseLocation(source),
@@ -41,8 +42,7 @@ export async function requestRun(
     options: captionOptions(flags, bundle.decoding),
     sidecars: flags.sidecars,
     batchSize: flags.batchSize,
-    generation: 0,
-    images: null,
+    chunkBatches: chunkBatchesDefault,
     cutline: version,
   };
 }

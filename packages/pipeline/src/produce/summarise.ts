@@ -1,71 +1,47 @@
-import type { Run, RunStore, Summary } from '@cutline/shared/run';
-import { type ReconciledBatch, reconcileChunk } from './reconcile.ts';
-import type { ManifestProgress } from './write-manifest.ts';
+import { addCounts, type Ledger, type Summary } from '@cutline/shared/run';
+import { superseded } from '../board/run-lock.ts';
+import type { ClaimedRun } from './claim-run.ts';
+import type { ProduceContext } from './produce.ts';
 
 /**
- * Counts what became of every listed image, and leaves each of them exactly one row. Nobody else
- * may be at work on the run: no job of it is left.
- * @returns the number of images that have no row yet, and the summary when there are none.
+ * Writes the summary of a run all of whose chunks are closed.
+ * @throws Error where the ledgers do not add up to the manifest; nothing is written then.
  */
-export async function summarise(
-  runStore: RunStore,
-  run: Run,
-  manifest: ManifestProgress,
-  now: Date,
-): Promise<{ missing: number; summary?: Summary }> {
-  const parts = await runStore.listParts();
-  const totals = { captioned: 0, skipped: 0, failed: 0 };
-  const skippedByReason: Record<string, number> = {};
-  const failedByClass: Record<string, number> = {};
-  const add = (counts: Record<string, number>, name: string) => {
-    counts[name] = (counts[name] ?? 0) + 1;
-  };
-  let missing = 0;
-  let partCount = 0;
-  for (let chunk = 0; await manifest.has(chunk); chunk++) {
-    for await (const batch of reconcileChunk(runStore, chunk, {
-      batchSize: run.batchSize,
-      parts,
-    })) {
-      missing += batch.missing.length;
-      partCount += await settleParts(runStore, batch);
-      for (const row of batch.rows.values()) {
-        totals[row.status] += 1;
-        if (row.status === 'failed') add(failedByClass, row.failure.class);
-        if (row.status === 'skipped') add(skippedByReason, row.reason);
-      }
-    }
+export async function writeSummary(
+  { runStore, manifest, world }: ProduceContext,
+  { state, claim, lock }: ClaimedRun,
+  ledgers: ReadonlyMap<number, Ledger>,
+): Promise<Summary> {
+  const { run } = state;
+  const totals = addCounts(ledgers.values());
+  if (totals.images !== manifest.images || ledgers.size !== manifest.chunks) {
+    throw new Error(
+      `run ${run.run}: ${ledgers.size} ledgers count ${totals.images} images, the manifest has ` +
+        `${manifest.images} in ${manifest.chunks} chunks`,
+    );
   }
-  if (missing > 0) return { missing };
-  const seconds = Math.max(0.001, (now.getTime() - Date.parse(run.created)) / 1000);
-  const summary: Summary = {
-    run: run.run,
-    images: manifest.images,
-    ...totals,
-    missing: 0,
-    skippedByReason,
-    failedByClass,
-    parts: partCount,
-    model: run.model,
-    created: run.created,
-    finished: now.toISOString(),
-    imagesPerSecond: Math.round((totals.captioned / seconds) * 100) / 100,
-  };
-  return { missing, summary };
-}
-
-/**
- * Takes the rows out of a batch's parts that do not count. An image has two rows where two attempts
- * were under way at once: with Redis flushed, workers still finish what they have in hand, and
- * nobody can know of it who enqueues what is missing.
- *
- * @returns how many parts the batch has now.
- */
-async function settleParts(runStore: RunStore, { parts }: ReconciledBatch): Promise<number> {
-  for (const { name, rows, kept } of parts) {
-    if (kept.length === rows.length) continue;
-    if (kept.length > 0) await runStore.writePart(name, kept);
-    else await runStore.store.delete(name.key);
+  for (;;) {
+    await lock.held();
+    const last = await runStore.readSummary();
+    if (last && last.value.generation >= claim.generation) throw superseded(run.run);
+    const now = new Date(world.now());
+    const seconds = Math.max(0.001, (now.getTime() - Date.parse(run.created)) / 1000);
+    const summary: Summary = {
+      format: 2,
+      run: run.run,
+      generation: claim.generation,
+      ...totals,
+      chunks: manifest.chunks,
+      parts: [...ledgers.values()].reduce((sum, { parts }) => sum + parts.length, 0),
+      model: run.model,
+      created: run.created,
+      // When it finished first, and how fast it was then, stays true whatever is tried again.
+      finished: last?.value.finished ?? now.toISOString(),
+      imagesPerSecond:
+        last?.value.imagesPerSecond ?? Math.round((totals.captioned / seconds) * 100) / 100,
+      retried: last ? now.toISOString() : null,
+    };
+    // Another than was read: a process that had slept wrote its own in this moment.
+    if (await runStore.writeSummary(summary, last?.etag)) return summary;
   }
-  return parts.filter(({ kept }) => kept.length > 0).length;
 }

@@ -1,78 +1,60 @@
 import type { Metrics } from '@cutline/shared/process';
-import { chunkBatches, type ImageRef, type RunStore, writeChunk } from '@cutline/shared/run';
+import { createChunk, createEnd, type ImageRef, type RunStore } from '@cutline/shared/run';
+import { superseded } from '../board/run-lock.ts';
 
-/** Chunks of the manifest that are written, for those who wait for the next one. */
+/** How much of the manifest is written, for those who read it while it grows. */
 export class ManifestProgress {
-  chunks = 0;
-  images = 0;
-  complete = false;
-  #wake: () => void = () => {};
-  #changed = this.#nextChange();
+  chunks: number;
+  images: number;
+  isComplete: boolean;
 
-  update(change: { chunks: number; images: number; complete?: boolean }): void {
-    Object.assign(this, change);
-    this.#wake();
-    this.#changed = this.#nextChange();
-  }
-
-  /** The manifest of a run whose listing is complete. */
-  static complete(run: { images: number; batchSize: number }): ManifestProgress {
-    const manifest = new ManifestProgress();
-    const chunks = Math.ceil(run.images / (chunkBatches * run.batchSize));
-    manifest.update({ chunks, images: run.images, complete: true });
-    return manifest;
-  }
-
-  /** Resolves with whether chunk n exists: at once, when it is written, or when none will be. */
-  async has(chunk: number): Promise<boolean> {
-    while (chunk >= this.chunks && !this.complete) await this.#changed;
-    return chunk < this.chunks;
-  }
-
-  #nextChange(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
+  constructor(from: { chunks: number; images: number; isComplete: boolean }) {
+    this.chunks = from.chunks;
+    this.images = from.images;
+    this.isComplete = from.isComplete;
   }
 }
 
 /**
- * Writes a listing as the run's manifest, chunk by chunk, as fast as it is listed.
+ * Writes a listing as the run's manifest, chunk by chunk, as fast as it is listed, after the
+ * chunks that `progress` says are there already (all of them full).
  *
- * @param start what an earlier process has written: whole chunks, and the rows of a last one that
- *   is not full (it is written again with what follows).
+ * @throws UserError where another process has claimed the run and goes on with its listing
  */
 export async function writeManifest(
   run: RunStore,
   listing: AsyncIterable<ImageRef>,
   options: {
-    batchSize: number;
+    /** Images in a chunk that is full. */
+    chunkImages: number;
+    generation: number;
     progress: ManifestProgress;
     metrics: Metrics;
-    start: { chunks: number; images: number; rest: ImageRef[] };
+    /** Awaited before each chunk is written. */
+    held: () => Promise<void>;
   },
 ): Promise<void> {
-  const { batchSize, progress, metrics, start } = options;
-  const chunkImages = chunkBatches * batchSize;
-  let { chunks, images } = start;
-  let rows = [...start.rest];
-  progress.update({ chunks, images });
+  const { chunkImages, generation, progress, metrics, held } = options;
+  let rows: ImageRef[] = [];
   let stopTimer = metrics.stepSeconds.startTimer({ stage: 'list' });
   const flush = async () => {
     if (rows.length === 0) return;
-    await writeChunk(run, chunks, rows);
+    await held();
+    if (!(await createChunk(run, progress.chunks, generation, rows))) throw superseded(run.run);
     stopTimer();
     stopTimer = metrics.stepSeconds.startTimer({ stage: 'list' });
     metrics.images.inc({ stage: 'list', state: 'listed' }, rows.length);
-    chunks += 1;
-    images += rows.length;
+    progress.images += rows.length;
+    progress.chunks += 1;
     rows = [];
-    progress.update({ chunks, images });
   };
   for await (const image of listing) {
     rows.push(image);
     if (rows.length === chunkImages) await flush();
   }
   await flush();
-  progress.update({ chunks, images, complete: true });
+  await held();
+  const { chunks, images } = progress;
+  if (!(await createEnd(run, generation, { chunks, images }))) throw superseded(run.run);
+  progress.isComplete = true;
 }

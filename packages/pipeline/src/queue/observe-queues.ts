@@ -1,7 +1,7 @@
 import type { Metrics } from '@cutline/shared/process';
 import type { Redis } from 'ioredis';
 import type { FeatureStore } from '../features/feature-store.ts';
-import type { Queues } from './queues.ts';
+import type { Queues } from './open-queues.ts';
 
 const states = ['waiting', 'active', 'delayed', 'failed'] as const;
 
@@ -14,10 +14,10 @@ export async function observeQueues(
   from: { redis: Redis; queues: Queues; features: FeatureStore },
 ): Promise<void> {
   for (const queue of ['encode', 'decode'] as const) {
-    const counts = await from.queues[queue].getJobCounts(...states);
-    for (const state of states) metrics.queueJobs.set({ queue, state }, counts[state] ?? 0);
-    const [oldest] = await from.queues[queue].getWaiting(0, 0);
-    const age = oldest ? Math.max(0, Date.now() - oldest.timestamp) / 1000 : 0;
+    const counts = await from.queues[queue].counts();
+    for (const state of states) metrics.queueJobs.set({ queue, state }, counts[state]);
+    const oldest = await from.queues[queue].oldestWaiting();
+    const age = oldest === undefined ? 0 : Math.max(0, Date.now() - oldest) / 1000;
     metrics.queueOldestSeconds.set({ queue }, age);
   }
   metrics.featureBytes.set(await from.features.bytesInFlight());

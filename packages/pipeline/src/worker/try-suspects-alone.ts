@@ -1,7 +1,6 @@
-import type { QueueName } from '@cutline/shared/process';
 import { type BatchAttempt, jobId } from '@cutline/shared/run';
-import type { Redis } from 'ioredis';
-import type { JobHandler } from '../queue/queues.ts';
+import type { RunBoard } from '../board/run-board.ts';
+import type { JobHandler } from './job-context.ts';
 
 /**
  * A worker has several batches in hand, and when it dies, all of them look alike: nobody knows
@@ -9,34 +8,46 @@ import type { JobHandler } from '../queue/queues.ts';
  * nothing else is in hand. Only deaths in such a trial count against it, or an image that kills
  * workers would take those down with it that happened to be near.
  *
- * A trial is noted in Redis before it begins, and struck out when it ends, however it does; what
- * stays are the trials that the worker did not survive. The handler gets their number as
- * `lostWorkers`.
+ * A trial is noted on the board before it begins, and struck out when it ends, however it does;
+ * what stays are the trials that the worker did not survive. The handler gets their number as
+ * `deaths`.
  */
-export function trySuspectsAlone<J extends BatchAttempt>(
-  handle: JobHandler<J>,
-  { redis, queue }: { redis: Redis; queue: QueueName },
-): JobHandler<J> {
-  const room = new Room();
-  return (job, context) => {
-    if (context.lostWorkers === 0 && !isHalfOfSuspect(job)) {
-      return room.together(() => handle(job, context));
-    }
-    return room.alone(async () => {
-      const key = `cutline:trials:${queue}:${jobId(job)}`;
-      const begun = await redis.incr(key);
-      await redis.expire(key, ttlSeconds);
-      try {
-        await handle(job, { ...context, lostWorkers: begun - 1 });
-      } finally {
-        await redis.del(key);
-      }
-    });
-  };
-}
+export class Suspects {
+  readonly #board: RunBoard;
+  readonly #stage: string;
+  readonly #room = new Room();
+  readonly #trials = new Set<string>();
 
-/** Longer than a batch waits between two workers. */
-const ttlSeconds = 7 * 24 * 3600;
+  constructor(board: RunBoard, stage: 'encode' | 'decode') {
+    this.#board = board;
+    this.#stage = stage;
+  }
+
+  /** A handler that tries suspects alone, and lets others in together. */
+  tryAlone<J extends BatchAttempt>(handle: JobHandler<J>): JobHandler<J> {
+    return (job, context) => {
+      if (context.deaths === 0 && !isHalfOfSuspect(job)) {
+        return this.#room.together(() => handle(job, context));
+      }
+      return this.#room.alone(async () => {
+        const name = `${this.#stage}:${jobId(job)}`;
+        const deaths = await this.#board.beginTrial(name);
+        this.#trials.add(name);
+        try {
+          await handle(job, { ...context, deaths });
+        } finally {
+          this.#trials.delete(name);
+          await this.#board.endTrial(name);
+        }
+      });
+    };
+  }
+
+  /** The worker is told to stop: should it be killed before a trial ends, nobody died of that. */
+  async pardon(): Promise<void> {
+    await Promise.all([...this.#trials].map((name) => this.#board.endTrial(name)));
+  }
+}
 
 /** One of the two has it, and the other would come to the trial in company. */
 function isHalfOfSuspect({ attempt }: BatchAttempt): boolean {

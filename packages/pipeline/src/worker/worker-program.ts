@@ -1,4 +1,7 @@
-import { UserError } from '@cutline/shared/errors';
+import type { ModelSummary } from '@cutline/inference';
+import { defaultBundleFolder, describeBundle } from '@cutline/inference';
+import type { BatchAttempt } from '@cutline/shared/run';
+import { RunStore, readFloor } from '@cutline/shared/run';
 import {
   addSettings,
   Closers,
@@ -6,7 +9,6 @@ import {
   createLogger,
   type Logger,
   MemoryCeiling,
-  type MemoryExcess,
   Metrics,
   openHttpPort,
   type QueueName,
@@ -15,26 +17,28 @@ import {
   runProgram,
   type SettingName,
   type Settings,
+  type Stop,
   stopProcess,
   storeConfig,
   untilStopped,
 } from '@cutline/shared/process';
 import { StorePool } from '@cutline/shared/stores';
-import type { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
-import { FeatureStore } from '../features/feature-store.ts';
+import { RedisBoard } from '../board/redis-board.ts';
+import type { RunBoard } from '../board/run-board.ts';
+import type { FeatureStore } from '../features/feature-store.ts';
+import { RedisFeatures } from '../features/redis-features.ts';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
+import type { JobQueue } from '../queue/job-queue.ts';
 import { observeQueues } from '../queue/observe-queues.ts';
-import {
-  closeQueues,
-  type JobHandler,
-  openQueues,
-  type Queues,
-  startJobWorker,
-} from '../queue/queues.ts';
+import { closeQueues, openQueues, type Queues } from '../queue/open-queues.ts';
 import { connectRedis, logOutages } from '../redis/redis.ts';
-import { trySuspectsAlone } from './try-suspects-alone.ts';
+import { realWorld, type World } from '../world.ts';
+import { Breaker } from './breaker.ts';
+import type { JobHandler } from './job-context.ts';
+import { JobTaker } from './job-taker.ts';
+import { Suspects } from './try-suspects-alone.ts';
 
 /** Settings of every worker process; a stage has others besides. */
 const workerSettings = [
@@ -63,8 +67,11 @@ export interface WorkerContext<S extends SettingName = WorkerSetting> {
   settings: Settings<WorkerSetting | S>;
   redis: Redis;
   queues: Queues;
+  board: RunBoard;
   features: FeatureStore;
   stores: StorePool;
+  breaker: Breaker;
+  world: World;
   metrics: Metrics;
   log: Logger;
   /** What the stage opens is closed after the last batch in hand is finished. */
@@ -75,22 +82,20 @@ export interface WorkerContext<S extends SettingName = WorkerSetting> {
 
 /** A stage, ready to take jobs. */
 export interface WorkerStage<J> {
-  /** Id of the model that is loaded; jobs of another model are refused. */
-  model: string;
   handle: JobHandler<J>;
   /** Batches in hand at once, unless the settings say how many. */
   jobConcurrency: number;
   /** Brings the stage's own gauges up to date before a scrape. */
   beforeScrape?: () => void;
-  /** Called with the worker before it takes its first job: to hold it back at times. */
-  attach?: (worker: Worker) => void;
+  /** Holds the worker back at times: awaited before each job, until there is room or it stops. */
+  untilRoom?: (isStopping: () => boolean) => Promise<void>;
 }
 
 export interface WorkerProgram<J, S extends SettingName> {
   name: string;
   description: string;
   queue: QueueName;
-  schema: z.ZodType<J>;
+  schema: z.ZodType<J & { images: unknown[] }>;
   /** Of this stage alone. */
   settings: readonly S[];
   prepare: (context: WorkerContext<S>) => Promise<WorkerStage<J>>;
@@ -112,8 +117,7 @@ export function runWorkerProgram<J extends EncodeJob | DecodeJob, S extends Sett
     const command = createCommand(program.name, program.description);
     const names = [...workerSettings, ...program.settings];
     addSettings(command, names).parse();
-    const settings = readSettings(command.opts(), names);
-    await serve(program, settings);
+    await serve(program, readSettings(command.opts(), names));
   });
 }
 
@@ -121,54 +125,40 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
   program: WorkerProgram<J, S>,
   settings: Settings<WorkerSetting | S>,
 ): Promise<void> {
-  const { name, queue, schema } = program;
+  const { name, queue: stageName } = program;
   const log = createLogger({ process: name, level: settings.logLevel });
-  const { stopped, fail, recycle } = untilStopped();
+  const stop = untilStopped();
   const closers = new Closers();
-  const metrics = new Metrics({ processMetrics: true });
+  const opened = await openContext(settings, { log, closers, stop });
+  const { metrics, redis, features, queues, board, stores, world, breaker } = opened;
 
-  const redis = await connectRedis(settings.redis);
-  closers.add('Redis', () => redis.disconnect());
-  logOutages(redis, log);
-  let featuresRedis = redis;
-  if (settings.featuresRedis) {
-    const setting = '--features-redis (or FEATURES_REDIS_URL)';
-    featuresRedis = await connectRedis(settings.featuresRedis, { setting });
-    closers.add('Redis for features', () => featuresRedis.disconnect());
+  // A signal is heard while the model loads, too: there is nothing in hand yet.
+  const prepared = await Promise.race([program.prepare(opened), stop.stopped]);
+  if (!('handle' in prepared)) {
+    return stopProcess(prepared, { closers, deadlineMs: settings.shutdownMs, log });
   }
-  const features = new FeatureStore(featuresRedis, { ttlMs: settings.featureTtlMs });
-  const queues = openQueues(redis);
-  closers.add('queues', () => closeQueues(queues));
-  const stores = new StorePool(storeConfig(settings));
-  closers.add('stores', () => stores.close());
-
-  const context = { settings, redis, queues, features, stores, metrics, log, closers, fail };
-  const stage = await program.prepare(context);
-  const ceiling = watchMemory(settings, recycle);
+  const stage = prepared;
+  const ceiling = watchMemory(settings, stop);
   closers.add('memory ceiling', () => ceiling?.stop());
 
-  const inHand = new Map<symbol, number>();
-  const handle = trySuspectsAlone(stage.handle, { redis, queue });
-  const worker = startJobWorker<J>({
-    queue,
-    redis,
-    schema,
+  const suspects = new Suspects(board, stageName);
+  let isStopping = false;
+  const taker = new JobTaker<J>({
+    stage: stageName,
+    // The queue of a stage carries that stage's jobs: the program says both.
+    queue: queues[stageName] as unknown as JobQueue<J>,
+    schema: program.schema,
+    handle: suspects.tryAlone(stage.handle),
+    floor: (job) => floorOf(job, stageName, { board, stores }),
     concurrency: settings.jobConcurrency ?? stage.jobConcurrency,
     lockMs: settings.jobLockMs,
+    ...(stage.untilRoom && { untilRoom: () => stage.untilRoom!(() => isStopping) }),
+    afterJob: () => ceiling?.look(),
+    breaker,
+    world,
     metrics,
     log,
-    onUserError: fail,
-    handle: async (job, jobContext) => {
-      refuseOtherModel(job, stage.model);
-      const token = Symbol(job.attempt);
-      inHand.set(token, Date.now());
-      try {
-        await handle(job, jobContext);
-      } finally {
-        inHand.delete(token);
-        ceiling?.look();
-      }
-    },
+    onFatal: stop.fail,
   });
 
   const http = await openHttpPort({
@@ -177,44 +167,94 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     metrics,
     beforeScrape: async () => {
       stage.beforeScrape?.();
-      await observeQueues(metrics, { redis: featuresRedis, queues, features });
+      await observeQueues(metrics, { redis, queues, features });
     },
     unhealthy: () => {
-      const oldest = Math.min(...inHand.values());
-      const ms = Date.now() - oldest;
+      const ms = Date.now() - (taker.oldestInHand ?? Date.now());
       return ms > batchMsMax
         ? `a batch has been in hand for ${Math.round(ms / 1000)} s`
         : undefined;
     },
     ready: async () => {
-      await Promise.all([redis.ping(), featuresRedis.ping(), stores.check()]);
+      await Promise.all([redis.ping(), features.bytesInFlight(), stores.check()]);
     },
   });
   closers.add('http', () => http.close());
   // Closed before that: while the last batches are finished, whoever asks is still answered.
-  closers.add('worker', () => worker.close());
-  stage.attach?.(worker);
+  closers.add('worker', async () => {
+    isStopping = true;
+    await suspects.pardon().catch(() => {});
+    await taker.stop();
+  });
 
-  worker.run().catch(fail);
-  log.info({ httpPort: http.port }, `ready: taking ${queue} jobs`);
-  await stopProcess(await stopped, { closers, deadlineMs: settings.shutdownMs, log });
+  taker.run().catch(stop.fail);
+  log.info({ httpPort: http.port }, `ready: taking ${stageName} jobs from ${queues[stageName].name}`);
+  await stopProcess(await stop.stopped, { closers, deadlineMs: settings.shutdownMs, log });
+}
+
+async function openContext<S extends SettingName>(
+  settings: Settings<WorkerSetting | S>,
+  { log, closers, stop }: { log: Logger; closers: Closers; stop: Stop },
+): Promise<WorkerContext<S> & { model: ModelSummary }> {
+  const world = realWorld;
+  const metrics = new Metrics({ processMetrics: true });
+  const model = await describeBundle(settings.model ?? defaultBundleFolder());
+  const redis = await connectRedis(settings.redis);
+  closers.add('Redis', () => redis.disconnect());
+  logOutages(redis, log);
+  let featuresRedis = redis;
+  if (settings.featuresRedis) {
+    const setting = '--features-redis (or FEATURES_REDIS_URL)';
+    featuresRedis = await connectRedis(settings.featuresRedis, { setting });
+    closers.add('Redis for features', () => featuresRedis.disconnect());
+    logOutages(featuresRedis, log);
+  }
+  const features = new RedisFeatures(featuresRedis, { ttlMs: settings.featureTtlMs, world });
+  const queues = openQueues({ model: model.id, redis, lockMs: settings.jobLockMs, world });
+  closers.add('queues', () => closeQueues(queues));
+  const stores = new StorePool(storeConfig(settings));
+  closers.add('stores', () => stores.close());
+  return {
+    settings,
+    redis,
+    queues,
+    board: new RedisBoard(redis, { world }),
+    features,
+    stores,
+    breaker: new Breaker(),
+    world,
+    metrics,
+    log,
+    closers,
+    fail: stop.fail,
+    model,
+  };
+}
+
+/**
+ * The lowest generation that a job's run still wants. The board knows it; where it forgot, decoders
+ * ask the output store, and encoders, who may have no access to it, take any generation.
+ */
+async function floorOf(
+  job: BatchAttempt & { output: EncodeJob['output'] },
+  stage: QueueName,
+  { board, stores }: { board: RunBoard; stores: Pick<StorePool, 'open'> },
+): Promise<number> {
+  const known = await board.floor(job.run);
+  if (known !== undefined || stage === 'encode') return known ?? 0;
+  const store = await stores.open(job.output.store);
+  const floor = await readFloor(new RunStore(store, job.output.prefix, job.run));
+  await board.raiseFloor(job.run, floor);
+  return floor;
 }
 
 /** From when the model is loaded: then most of what a worker takes is taken. */
 function watchMemory(
   { memoryBytesMax }: Settings<'memoryBytesMax'>,
-  onExcess: (excess: MemoryExcess) => void,
+  { recycle }: Stop,
 ): MemoryCeiling | undefined {
   if (memoryBytesMax === undefined) return undefined;
-  const ceiling = new MemoryCeiling({ memoryBytesMax, onExcess });
+  const ceiling = new MemoryCeiling({ memoryBytesMax, onExcess: recycle });
   ceiling.start();
   return ceiling;
-}
-
-function refuseOtherModel(job: EncodeJob | DecodeJob, loaded: string): void {
-  if (job.model === loaded) return;
-  throw new UserError(
-    `Run "${job.run}" wants model ${job.model}, but this worker has loaded ${loaded}. ` +
-      'Start its workers with the bundle of the run (--model); its batches stay in the queue.',
-  );
 }

@@ -11,7 +11,7 @@ export {
   stopProcess,
   untilStopped,
 } from './lifecycle.ts';
-export { createLogger, type Logger } from './logging.ts';
+export { createLogger, createNotesLogger, type Logger } from './logging.ts';
 export { MemoryCeiling, type MemoryCeilingOptions, type MemoryExcess } from './memory-ceiling.ts';
 export { Metrics, type QueueName, type Stage, type Step } from './metrics.ts';
 export { redactUrl } from './redact-url.ts';

@@ -21,3 +21,12 @@ export function createLogger(options: { process: string; level: string }): Logge
     stream,
   );
 }
+
+/** For a command that a person watches: what is wrong, in words, and nothing else. */
+export function createNotesLogger(onNote: (text: string) => void): Logger {
+  const write = (line: string) => {
+    const { msg, error } = JSON.parse(line);
+    onNote(error ? `${msg}: ${error}` : msg);
+  };
+  return pino({ level: 'warn' }, { write });
+}

@@ -1,7 +1,18 @@
 export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
 export { type CaptionOptions, captionOptionsSchema } from './caption-options.ts';
+export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
+export { addCounts, type Counts, countRows } from './counts.ts';
 export { type ImageRef, imageRefSchema } from './image-ref.ts';
-export { batchesOf, chunkBatches, countChunks, readChunk, writeChunk } from './manifest.ts';
+export { isReopened, type Ledger, sha256 } from './ledger.ts';
+export {
+  batchesOf,
+  chunkBatchesDefault,
+  createChunk,
+  createEnd,
+  type ManifestEnd,
+  measureManifest,
+  readChunk,
+} from './manifest.ts';
 export {
   type Candidate,
   type CaptionedRow,
@@ -19,9 +30,14 @@ export {
   skippedRowSchema,
 } from './part.ts';
 export {
-  type PartName,
+  countResults,
+  readResults,
+  type SettledBatch,
+  type StoredPart,
+  settleChunk,
+} from './read-results.ts';
+export {
   type Run,
-  RunStore,
   runSchema,
   type Selection,
   type Summary,
@@ -38,5 +54,11 @@ export {
   type SelectionFlags,
   selectionOf,
   wholeNumber,
+  windowDefault,
 } from './run-flags.ts';
 export { newRunName, runIdSchema } from './run-name.ts';
+export { type RunState, readFloor, readRunState } from './run-state.ts';
+export { type PartName, RunStore } from './run-store.ts';
+export { needsWork, type ReadPart, type SettledImage, settleBatch } from './settle.ts';
+export { type Verification, verifyRun } from './verify-run.ts';
+export { type SidecarKind, sidecarKinds } from './sidecars.ts';

@@ -29,6 +29,8 @@ export const captionedRowSchema = z.strictObject({
   height: z.int().positive(),
   /** Model id: `<name>@<12 hex digits of the bundle's hash>`. */
   model: z.string(),
+  /** What went less than well beside it: a sidecar that could not be written, say. */
+  warnings: z.array(z.string()).optional(),
   /** On request: one array of L weights a word of `caption`. */
   attention: z.array(z.array(z.number())).optional(),
 });
@@ -58,8 +60,9 @@ export type SkippedRow = z.infer<typeof skippedRowSchema>;
 export type PartRow = z.infer<typeof partRowSchema>;
 export type Failure = FailedRow['failure'];
 
+/** @throws Error where a row is not as `parsePart` wants it (a score that is not finite, say). */
 export function formatPart(rows: readonly PartRow[]): Buffer {
-  return Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  return Buffer.from(rows.map((row) => `${JSON.stringify(partRowSchema.parse(row))}\n`).join(''));
 }
 
 /** @throws Error naming the line, where a row is not what this version writes. */

@@ -7,6 +7,7 @@ import {
 } from '../process/whole-number.ts';
 import type { CaptionOptions } from './caption-options.ts';
 import type { Selection } from './run.ts';
+import { type SidecarKind, sidecarKinds } from './sidecars.ts';
 
 /**
  * The flags that describe a run, for the producer and for the command line that starts it, so
@@ -16,7 +17,7 @@ export interface RunFlags extends CaptionFlags, SelectionFlags {
   output?: string;
   run?: string;
   batchSize: number;
-  sidecars: ('txt' | 'json' | 'xmp')[];
+  sidecars: SidecarKind[];
   window: number;
   dryRun?: boolean;
 }
@@ -40,6 +41,9 @@ export interface CaptionFlags {
   attention?: boolean;
 }
 
+/** Jobs of a run that wait or are in hand, at most; enough for hundreds of workers. */
+export const windowDefault = 256;
+
 const theRun = 'The run:';
 const whichImages = 'Which images:';
 const captionSearch = 'How captions are searched for (defaults: as the model says):';
@@ -55,9 +59,9 @@ export function addRunFlags(command: Command): Command {
     new Option('--batch-size <n>', 'images a job')
       .argParser(wholeNumber({ min: 1, max: 1024 }))
       .default(64),
-    new Option('--window <n>', 'jobs kept waiting in the encode queue')
+    new Option('--window <n>', 'jobs of the run at most that wait or are in hand, in both queues')
       .argParser(wholeNumber({ min: 1, max: 100_000 }))
-      .default(256),
+      .default(windowDefault),
     new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
       .argParser(parseSidecars)
       .default([]),
@@ -189,9 +193,10 @@ function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
 }
 
-function parseSidecars(text: string): RunFlags['sidecars'] {
-  return text.split(',').map((kind) => {
-    if (kind === 'txt' || kind === 'json' || kind === 'xmp') return kind;
-    throw new InvalidArgumentError('Expected some of txt, json, xmp, separated by commas.');
+function parseSidecars(text: string): SidecarKind[] {
+  return text.split(',').map((name) => {
+    const kind = sidecarKinds.find((each) => each === name);
+    if (kind) return kind;
+    throw new InvalidArgumentError(`Expected some of ${sidecarKinds.join(', ')}, with commas.`);
   });
 }
