@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FeatureStore } from '@cutline/pipeline';
+import { RedisFeatures } from '@cutline/pipeline';
 import { isTransient } from '@cutline/shared/errors';
 import type { Closers } from '@cutline/shared/process';
 import type { RunStore } from '@cutline/shared/run';
@@ -16,7 +16,7 @@ export function statusReader(runStore: RunStore, redisUrl: string, closers: Clos
   let sources: Promise<StatusSources> | undefined;
   const connect = async (): Promise<StatusSources> => {
     const { redis, queues } = await connectQueues(redisUrl, closers);
-    return { runStore, redis, queues, features: new FeatureStore(redis, { ttlMs: 1 }) };
+    return { runStore, redis, queues, features: new RedisFeatures(redis, { ttlMs: 1 }) };
   };
   return (): Promise<RunStatus> =>
     readStatus(runStore, () => {

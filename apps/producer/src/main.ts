@@ -4,7 +4,6 @@ import {
   closeQueues,
   connectRedis,
   countListing,
-  FeatureStore,
   lockRun,
   logOutages,
   ManifestProgress,
@@ -12,6 +11,7 @@ import {
   openQueues,
   outputLocation,
   produce,
+  RedisFeatures,
   requestRun,
   resultsPrefix,
   resumeListing,
@@ -121,7 +121,7 @@ async function run(
   if (run.images === null && keysFrom !== null) await requireKeysList(keysFrom, sourceStore);
 
   const metrics = new Metrics({ processMetrics: true });
-  const features = new FeatureStore(redis, { ttlMs: 1 });
+  const features = new RedisFeatures(redis, { ttlMs: 1 });
   const http = await openHttpPort({
     host: settings.httpHost,
     port: settings.httpPort,

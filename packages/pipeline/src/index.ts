@@ -1,5 +1,7 @@
 export { applyOutcomes, type Captions, toPartRows } from './batch-results.ts';
-export type { RunBoard } from './board/run-board.ts';
+export { MemoryBoard } from './board/memory-board.ts';
+export { RedisBoard } from './board/redis-board.ts';
+export type { Counts, RunBoard } from './board/run-board.ts';
 export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
 export {
   countByOutcome,
@@ -22,7 +24,9 @@ export {
   packFeatures,
   unpackFeatures,
 } from './features/feature-blob.ts';
-export { FeatureStore } from './features/feature-store.ts';
+export type { FeatureMemory, FeatureStore } from './features/feature-store.ts';
+export { MemoryFeatures } from './features/memory-features.ts';
+export { featureKey, RedisFeatures } from './features/redis-features.ts';
 export {
   countDivisions,
   type DecodeJob,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectRedis, FeatureStore, seizeRun, withdrawJobs } from '@cutline/pipeline';
+import { connectRedis, RedisFeatures, seizeRun, withdrawJobs } from '@cutline/pipeline';
 import { addSettings, readSettings } from '@cutline/shared/process';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
@@ -26,7 +26,7 @@ export function addCancel(program: Command): void {
         featuresRedis = await connectRedis(settings.featuresRedis);
         closers.add('Redis for features', () => featuresRedis.disconnect());
       }
-      const features = new FeatureStore(featuresRedis, { ttlMs: 1 });
+      const features = new RedisFeatures(featuresRedis, { ttlMs: 1 });
 
       const status = createStatusLine(process.stderr);
       const lock = await seizeRun(redis, name);

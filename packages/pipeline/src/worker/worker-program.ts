@@ -23,7 +23,8 @@ import { StorePool } from '@cutline/shared/stores';
 import type { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
-import { FeatureStore } from '../features/feature-store.ts';
+import type { FeatureStore } from '../features/feature-store.ts';
+import { RedisFeatures } from '../features/redis-features.ts';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
 import { observeQueues } from '../queue/observe-queues.ts';
 import {
@@ -136,7 +137,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     featuresRedis = await connectRedis(settings.featuresRedis, { setting });
     closers.add('Redis for features', () => featuresRedis.disconnect());
   }
-  const features = new FeatureStore(featuresRedis, { ttlMs: settings.featureTtlMs });
+  const features = new RedisFeatures(featuresRedis, { ttlMs: settings.featureTtlMs });
   const queues = openQueues(redis);
   closers.add('queues', () => closeQueues(queues));
   const stores = new StorePool(storeConfig(settings));
