@@ -1,4 +1,4 @@
-import { addJob, closeQueues, connectRedis, FeatureStore, openQueues } from '@cutline/pipeline';
+import { addJob, closeQueues, connectRedis, openQueues, RedisFeatures } from '@cutline/pipeline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Environment,
@@ -172,7 +172,7 @@ async function expectAllCaptioned(run: string): Promise<void> {
 
 async function featureBytes(): Promise<number> {
   const redis = await connectRedis(pipeline.redis.url);
-  const bytes = await new FeatureStore(redis, { ttlMs: 1 }).bytesInFlight();
+  const bytes = await new RedisFeatures(redis, { ttlMs: 1 }).bytesInFlight();
   redis.disconnect();
   return bytes;
 }

@@ -131,7 +131,7 @@ describe('an output store', () => {
 });
 
 describe('features', () => {
-  const blobKey = (run: string, batch: number) => `cutline:features:${run}.00000${batch}.0`;
+  const blobKey = (run: string, batch: number) => `cutline:{features}:blob:${run}.00000${batch}.0`;
 
   test('that are lost or damaged are made again', { timeout: 120_000 }, async () => {
     const producer = await encodeOnly('features', 20);

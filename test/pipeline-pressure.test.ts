@@ -1,4 +1,4 @@
-import { connectRedis, FeatureStore } from '@cutline/pipeline';
+import { connectRedis, RedisFeatures } from '@cutline/pipeline';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';
@@ -35,7 +35,7 @@ test('encoders wait for decoders, and the producer for encoders', {
   const producer = await pipeline.startProducer(args);
   const jobs = (queue: 'encode' | 'decode', list: 'wait' | 'active') =>
     redis.llen(`cutline:cutline-${queue}:${list}`);
-  const bytesInFlight = () => new FeatureStore(redis, { ttlMs: 1 }).bytesInFlight();
+  const bytesInFlight = () => new RedisFeatures(redis, { ttlMs: 1 }).bytesInFlight();
   await waitFor(async () => (await jobs('encode', 'wait')) === 7, {
     deadlineMs: 60_000,
     what: 'the window to be full',

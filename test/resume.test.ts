@@ -51,7 +51,7 @@ test('a producer that is told to stop gives the run free', { timeout: 120_000 },
   });
   expect(await producer.exited).toMatchObject({ code: 143 });
   const redis = await connectRedis(pipeline.redis.url);
-  expect(await redis.exists('cutline:run:stopped:producer')).toBe(0);
+  expect(await redis.exists('cutline:{run:stopped}:producer')).toBe(0);
   redis.disconnect();
   expect((await pipeline.results('stopped')).summary).toBeUndefined();
   await pipeline.succeed('resume', 'stopped');
@@ -104,7 +104,7 @@ describe('Redis is flushed in the middle of a run', () => {
     await untilRequested(key);
 
     const redis = await connectRedis(pipeline.redis.url);
-    const lock = 'cutline:run:held:producer';
+    const lock = 'cutline:{run:held}:producer';
     await redis.del(lock);
     await waitFor(() => redis.exists(lock).then(Boolean), {
       deadlineMs: 30_000,

@@ -60,7 +60,7 @@ export async function connectToRun(
   const queues = openQueues({ model, redis, lockMs: 30_000, world });
   closers.add('queues', () => closeQueues(queues));
   const features = new RedisFeatures(featuresRedis, { ttlMs: 1, world });
-  return { board: new RedisBoard(redis, { world }), queues, features };
+  return { board: new RedisBoard(redis), queues, features };
 }
 
 /** Opens the results of a run, and closes what was opened when the work is done or has failed. */

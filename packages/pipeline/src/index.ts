@@ -1,17 +1,9 @@
 export { applyOutcomes, type Captions, toPartRows } from './batch-results.ts';
-export type { RunBoard } from './board/run-board.ts';
+export { MemoryBoard } from './board/memory-board.ts';
+export { RedisBoard } from './board/redis-board.ts';
+export type { Counts, RunBoard } from './board/run-board.ts';
 export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
-export {
-  countByOutcome,
-  countProgress,
-  partStep,
-  producerKey,
-  progressOf,
-  type RunProgress,
-  readProgress,
-  resetProgress,
-  setProgress,
-} from './board/run-progress.ts';
+export { countByOutcome, partStep, progressOf, type RunProgress } from './board/run-progress.ts';
 export { type DecodeBatchContext, decodeBatch } from './decode/decode-batch.ts';
 export { writeSidecars } from './decode/write-sidecars.ts';
 export { type EncodeBatchContext, encodeBatch } from './encode/encode-batch.ts';
@@ -22,7 +14,9 @@ export {
   packFeatures,
   unpackFeatures,
 } from './features/feature-blob.ts';
-export { FeatureStore } from './features/feature-store.ts';
+export type { FeatureMemory, FeatureStore } from './features/feature-store.ts';
+export { MemoryFeatures } from './features/memory-features.ts';
+export { RedisFeatures } from './features/redis-features.ts';
 export {
   countDivisions,
   type DecodeJob,
@@ -39,31 +33,29 @@ export {
   lostWorkersMax,
   remaindersMax,
 } from './jobs.ts';
+export { backoffMs, patiently } from './patience.ts';
+export { cancelRun } from './produce/cancel-run.ts';
+export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';
 export { countListing, type ListingCounts } from './produce/count-listing.ts';
-export { type EnqueueContext, enqueueBatches } from './produce/enqueue-batches.ts';
 export { type ProduceContext, produce } from './produce/produce.ts';
-export { type ReconciledBatch, reconcileChunk } from './produce/reconcile.ts';
+export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/produce-run.ts';
 export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export { outputLocation, requestRun, resultsPrefix } from './produce/run-request.ts';
-export { summarise } from './produce/summarise.ts';
-export { ManifestProgress, writeManifest } from './produce/write-manifest.ts';
 export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
 export { observeQueues } from './queue/observe-queues.ts';
-export {
-  addJob,
-  closeQueues,
-  type JobHandler,
-  type JobWorkerOptions,
-  liveAttempts,
-  liveBatches,
-  openQueues,
-  type Queues,
-  startJobWorker,
-} from './queue/queues.ts';
+export { closeQueues, openQueues, type Queues } from './queue/open-queues.ts';
 export { withdrawJobs } from './queue/withdraw-jobs.ts';
 export { connectRedis, logOutages } from './redis/redis.ts';
+export { Breaker } from './worker/breaker.ts';
+export {
+  BrokenWorkerError,
+  type JobContext,
+  type JobHandler,
+  UnwantedJobError,
+} from './worker/job-context.ts';
+export { JobTaker, type JobTakerOptions } from './worker/job-taker.ts';
 export { startStage } from './worker/start-stage.ts';
-export { trySuspectsAlone } from './worker/try-suspects-alone.ts';
+export { Suspects } from './worker/try-suspects-alone.ts';
 export {
   runWorkerProgram,
   type WorkerContext,

@@ -1,7 +1,17 @@
 import { resolve } from 'node:path';
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
 import { addSettings, readSettings } from '@cutline/shared/process';
-import { type CaptionedRow, type PartRow, type RunStore, wholeNumber } from '@cutline/shared/run';
+import {
+  addCounts,
+  type CaptionedRow,
+  countResults,
+  type PartRow,
+  type RunState,
+  type RunStore,
+  readResults,
+  readRunState,
+  wholeNumber,
+} from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import { formatQuantity } from '../format.ts';

@@ -57,4 +57,11 @@ export interface RunBoard {
   endTrial(name: string): Promise<void>;
 }
 
+/** Counters and their values: `captioned`, `failed:<class>` and what else `RunProgress` names. */
 export type Counts = Partial<Record<string, number>>;
+
+/** How long the floor and the progress of a run are kept that nobody touches any more. */
+export const boardTtlMs = 30 * 24 * 3_600_000;
+
+/** How long trials are: longer than a batch waits between two workers. */
+export const trialTtlMs = 7 * 24 * 3_600_000;

@@ -60,7 +60,7 @@ export async function produceRun(options: ProduceRunOptions): Promise<Summary> {
   const redis = await connectRedis(options.redisUrl);
   closers.add('Redis', () => redis.disconnect());
   logOutages(redis, log);
-  const board = new RedisBoard(redis, { world });
+  const board = new RedisBoard(redis);
   const context = { board, runStore, world };
   const claimed =
     'begin' in what

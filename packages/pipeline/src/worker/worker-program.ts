@@ -218,7 +218,7 @@ async function openContext<S extends SettingName>(
     settings,
     redis,
     queues,
-    board: new RedisBoard(redis, { world }),
+    board: new RedisBoard(redis),
     features,
     stores,
     breaker: new Breaker(),
