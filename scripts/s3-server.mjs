@@ -4,12 +4,13 @@
  * The S3-protocol server of the demo and the tests: fauxqs, in this process, in memory, on
  * 127.0.0.1 only, for as long as the process runs. Any credentials will do.
  *
- * fauxqs 1.9.2 needs three corrections to be S3 enough
+ * fauxqs 1.9.2 needs four corrections to be S3 enough
  * (docs/decisions/0002-s3-server-for-demo-and-tests.md), which are made here:
  * - It sorts keys by locale but continues a listing by code units, and so leaves out keys at page
  *   boundaries. S3 lists in the order of the keys' UTF-8 bytes.
  * - It ignores `encoding-type=url`.
  * - It refuses objects above 11 MiB.
+ * - It knows conditions (If-None-Match, If-Match) on GET only, and ignores those of a PUT.
  */
 
 /** S3's own limit for one request. */
@@ -35,6 +36,13 @@ export async function startS3Server({ port = 0 } = {}) {
     const { 'encoding-type': encoding } = /** @type {Record<string, string>} */ (request.query);
     if (encoding !== 'url' || reply.statusCode !== 200) return payload;
     return urlEncodeKeys(String(payload));
+  });
+  // After the body is read and right before the object is written, in one go.
+  app.addHook('preHandler', async (request, reply) => {
+    if (request.method !== 'PUT' || conditionHolds(s3Store.buckets, request)) return;
+    const [code, message] = ['PreconditionFailed', 'A condition of the request does not hold'];
+    reply.code(412).type('application/xml');
+    return reply.send(`<Error><Code>${code}</Code><Message>${message}</Message></Error>`);
   });
   app.addContentTypeParser(
     /^/,
@@ -72,6 +80,19 @@ function listInByteOrder(bucket, options) {
     commonPrefixes: [],
     isTruncated: matching.length > maxKeys,
   };
+}
+
+/**
+ * @param {Map<string, Map<string, { etag: string }>>} buckets
+ * @param {{ url: string, headers: Record<string, string | string[] | undefined> }} request
+ */
+function conditionHolds(buckets, { url, headers }) {
+  const [, bucket = '', key = ''] = /^\/([^/?]+)\/([^?]*)/.exec(url) ?? [];
+  const object = buckets.get(bucket)?.get(decodeURIComponent(key));
+  if (headers['if-none-match'] === '*' && object) return false;
+  const wanted = headers['if-match'];
+  const plain = (/** @type {unknown} */ etag) => String(etag).replaceAll('"', '');
+  return wanted === undefined || (object !== undefined && plain(object.etag) === plain(wanted));
 }
 
 /** As Amazon writes it: a space as `+`, slashes as they are. @param {string} listing */

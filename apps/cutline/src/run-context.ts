@@ -1,13 +1,13 @@
 import {
-  connectRedis,
   closeQueues,
+  connectRedis,
   openQueues,
   outputLocation,
   type Queues,
   RedisBoard,
   RedisFeatures,
-  realWorld,
   type RunBoard,
+  realWorld,
 } from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
 import {

@@ -1,5 +1,5 @@
-import { progressOf, type RunProgress } from '@cutline/pipeline';
 import type { JobQueue } from '@cutline/pipeline';
+import { progressOf, type RunProgress } from '@cutline/pipeline';
 import {
   addCounts,
   countResults,
@@ -59,9 +59,7 @@ export async function readStatus(
   };
 }
 
-async function queueStatus(
-  queue: Pick<JobQueue, 'counts' | 'workers'>,
-): Promise<QueueStatus> {
+async function queueStatus(queue: Pick<JobQueue, 'counts' | 'workers'>): Promise<QueueStatus> {
   const { waiting, active, delayed } = await queue.counts();
   return { waiting, active, delayed, workers: await queue.workers() };
 }

@@ -19,7 +19,9 @@ export function addVerify(program: Command): void {
         process.stdout.write(`Run ${name} is whole: ${what}; every image has one row.\n`);
         return;
       }
-      process.stdout.write(`Run ${name}: ${formatQuantity(problems.length, 'problem')} (${what}).\n`);
+      process.stdout.write(
+        `Run ${name}: ${formatQuantity(problems.length, 'problem')} (${what}).\n`,
+      );
       process.exitCode = 1;
     });
   });

@@ -119,7 +119,11 @@ class HeldLock implements RunLock {
     try {
       const other = await board.lock(runStore.run, this.owner, ttlMs);
       if (other !== undefined) throw takenBy(other, runStore.run);
-      if (slept && this.generation !== undefined && (await runStore.isSuperseded(this.generation))) {
+      if (
+        slept &&
+        this.generation !== undefined &&
+        (await runStore.isSuperseded(this.generation))
+      ) {
         throw superseded(runStore.run);
       }
       this.#renewedMs = world.now();

@@ -6,7 +6,13 @@ import {
   UserError,
 } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import { type CaptionOptions, formatPart, jobId, type PartRow, RunStore } from '@cutline/shared/run';
+import {
+  type CaptionOptions,
+  formatPart,
+  jobId,
+  type PartRow,
+  RunStore,
+} from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
 import { type Captions, toPartRows } from '../batch-results.ts';
 import type { RunBoard } from '../board/run-board.ts';

@@ -2,7 +2,6 @@ import { describeError } from '@cutline/shared/errors';
 import type { CaptionedRow, PartRow, SidecarKind } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 
-
 const contentTypes: Record<SidecarKind, string> = {
   txt: 'text/plain; charset=utf-8',
   json: 'application/json',

@@ -35,9 +35,17 @@ export async function examineChunk(context: ChunkContext, chunk: number): Promis
   const missing = new Map<number, ImageRef[]>();
   const rows: PartRow[] = [];
   const parts: StoredPart[] = [];
-  for await (const { batch, images, parts: read } of settleChunk(context.runStore, context, chunk)) {
+  for await (const { batch, images, parts: read } of settleChunk(
+    context.runStore,
+    context,
+    chunk,
+  )) {
     const wanting = images.filter((each) => needsWork(each, context.claims));
-    if (wanting.length > 0) missing.set(batch, wanting.map(({ image }) => image));
+    if (wanting.length > 0)
+      missing.set(
+        batch,
+        wanting.map(({ image }) => image),
+      );
     const counting = new Set<StoredPart>();
     for (const settled of images) {
       const { row, part } = settled;

@@ -1,10 +1,4 @@
-import {
-  batchesOf,
-  type ImageRef,
-  isReopened,
-  type Ledger,
-  readChunk,
-} from '@cutline/shared/run';
+import { batchesOf, type ImageRef, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
 import { countByOutcome, partStep } from '../board/run-progress.ts';
 import type { EncodeJob } from '../jobs.ts';
 import { patiently } from '../patience.ts';
@@ -90,7 +84,9 @@ async function countJobs(context: PassContext, chunkOf: (batch: number) => numbe
   const encode = await patiently('the encode queue', () => queues.encode.live(run), context);
   const decode = await patiently('the decode queue', () => queues.decode.live(run), context);
   const again =
-    decode.length > 0 ? await patiently('the encode queue', () => queues.encode.live(run), context) : [];
+    decode.length > 0
+      ? await patiently('the encode queue', () => queues.encode.live(run), context)
+      : [];
   const batches = new Set([...encode, ...decode, ...again].map(({ batch }) => batch));
   const chunks = new Set([...batches].map(chunkOf));
   return { batches, chunks, own: encode.length + decode.length };
@@ -107,7 +103,11 @@ async function plan(
   const { run: name } = run;
   const ledger = ledgers.get(chunk);
   if (ledger && !isReopened(ledger, claims)) {
-    await patiently('progress', () => board.count(name, `chunk:${chunk}`, outcomes(ledger)), context);
+    await patiently(
+      'progress',
+      () => board.count(name, `chunk:${chunk}`, outcomes(ledger)),
+      context,
+    );
     return [];
   }
   ledgers.delete(chunk);
@@ -115,10 +115,7 @@ async function plan(
   if (chunk >= claimed.claim.chunks) {
     // Listed under this claim: nobody can have worked on it.
     const { images } = await readChunk(context.runStore, claims, chunk);
-    missing = [...batchesOf(chunk, images, run)].map(({ batch, images: refs }) => [
-      batch,
-      refs,
-    ]);
+    missing = [...batchesOf(chunk, images, run)].map(({ batch, images: refs }) => [batch, refs]);
   } else {
     const found = await examineChunk({ runStore: context.runStore, run, claims }, chunk);
     for (const { name: part, rows } of found.parts) {

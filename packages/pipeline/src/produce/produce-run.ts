@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { type FailureClass, describeError } from '@cutline/shared/errors';
+import { describeError, type FailureClass } from '@cutline/shared/errors';
 import { requireKeysList } from '@cutline/shared/listing';
 import type { Closers, Logger, Metrics } from '@cutline/shared/process';
 import { type Run, RunStore, type Summary } from '@cutline/shared/run';
@@ -93,10 +93,12 @@ async function checkSource(run: Run, stores: StorePool): Promise<void> {
 /** What is left to list; undefined where the manifest is complete. */
 async function openListing(
   { state }: ClaimedRun,
-  { runStore, output, stores, log }: { runStore: RunStore } & Pick<
-    ProduceRunOptions,
-    'output' | 'stores' | 'log'
-  >,
+  {
+    runStore,
+    output,
+    stores,
+    log,
+  }: { runStore: RunStore } & Pick<ProduceRunOptions, 'output' | 'stores' | 'log'>,
 ) {
   if (state.manifest.images !== null) return undefined;
   const { source } = state.run;

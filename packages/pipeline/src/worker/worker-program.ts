@@ -1,7 +1,5 @@
 import type { ModelSummary } from '@cutline/inference';
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
-import type { BatchAttempt } from '@cutline/shared/run';
-import { RunStore, readFloor } from '@cutline/shared/run';
 import {
   addSettings,
   Closers,
@@ -22,6 +20,8 @@ import {
   storeConfig,
   untilStopped,
 } from '@cutline/shared/process';
+import type { BatchAttempt } from '@cutline/shared/run';
+import { RunStore, readFloor } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
@@ -188,7 +188,10 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
   });
 
   taker.run().catch(stop.fail);
-  log.info({ httpPort: http.port }, `ready: taking ${stageName} jobs from ${queues[stageName].name}`);
+  log.info(
+    { httpPort: http.port },
+    `ready: taking ${stageName} jobs from ${queues[stageName].name}`,
+  );
   await stopProcess(await stop.stopped, { closers, deadlineMs: settings.shutdownMs, log });
 }
 

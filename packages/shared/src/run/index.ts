@@ -60,5 +60,5 @@ export { newRunName, runIdSchema } from './run-name.ts';
 export { type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
 export { needsWork, type ReadPart, type SettledImage, settleBatch } from './settle.ts';
-export { type Verification, verifyRun } from './verify-run.ts';
 export { type SidecarKind, sidecarKinds } from './sidecars.ts';
+export { type Verification, verifyRun } from './verify-run.ts';

@@ -68,10 +68,7 @@ async function settle(
  * The rows of a run that count, in the order of its manifest, a batch at a time: one an image,
  * none for images that have none yet. From the ledger where a chunk has one, else from the parts.
  */
-export async function* readResults(
-  runStore: RunStore,
-  state: RunState,
-): AsyncGenerator<PartRow[]> {
+export async function* readResults(runStore: RunStore, state: RunState): AsyncGenerator<PartRow[]> {
   const ledgers = await runStore.listLedgers();
   for (let chunk = 0; chunk < state.manifest.chunks; chunk++) {
     const generation = ledgers.get(chunk);

@@ -24,7 +24,8 @@ export async function readRunState(runStore: RunStore): Promise<RunState> {
   const claims = await runStore.readClaims();
   const lastSummary = await runStore.readSummary();
   const latest = claims.at(-1);
-  const isFinished = lastSummary !== undefined && lastSummary.value.generation === latest?.generation;
+  const isFinished =
+    lastSummary !== undefined && lastSummary.value.generation === latest?.generation;
   return {
     run,
     claims,

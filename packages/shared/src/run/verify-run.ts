@@ -38,7 +38,8 @@ export async function verifyRun(
   const state = await readRunState(runStore);
   const { summary, manifest } = state;
   if (!summary) report(unfinished(state));
-  if (manifest.images === null) report('the listing is not complete: there is no manifest/end.json');
+  if (manifest.images === null)
+    report('the listing is not complete: there is no manifest/end.json');
 
   const ledgers = await runStore.listLedgers();
   const counts: Counts[] = [];
@@ -144,7 +145,8 @@ async function readOr<T>(
   try {
     return await read();
   } catch (error) {
-    const isOutage = error instanceof StoreError && !['not-found', 'access-denied'].includes(error.reason);
+    const isOutage =
+      error instanceof StoreError && !['not-found', 'access-denied'].includes(error.reason);
     if (isOutage) throw error;
     report(`${name} cannot be read: ${describeError(error)}`);
     return undefined;

@@ -53,7 +53,7 @@ export function readError(error: unknown, key: string): unknown {
   });
 }
 
-/** The same for a write. What stands in its way stands in the way of all of them. */
+/** The same for a write. What is not about its name stands in the way of all of them. */
 export function writeError(error: unknown, path: string): unknown {
   const code = codeOf(error);
   if (error instanceof StoreError || code === undefined) return error;
@@ -62,12 +62,20 @@ export function writeError(error: unknown, path: string): unknown {
       cause: error,
     });
   }
+  if (['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EINVAL', 'ENOTEMPTY'].includes(code)) {
+    return new StoreError(
+      'refused',
+      `${path} cannot be written (${code}): a file stands where a folder is needed, or the ` +
+        'reverse, or the name is too long.',
+      { cause: error },
+    );
+  }
   const advice =
     code === 'ENOSPC' || code === 'EDQUOT'
       ? 'the disk is full: make room'
       : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
         ? 'make its folder writable'
-        : 'a file stands where a folder is needed, or the reverse, or the name is too long';
+        : 'see what the system says of it';
   return new StoreError('misconfigured', `${path} could not be written (${code}): ${advice}.`, {
     cause: error,
   });

@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { isMissing, readError, requireFolder, writeError } from './folder-errors.ts';
+import { codeOf, isMissing, readError, requireFolder, writeError } from './folder-errors.ts';
 import { pathOfKey } from './folder-key.ts';
 import { etagOf, listFolder } from './folder-listing.ts';
+import { compareKeys } from './key-order.ts';
 import { folderUrl } from './location.ts';
 import {
   type GetOptions,
+  type ListOptions,
   type ObjectInfo,
   type ObjectStore,
+  type PutOptions,
   type StoredObject,
   StoreError,
 } from './object-store.ts';
@@ -27,9 +30,11 @@ export class FolderStore implements ObjectStore {
     this.url = folderUrl(folder);
   }
 
-  async *list(prefix = ''): AsyncGenerator<ObjectInfo> {
+  async *list(prefix = '', { startAfter }: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     await requireFolder(this.#root);
-    yield* listFolder(this.#root, prefix);
+    for await (const object of listFolder(this.#root, prefix)) {
+      if (startAfter === undefined || compareKeys(object.key, startAfter) > 0) yield object;
+    }
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject> {
@@ -63,23 +68,41 @@ export class FolderStore implements ObjectStore {
    * Through a hidden file in the same folder, which is then renamed: a rename within a folder is
    * atomic. The bytes are flushed to the disk before it, because after a power failure a part
    * that exists but is empty would count as done.
+   *
+   * With `ifAbsent`, a hard link takes the place of the rename: it fails where there is a file. With
+   * `ifMatch`, the file is looked at right before the rename, which is not one step: two processes
+   * that replace a file in the same instant may both succeed.
    */
-  async put(key: string, bytes: Uint8Array): Promise<void> {
-    const path = pathOfKey(this.#root, key);
-    const temporary = join(dirname(path), `.cutline-${randomUUID()}.tmp`);
+  async put(
+    key: string,
+    bytes: Uint8Array,
+    { ifAbsent = false, ifMatch }: PutOptions = {},
+  ): Promise<{ etag: string }> {
+    const path = this.#pathToWrite(key);
+    const temporary = join(dirname(path), `.cutline-${randomUUID().slice(0, 8)}.tmp`);
     await requireFolder(this.#root);
     try {
       await mkdir(dirname(path), { recursive: true });
       const file = await open(temporary, 'wx');
+      let etag: string;
       try {
         await file.writeFile(bytes);
         await file.sync();
+        etag = etagOf(await file.stat());
       } finally {
         await file.close();
       }
-      await rename(temporary, path);
+      if (ifAbsent) {
+        await link(temporary, path);
+        await rm(temporary);
+      } else {
+        if (ifMatch !== undefined && (await this.head(key))?.etag !== ifMatch) throw existing(key);
+        await rename(temporary, path);
+      }
+      return { etag };
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined); // `error` is what matters
+      if (ifAbsent && codeOf(error) === 'EEXIST') throw existing(key);
       throw writeError(error, path);
     }
   }
@@ -96,11 +119,24 @@ export class FolderStore implements ObjectStore {
     }
   }
 
+  /** A key that names no file is refused for good, as one whose name is too long. */
+  #pathToWrite(key: string): string {
+    try {
+      return pathOfKey(this.#root, key);
+    } catch (cause) {
+      throw new StoreError('refused', (cause as Error).message, { cause });
+    }
+  }
+
   async check(): Promise<void> {
     await requireFolder(this.#root);
   }
 
   close(): void {}
+}
+
+function existing(key: string): StoreError {
+  return new StoreError('exists', `The file ${JSON.stringify(key)} is not as it was expected.`);
 }
 
 /**

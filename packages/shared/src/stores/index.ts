@@ -1,3 +1,4 @@
+export { compareKeys } from './key-order.ts';
 export {
   folderUrl,
   type Location,
@@ -5,14 +6,18 @@ export {
   parseLocation,
   parseObjectLocation,
 } from './location.ts';
+export { MemoryStore } from './memory-store.ts';
 export {
   type GetOptions,
+  type ListOptions,
   type ObjectInfo,
   type ObjectStore,
+  type PutOptions,
   type StoredObject,
   StoreError,
   type StoreErrorReason,
 } from './object-store.ts';
 export { openStore } from './open-store.ts';
+export { type Patience, patientStore } from './patient-store.ts';
 export { type StoreConfig, storeConfigSchema } from './s3-config.ts';
 export { StorePool } from './store-pool.ts';

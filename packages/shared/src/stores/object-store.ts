@@ -11,7 +11,7 @@ export interface ObjectStore {
    * a time. S3: UTF-8 byte order of keys. Folder: the same order, over paths relative to the
    * folder with `/` between segments; symbolic links are followed to files, not to folders.
    */
-  list(prefix?: string): AsyncIterable<ObjectInfo>;
+  list(prefix?: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
 
   /**
    * The whole object.
@@ -23,8 +23,12 @@ export interface ObjectStore {
   /** What is known of an object without reading it; undefined where there is none. */
   head(key: string): Promise<ObjectInfo | undefined>;
 
-  /** Creates or replaces an object; readers see the old bytes or the new, never a mixture. */
-  put(key: string, bytes: Uint8Array, options?: { contentType?: string }): Promise<void>;
+  /**
+   * Creates or replaces an object; readers see the old bytes or the new, never a mixture.
+   * @throws StoreError `exists` where a condition does not hold: nothing is written then;
+   *   `refused` where the store cannot hold an object of that key
+   */
+  put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<{ etag: string }>;
 
   /** Deleting what does not exist is not an error. */
   delete(key: string): Promise<void>;
@@ -48,6 +52,19 @@ export interface StoredObject {
   etag: string;
 }
 
+export interface ListOptions {
+  /** Only keys that come after this one. */
+  startAfter?: string;
+}
+
+export interface PutOptions {
+  contentType?: string;
+  /** Only where there is no such object. */
+  ifAbsent?: boolean;
+  /** Only where the object is the one with this ETag. */
+  ifMatch?: string;
+}
+
 export interface GetOptions {
   bytesMax?: number;
   etag?: string | undefined;
@@ -57,6 +74,8 @@ export interface GetOptions {
 
 /**
  * - `not-found`, `access-denied`, `too-large`, `changed`: about one object, permanent.
+ * - `exists`: the condition of a put does not hold.
+ * - `refused`: the store cannot hold an object of that key (it is too long, say): permanent.
  * - `unavailable`: timeouts, refused connections, throttling, 5xx: transient.
  * - `misconfigured`: no such bucket or folder, no or wrong credentials, wrong region: a person has
  *   to act, and the message says how.
@@ -66,6 +85,8 @@ export type StoreErrorReason =
   | 'access-denied'
   | 'too-large'
   | 'changed'
+  | 'exists'
+  | 'refused'
   | 'unavailable'
   | 'misconfigured';
 

@@ -10,8 +10,10 @@ import {
 } from '@aws-sdk/client-s3';
 import {
   type GetOptions,
+  type ListOptions,
   type ObjectInfo,
   type ObjectStore,
+  type PutOptions,
   type StoredObject,
   StoreError,
 } from './object-store.ts';
@@ -31,18 +33,22 @@ export class S3Store implements ObjectStore {
   readonly #bucket: string;
   readonly #client: S3Client;
   readonly #endpoint: string | undefined;
+  readonly #onNotice: (text: string) => void;
+  #conditions: Promise<Conditions> | undefined;
 
-  constructor(bucket: string, config: S3Config) {
+  /** @param onNotice is told, once, where the store lacks something. */
+  constructor(bucket: string, config: S3Config, onNotice: (text: string) => void = () => {}) {
+    this.#onNotice = onNotice;
     this.url = `s3://${bucket}`;
     this.#bucket = bucket;
     this.#client = createS3Client(config);
     this.#endpoint = config.endpoint;
   }
 
-  async *list(prefix = ''): AsyncGenerator<ObjectInfo> {
+  async *list(prefix = '', { startAfter }: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     let token: string | undefined;
     do {
-      const page = await this.#listPage(prefix, pageSizeMax, token);
+      const page = await this.#listPage(prefix, pageSizeMax, { token, startAfter });
       const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
       for (const { Key, ETag, Size } of page.Contents ?? []) {
         yield { key: decode(Key ?? ''), etag: plainEtag(ETag), bytes: Size ?? 0 };
@@ -100,17 +106,69 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  async put(key: string, bytes: Uint8Array, options: { contentType?: string } = {}): Promise<void> {
-    const { contentType: ContentType } = options;
+  async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<{ etag: string }> {
+    if (!options.ifAbsent && options.ifMatch === undefined) return this.#put(key, bytes, options);
+    this.#conditions ??= this.#probe(key, bytes, options);
+    const { kept, first } = await this.#conditions.catch((error) => {
+      this.#conditions = undefined;
+      throw error;
+    });
+    if (first?.key === key && first.bytes === bytes) return { etag: first.etag };
+    if (kept) return this.#put(key, bytes, options);
+    await this.#requireCondition(key, options);
+    const { contentType } = options;
+    return this.#put(key, bytes, contentType === undefined ? {} : { contentType });
+  }
+
+  /**
+   * Finds out, with the first conditional put of a process, whether the store keeps conditions:
+   * many that speak S3 ignore them. Done twice, the second time must be refused.
+   */
+  async #probe(key: string, bytes: Uint8Array, options: PutOptions): Promise<Conditions> {
+    await this.#requireCondition(key, options);
     try {
-      await this.#client.send(
+      const { etag } = await this.#put(key, bytes, options);
+      const first = { key, bytes, etag };
+      try {
+        await this.#put(key, bytes, { ifAbsent: true });
+      } catch (error) {
+        if (isTaken(error)) return { kept: true, first };
+        if (!isUnknownCondition(error)) throw error;
+      }
+      this.#onNotice(lacksConditions(this.url));
+      return { kept: false, first };
+    } catch (error) {
+      if (!isUnknownCondition(error)) throw error;
+      this.#onNotice(lacksConditions(this.url));
+      return { kept: false, first: undefined };
+    }
+  }
+
+  /** @throws StoreError `exists`, by a look that is not one step with the put that follows */
+  async #requireCondition(key: string, { ifAbsent, ifMatch }: PutOptions): Promise<void> {
+    const found = await this.head(key);
+    if ((ifAbsent && found) || (ifMatch !== undefined && found?.etag !== ifMatch)) {
+      throw new StoreError('exists', `${this.#name(key)} is not as it was expected.`);
+    }
+  }
+
+  async #put(
+    key: string,
+    bytes: Uint8Array,
+    { contentType: ContentType, ifAbsent, ifMatch }: PutOptions,
+  ): Promise<{ etag: string }> {
+    try {
+      const answer = await this.#client.send(
         new PutObjectCommand({
           Bucket: this.#bucket,
           Key: requireKey(key),
           Body: bytes,
           ...(ContentType && { ContentType }),
+          ...(ifAbsent && { IfNoneMatch: '*' }),
+          ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
         }),
       );
+      return { etag: plainEtag(answer.ETag) };
     } catch (error) {
       throw this.#storeError(error, 'put', key);
     }
@@ -138,7 +196,7 @@ export class S3Store implements ObjectStore {
   async #listPage(
     prefix: string,
     keysMax: number,
-    token?: string,
+    { token, startAfter }: { token?: string | undefined; startAfter?: string | undefined } = {},
   ): Promise<ListObjectsV2CommandOutput> {
     let page: ListObjectsV2CommandOutput;
     try {
@@ -148,7 +206,7 @@ export class S3Store implements ObjectStore {
           Prefix: prefix,
           MaxKeys: keysMax,
           EncodingType: 'url', // XML cannot carry every character that a key may have
-          ...(token && { ContinuationToken: token }),
+          ...(token ? { ContinuationToken: token } : startAfter && { StartAfter: startAfter }),
         }),
       );
     } catch (error) {
@@ -183,6 +241,28 @@ export class S3Store implements ObjectStore {
   #name(key: string): string {
     return JSON.stringify(`${this.url}/${key}`);
   }
+}
+
+/** Whether the store keeps the conditions of puts, and what was put to find out. */
+interface Conditions {
+  kept: boolean;
+  first: { key: string; bytes: Uint8Array; etag: string } | undefined;
+}
+
+function isTaken(error: unknown): boolean {
+  return error instanceof StoreError && error.reason === 'exists';
+}
+
+function isUnknownCondition(error: unknown): boolean {
+  const { cause } = error as { cause?: { name?: string; $metadata?: { httpStatusCode?: number } } };
+  return cause?.name === 'NotImplemented' || cause?.$metadata?.httpStatusCode === 501;
+}
+
+function lacksConditions(url: string): string {
+  return (
+    `${url} does not keep conditions of puts (If-None-Match): it is asked before each whether the ` +
+    'object is there, which two processes might do at the same moment.'
+  );
 }
 
 /**
