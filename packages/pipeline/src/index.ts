@@ -37,16 +37,19 @@ export { backoffMs, patiently } from './patience.ts';
 export { cancelRun } from './produce/cancel-run.ts';
 export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';
 export { countListing, type ListingCounts } from './produce/count-listing.ts';
+export { type DriveRunContext, driveRun } from './produce/drive-run.ts';
 export { type ProduceContext, produce } from './produce/produce.ts';
 export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/produce-run.ts';
 export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export { outputLocation, requestRun, resultsPrefix } from './produce/run-request.ts';
 export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
+export { MemoryQueue, MemoryQueueServer } from './queue/memory-queue.ts';
 export { observeQueues } from './queue/observe-queues.ts';
 export { closeQueues, openQueues, type Queues } from './queue/open-queues.ts';
 export { withdrawJobs } from './queue/withdraw-jobs.ts';
 export { connectRedis, logOutages } from './redis/redis.ts';
 export { Breaker } from './worker/breaker.ts';
+export { floorOf } from './worker/floor-of.ts';
 export {
   BrokenWorkerError,
   type JobContext,

@@ -20,8 +20,6 @@ import {
   storeConfig,
   untilStopped,
 } from '@cutline/shared/process';
-import type { BatchAttempt } from '@cutline/shared/run';
-import { RunStore, readFloor } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import type { Redis } from 'ioredis';
 import type { z } from 'zod';
@@ -36,6 +34,7 @@ import { closeQueues, openQueues, type Queues } from '../queue/open-queues.ts';
 import { connectRedis, logOutages } from '../redis/redis.ts';
 import { realWorld, type World } from '../world.ts';
 import { Breaker } from './breaker.ts';
+import { floorOf } from './floor-of.ts';
 import type { JobHandler } from './job-context.ts';
 import { JobTaker } from './job-taker.ts';
 import { Suspects } from './try-suspects-alone.ts';
@@ -149,7 +148,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     queue: queues[stageName] as unknown as JobQueue<J>,
     schema: program.schema,
     handle: suspects.tryAlone(stage.handle),
-    floor: (job) => floorOf(job, stageName, { board, stores }),
+    floor: (job) => floorOf(job, stageName, { board, openStore: (url) => stores.open(url) }),
     concurrency: settings.jobConcurrency ?? stage.jobConcurrency,
     lockMs: settings.jobLockMs,
     ...(stage.untilRoom && { untilRoom: () => stage.untilRoom!(() => isStopping) }),
@@ -232,23 +231,6 @@ async function openContext<S extends SettingName>(
     fail: stop.fail,
     model,
   };
-}
-
-/**
- * The lowest generation that a job's run still wants. The board knows it; where it forgot, decoders
- * ask the output store, and encoders, who may have no access to it, take any generation.
- */
-async function floorOf(
-  job: BatchAttempt & { output: EncodeJob['output'] },
-  stage: QueueName,
-  { board, stores }: { board: RunBoard; stores: Pick<StorePool, 'open'> },
-): Promise<number> {
-  const known = await board.floor(job.run);
-  if (known !== undefined || stage === 'encode') return known ?? 0;
-  const store = await stores.open(job.output.store);
-  const floor = await readFloor(new RunStore(store, job.output.prefix, job.run));
-  await board.raiseFloor(job.run, floor);
-  return floor;
 }
 
 /** From when the model is loaded: then most of what a worker takes is taken. */
