@@ -26,7 +26,7 @@ export {
 } from './features/feature-blob.ts';
 export type { FeatureMemory, FeatureStore } from './features/feature-store.ts';
 export { MemoryFeatures } from './features/memory-features.ts';
-export { featureKey, RedisFeatures } from './features/redis-features.ts';
+export { RedisFeatures } from './features/redis-features.ts';
 export {
   countDivisions,
   type DecodeJob,
