@@ -63,7 +63,7 @@ const prefix = 'cutline:{features}:';
 const bookKeys = [`${prefix}sizes`, `${prefix}expiry`, `${prefix}bytes`];
 
 /** Where the blob is that was put under a name. */
-export const featureKey = (name: string) => `${prefix}blob:${name}`;
+const featureKey = (name: string) => `${prefix}blob:${name}`;
 
 /** Lua: strikes a name out of the books. KEYS: sizes, expiry, bytes. */
 const forget = `
