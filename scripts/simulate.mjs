@@ -39,14 +39,15 @@ export async function main(args) {
     if (played % 1000 === 0) process.stdout.write(`${played} rounds in ${seconds()} s\n`);
   };
   const { faults, failed } =
-    rounds === 1
-      ? await simulate([seed], show)
-      : await simulateInThreads(seed, rounds, show);
+    rounds === 1 ? await simulate([seed], show) : await simulateInThreads(seed, rounds, show);
   process.stdout.write(
     `\n${rounds} rounds, ${faults} faults and events, ${seconds()} s: ` +
       (failed.length === 0
         ? 'nothing lost, nothing doubled, everything ended.\n'
-        : `${failed.length} went wrong (seeds ${failed.slice(0, 20).map((each) => each.seed).join(', ')}).\n`),
+        : `${failed.length} went wrong (seeds ${failed
+            .slice(0, 20)
+            .map((each) => each.seed)
+            .join(', ')}).\n`),
   );
   return failed.length === 0 ? 0 : 1;
 }

@@ -47,7 +47,7 @@ beforeAll(async () => {
   await pipeline.upload(files);
   await pipeline.upload(inBucketOnly.map((key) => [key, photo] as const));
   const { source, proxy } = pipeline;
-  const beforeGet = (key: string, before: () => Promise<void>) =>
+  const beforeGet = (key: string, before: () => Promise<unknown>) =>
     proxy.add({ operation: 'get', key, does: { before } });
   beforeGet('deleted.jpg', () => source.delete('deleted.jpg'));
   beforeGet('replaced.jpg', () => source.put('replaced.jpg', files.get('lying.jpg') as Buffer));

@@ -49,7 +49,7 @@ describe(`a run of ${manyImages} images`, () => {
     pipeline.proxy.resetCounts();
     const monitor = await countCommands(pipeline.redis.url, isForJobs);
     const producer = await pipeline.startProducer(['s3://archive/many/', '--run', 'many']);
-    const [, port] = await producer.waitForLine(/"httpPort":(\d+),"msg":"producing/, 60_000);
+    const [, port] = await producer.waitForLine(/"httpPort":(\d+),"msg":"serving/, 60_000);
     const declared = (await scrape(Number(port))).names;
     expect(metricNamesInInfra().filter((name) => !declared.has(name))).toEqual([]);
     await untilDone(producer);
@@ -130,7 +130,11 @@ test('two runs at a time share the workers, and neither takes the other for itse
   }
   // All that is left of both runs stands in one queue, one behind the other.
   const redis = await connectRedis(pipeline.redis.url);
-  await waitFor(async () => (await redis.llen('cutline:cutline-decode:wait')) === 20, {
+  const waiting = async () => {
+    const [key = ''] = await redis.keys('{cutline-*}:cutline-decode-*:wait');
+    return redis.llen(key);
+  };
+  await waitFor(async () => (await waiting()) === 20, {
     deadlineMs: 60_000,
     what: 'the features of both runs',
   });

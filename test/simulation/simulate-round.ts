@@ -259,7 +259,8 @@ export async function simulateRound(seed: number): Promise<Round> {
 
 /** A person has to do something, and the operator of the simulation does: resume, retry. */
 function isExpected(error: Error): boolean {
-  return isForUser(error) || /unavailable|ECONNRESET|OOM|READONLY|503/.test(error.message);
+  if (/unavailable|ECONNRESET|OOM|READONLY|503/.test(error.message)) return true;
+  return isForUser(error);
 }
 
 function isSummary(outcome: unknown): boolean {

@@ -102,7 +102,10 @@ async function run(
     metrics,
     log,
     closers,
-    onStarted: (started) => serveMetrics(started, metrics, settings, stores, closers),
+    async onStarted(started) {
+      const httpPort = await serveMetrics(started, metrics, settings, stores, closers);
+      log.info({ httpPort }, 'serving metrics');
+    },
   });
   process.stdout.write(`${JSON.stringify(summary)}\n`);
 }
@@ -113,7 +116,7 @@ async function serveMetrics(
   settings: ProducerSettings,
   stores: StorePool,
   closers: Closers,
-): Promise<void> {
+): Promise<number> {
   const features = new RedisFeatures(redis, { ttlMs: 1, world: realWorld });
   const http = await openHttpPort({
     host: settings.httpHost,
@@ -126,6 +129,7 @@ async function serveMetrics(
     },
   });
   closers.add('http', () => http.close());
+  return http.port;
 }
 
 function nameToResume(flags: ProducerFlags): string {

@@ -41,6 +41,7 @@ const decodeJob: DecodeJob = {
     { status: 'skipped', key: 'b.txt', etag: null, reason: 'not-an-image' },
     { status: 'failed', key: 'c', etag: null, failure: { class: 'corrupt', message: 'no' } },
   ],
+  features: null,
   deferred: images('d'),
 };
 
