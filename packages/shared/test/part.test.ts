@@ -64,6 +64,21 @@ describe('what is not a row', () => {
   });
 });
 
+test.each([
+  ['a score', { ...captioned, score: Number.NaN }],
+  ['a log probability', { ...captioned, logProb: Number.NEGATIVE_INFINITY }],
+  [
+    'a candidate',
+    {
+      ...captioned,
+      candidates: [{ caption: 'a dog', logProb: -1, score: Number.POSITIVE_INFINITY }],
+    },
+  ],
+  ['a weight', { ...captioned, attention: [[0.5, Number.NaN]] }],
+])('a row is refused before it is written where %s is not finite', (_, row) => {
+  expect(() => formatPart([failed, row])).toThrow(/expected number/);
+});
+
 test('lines are read from a view into a larger buffer', () => {
   const larger = Buffer.from('xx{"n":1}\n{"n":2}\nyy');
   const view = new Uint8Array(larger.buffer, larger.byteOffset + 2, larger.length - 4);
