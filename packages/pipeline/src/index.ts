@@ -47,8 +47,12 @@ export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export { outputLocation, requestRun, resultsPrefix } from './produce/run-request.ts';
 export { summarise } from './produce/summarise.ts';
 export { ManifestProgress, writeManifest } from './produce/write-manifest.ts';
+export { type BullQueueOptions, openBullQueue } from './queue/bullmq-queue.ts';
 export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
+export { MemoryQueueServer } from './queue/memory-queue.ts';
 export { observeQueues } from './queue/observe-queues.ts';
+export { type JobQueues, openQueues as openJobQueues } from './queue/open-queues.ts';
+export { modelHash, queueName } from './queue/queue-name.ts';
 export {
   addJob,
   closeQueues,
