@@ -12,9 +12,8 @@ import { modelHash, queueName } from './queue-name.ts';
  * ("manual processing"), so that the caller decides when to take, to renew and to give up; what a
  * job leads to is not decided here.
  *
- * Commands to Redis: `add` 2, `take` 1 (and 2 more each time the queue runs empty, 1 more each
- * `waitMs` that it stays so), every other operation 1; a worker looks for the jobs of dead ones
- * once a `lockMs`.
+ * Commands to Redis: `add` 2, every other operation 1; `take` up to 5 where a job comes while it
+ * waits, and 2 each time that none does. A worker looks for the jobs of dead ones once a `lockMs`.
  */
 export interface BullQueueOptions {
   stage: QueueName;
@@ -22,7 +21,7 @@ export interface BullQueueOptions {
   model: string;
   /** Shared, and left open by `close`; a queue that takes opens one more for itself. */
   redis: Redis;
-  /** After this long without `renew`, a job goes to another worker; within thrice this long. */
+  /** After this long without `renew`, a job goes to another worker, which may take as long again. */
   lockMs: number;
   /** BullMQ has its own clock besides, which is the machine's. */
   world: World;
