@@ -172,6 +172,15 @@ describe('workers', () => {
   };
   const ready = (worker: Process) => worker.waitForLine(/"msg":"ready/, 90_000);
 
+  /** The worker stops by itself, with one fatal event that says why and what to do. */
+  const expectToStop = async (worker: Process, message: RegExp) => {
+    expect(await worker.exited).toMatchObject({ code: 2 });
+    const events = worker.stderr.map((line) => JSON.parse(line));
+    const fatal = events.filter(({ level }) => level === 'fatal');
+    expect(fatal).toEqual([expect.objectContaining({ msg: expect.stringMatching(message) })]);
+    expect(events.at(-1)).toMatchObject({ msg: 'stopped' });
+  };
+
   /** Batches of a run that wait in the queue of encode jobs of its model. */
   const waiting = async (run: string) => {
     const { model } = await readRun(run);

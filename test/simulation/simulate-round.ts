@@ -232,7 +232,7 @@ export async function simulateRound(seed: number): Promise<Round> {
         violations.push(`the caption of ${key} is gone`);
       }
     }
-    const left = [...cutline.queues.encode.jobs.keys(), ...cutline.queues.decode.jobs.keys()];
+    const left = await cutline.jobsLeft();
     if (left.length > 0) violations.push(`jobs are left in the queues: ${left.join(', ')}`);
     if (finished === 0) violations.push('nobody was told that it is finished');
   }

@@ -14,13 +14,13 @@ import {
   JobTaker,
   MemoryBoard,
   MemoryFeatures,
-  MemoryQueue,
   MemoryQueueServer,
   type Queues,
   Suspects,
+  type World,
 } from '@cutline/pipeline';
 import { createLogger, Metrics } from '@cutline/shared/process';
-import { type ImageRef, RunStore } from '@cutline/shared/run';
+import { type ImageRef, jobId, RunStore } from '@cutline/shared/run';
 import { MemoryStore, type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { captionOf, encodeBytes, modelId } from './simulated-model.ts';
 import { type SharedFate, SimulatedProcess } from './simulated-process.ts';
@@ -37,7 +37,8 @@ export class SimulatedCutline {
   readonly stores = new Map<string, MemoryStore>();
   readonly board: MemoryBoard;
   readonly features: MemoryFeatures;
-  readonly queues: { encode: MemoryQueueServer; decode: MemoryQueueServer };
+  readonly queues = new MemoryQueueServer();
+  readonly #world: World;
   /** Why a worker stopped that should not have. */
   readonly fatal: unknown[] = [];
   redis: RedisMode = 'fine';
@@ -60,16 +61,20 @@ export class SimulatedCutline {
     for (const url of [output.store, ...sources]) this.stores.set(url, new MemoryStore(url));
     this.board = new MemoryBoard({ world });
     this.features = new MemoryFeatures({ ttlMs: 6 * 3_600_000, world });
-    this.queues = {
-      encode: new MemoryQueueServer('encode', world),
-      decode: new MemoryQueueServer('decode', world),
-    };
+    this.#world = world;
   }
 
   flushRedis(): void {
-    for (const each of [this.board, this.features, this.queues.encode, this.queues.decode]) {
+    for (const each of [this.board, this.features, this.queues]) {
       each.flush();
     }
+  }
+
+  /** Ids of the jobs that are left in the queues. */
+  async jobsLeft(): Promise<string[]> {
+    const open = (stage: 'encode' | 'decode') =>
+      this.queues.open({ stage, model: modelId, lockMs, world: this.#world });
+    return [...(await open('encode').live()), ...(await open('decode').live())].map(jobId);
   }
 
   store(url: string): MemoryStore {
@@ -209,12 +214,11 @@ export class SimulatedCutline {
     const lost = () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
     const unavailable = () => new StoreError('unavailable', 'S3 asks for fewer requests (503).');
     const blocked = (operation: string) => refusedBy(this.redis, operation);
-    const queue = (server: MemoryQueueServer) =>
-      process.reach(new MemoryQueue(server, { lockMs }), lost, blocked);
-    const queues = {
-      encode: queue(this.queues.encode),
-      decode: queue(this.queues.decode),
-    } as unknown as Queues;
+    const queue = (stage: 'encode' | 'decode') => {
+      const { world } = process;
+      return process.reach(this.queues.open({ stage, model: modelId, lockMs, world }), lost, blocked);
+    };
+    const queues = { encode: queue('encode'), decode: queue('decode') } as unknown as Queues;
     return {
       queues,
       board: process.reach(this.board, lost, blocked),

@@ -68,7 +68,7 @@ export function decodeBatch(context: DecodeBatchContext): JobHandler<DecodeJob> 
       formatPart(rows); // what its readers would refuse is found here, before it is written
       context.breaker.succeeded();
     } catch (error) {
-      if (error instanceof UserError || isForUser(error) || isTransient(error)) throw error;
+      if (isForUser(error) || isTransient(error)) throw error;
       if (error instanceof DamagedFeaturesError) {
         log.warn({ error: error.message }, 'features lost');
         return encodeAgain(context, job, jobContext, error.message);

@@ -4,11 +4,10 @@ import {
   type FailureClass,
   isForUser,
   isTransient,
-  UserError,
 } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
 import { type ImageRef, jobId } from '@cutline/shared/run';
-import type { ObjectStore } from '@cutline/shared/stores';
+import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { applyOutcomes } from '../batch-results.ts';
 import type { RunBoard } from '../board/run-board.ts';
 import { packFeatures } from '../features/feature-blob.ts';
@@ -55,7 +54,6 @@ export interface EncodeBatchContext {
  *   image that does it stands alone and becomes a failure row.
  */
 export function encodeBatch(context: EncodeBatchContext): JobHandler<EncodeJob> {
-  const reached = new Set<string>();
   return async (job, jobContext) => {
     const { deaths, log } = jobContext;
     if (deaths >= lostWorkersMax) {
@@ -67,18 +65,17 @@ export function encodeBatch(context: EncodeBatchContext): JobHandler<EncodeJob> 
     let encoded: EncodedImages;
     try {
       encoded = await context.encode(wanted, await context.openStore(job.source));
-      reached.add(job.source);
       context.breaker.succeeded();
     } catch (error) {
-      if (isForUser(error) && !reached.has(job.source)) {
-        // A source that this worker has never reached is the run's trouble, not the worker's.
-        log.error({ source: job.source, error: error.message }, 'the source cannot be read');
+      if (isMissingStore(error)) {
+        // There is none for any worker: the run's trouble, which other runs need not share.
+        log.error({ source: job.source, error: describeError(error) }, 'the source cannot be read');
         const message = describeError(error);
         encoded = {
           outcomes: wanted.map(() => ({ status: 'deferred', message })),
           features: new Uint8Array(),
         };
-      } else if (error instanceof UserError || isForUser(error) || isTransient(error)) {
+      } else if (isForUser(error) || isTransient(error)) {
         throw error;
       } else {
         log.error({ err: error }, 'encoding failed in a way that nobody foresaw');
@@ -88,6 +85,12 @@ export function encodeBatch(context: EncodeBatchContext): JobHandler<EncodeJob> 
     }
     await handOver(context, toDecodeJob(job, encoded.outcomes), encoded.features, jobContext);
   };
+}
+
+/** `encodeImages` tells of it in words for the user, and names it as the cause. */
+function isMissingStore(error: unknown): boolean {
+  if (error instanceof StoreError) return error.isMissingStore;
+  return error instanceof Error && error.cause !== undefined && isMissingStore(error.cause);
 }
 
 function toDecodeJob(job: EncodeJob, outcomes: readonly EncodeOutcome[]): DecodeJob {

@@ -1,131 +1,114 @@
+import type { QueueName } from '@cutline/shared/process';
 import { type BatchAttempt, jobId, parseJobId } from '@cutline/shared/run';
-import { type Job, Queue, UnrecoverableError, Worker } from 'bullmq';
+import { ErrorCode, Job, type JobsOptions, Queue, UnrecoverableError } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { World } from '../world.ts';
+import { BullTaker } from './bullmq-taker.ts';
 import type { JobCounts, JobQueue, TakenJob } from './job-queue.ts';
+import { modelHash, queueName } from './queue-name.ts';
 
-/** Finished jobs say nothing that the parts do not say; a few are kept to look at. */
-const finishedJobs = { removeOnComplete: { count: 100 }, removeOnFail: { count: 1000 } };
-
-const liveStates = ['waiting', 'active', 'delayed', 'prioritized'] as const;
-
-/** How long BullMQ waits for a job in one command. */
-const drainSeconds = 5;
-
+/**
+ * The queue on BullMQ, whose scripts change a job's state in one step. They are called one by one
+ * ("manual processing"), so that the caller decides when to take, to renew and to give up; what a
+ * job leads to is not decided here.
+ *
+ * Commands to Redis: `add` 2, every other operation 1; `take` up to 5 where a job comes while it
+ * waits, and 2 each time that none does. A worker looks for the jobs of dead ones once a `lockMs`.
+ */
 export interface BullQueueOptions {
-  name: string;
-  /** Of its keys: a hash tag, so that they lie on one node of a Redis Cluster. */
-  prefix: string;
+  stage: QueueName;
+  /** `<name>@<hash>` */
+  model: string;
+  /** Shared, and left open by `close`; a queue that takes opens one more for itself. */
   redis: Redis;
-  /** After this long without a sign of life from a worker, its jobs go to another. */
+  /** After this long without `renew`, a job goes to another worker, which may take as long again. */
   lockMs: number;
+  /** BullMQ has its own clock besides, which is the machine's. */
   world: World;
 }
 
-/**
- * A queue on BullMQ, by its functions for processing by hand: jobs are asked for and not pushed, so
- * that how many are in hand, how their locks are kept, and what becomes of those that fail, is all
- * decided in one place, for every queue (see `JobTaker`).
- */
-export class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
+/** Finished jobs say nothing that the parts do not say; a few are kept to look at. */
+const finishedJobs: JobsOptions = {
+  removeOnComplete: { count: 100 },
+  removeOnFail: { count: 1000 },
+};
+
+const liveStates = ['waiting', 'active', 'delayed', 'prioritized'] as const;
+
+export function openBullQueue<J extends BatchAttempt>(options: BullQueueOptions): JobQueue<J> {
+  return new BullQueue<J>(options);
+}
+
+class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
   readonly name: string;
+  readonly #queue: Queue<BatchAttempt>;
   readonly #options: BullQueueOptions;
-  readonly #queue: Queue;
-  /** There once jobs are taken: only who takes some is a worker. */
-  #worker: Worker | undefined;
-  readonly #jobs = new WeakMap<TakenJob, Job>();
-  #isStopping = false;
-  #tellStopping: () => void = () => {};
-  readonly #stopping: Promise<undefined>;
+  /** Where Redis Cluster keeps both queues of a model: BullMQ's scripts want one place for all. */
+  readonly #prefix: string;
+  #taker: BullTaker | undefined;
+  #stopped = false;
 
   constructor(options: BullQueueOptions) {
-    const { name, prefix, redis } = options;
-    this.name = name;
     this.#options = options;
-    this.#queue = new Queue(name, {
-      connection: redis,
-      prefix,
-      defaultJobOptions: { ...finishedJobs, attempts: Number.MAX_SAFE_INTEGER },
-    });
-    // Whoever asks a queue for something hears of what went wrong with it; without a listener, it
-    // would print every lost connection besides.
+    this.name = queueName(options.stage, options.model);
+    this.#prefix = `{cutline-${modelHash(options.model)}}`;
+    this.#queue = new Queue(this.name, { connection: options.redis, prefix: this.#prefix });
+    // Whoever asks the queue for something hears of what went wrong with it; without a listener,
+    // it would print every lost connection besides.
     this.#queue.on('error', () => {});
-    this.#stopping = new Promise((resolve) => {
-      this.#tellStopping = () => resolve(undefined);
-    });
   }
 
   async add(job: J, { delayMs = 0 }: { delayMs?: number } = {}): Promise<boolean> {
     const { redis, world } = this.#options;
     const id = jobId(job);
+    // BullMQ answers the same whether the job was there or not. Its name tells: the first one's
+    // stays. A job that is gone already was new, or else was there and is done.
     const name = world.newId();
     await this.#queue.add(name, job, { jobId: id, ...(delayMs > 0 && { delay: delayMs }) });
-    // BullMQ does not tell whether there was one of that id: its name is not this one's, then.
-    return (await redis.hget(this.#queue.toKey(id), 'name')) === name;
+    const kept = await redis.hget(this.#queue.toKey(id), 'name');
+    return kept === null || kept === name;
   }
 
-  async take(_waitMs: number): Promise<TakenJob | undefined> {
-    if (this.#isStopping) return undefined;
-    const worker = await this.#startWorker();
-    const token = this.#options.world.newId();
-    const next = worker.getNextJob(token);
-    const job = await Promise.race([next, this.#stopping]);
-    if (job) return this.#taken(job, token);
-    if (!this.#isStopping) return undefined;
-    // What it may still bring goes back at once, for others.
-    next.then((late) => late?.moveToDelayed(Date.now(), token)).catch(() => {});
-    return undefined;
+  async take(waitMs: number): Promise<TakenJob | undefined> {
+    if (this.#stopped) return undefined;
+    // Only now: workers are counted by it, and producers never take.
+    this.#taker ??= new BullTaker({ ...this.#options, name: this.name, prefix: this.#prefix });
+    return this.#taker.take(waitMs);
   }
 
   async stopTaking(): Promise<void> {
-    this.#isStopping = true;
-    this.#tellStopping();
+    this.#stopped = true;
+    await this.#taker?.stop();
   }
 
-  async renew(taken: TakenJob): Promise<boolean> {
-    const job = this.#job(taken);
-    return ifMine(async () => {
-      const renewed: unknown = await job.extendLock(taken.token, this.#options.lockMs);
-      return renewed === 1;
-    });
+  async renew(job: TakenJob): Promise<boolean> {
+    return (await this.#job(job).extendLock(job.token, this.#options.lockMs)) === 1;
   }
 
-  async finish(taken: TakenJob): Promise<boolean> {
-    const job = this.#job(taken);
-    return ifMine(async () => {
-      await job.moveToCompleted(null, taken.token, false);
-      return true;
-    });
+  finish(job: TakenJob): Promise<boolean> {
+    return whileHeld(this.#job(job).moveToCompleted(null, job.token, false));
   }
 
-  async giveBack(taken: TakenJob, { delayMs }: { delayMs: number }): Promise<boolean> {
-    const job = this.#job(taken);
-    return ifMine(async () => {
-      await job.moveToDelayed(Date.now() + delayMs, taken.token);
-      return true;
-    });
+  giveBack(job: TakenJob, { delayMs }: { delayMs: number }): Promise<boolean> {
+    const dueMs = this.#options.world.now() + delayMs;
+    return whileHeld(this.#job(job).moveToDelayed(dueMs, job.token));
   }
 
-  async refuse(taken: TakenJob, reason: string): Promise<boolean> {
-    const job = this.#job(taken);
-    return ifMine(async () => {
-      await job.moveToFailed(new UnrecoverableError(reason), taken.token, false);
-      return true;
-    });
+  refuse(job: TakenJob, reason: string): Promise<boolean> {
+    return whileHeld(this.#job(job).moveToFailed(new UnrecoverableError(reason), job.token));
   }
 
   async live(run?: string): Promise<BatchAttempt[]> {
     // From the first to the last: by default, BullMQ gives two jobs of each state.
     const ids = await this.#queue.getRanges([...liveStates], 0, -1);
     return ids
-      .flatMap((id) => parseJobId(id) ?? [])
+      .map(parseJobId)
+      .filter((attempt) => attempt !== undefined)
       .filter((attempt) => run === undefined || attempt.run === run);
   }
 
   async remove(id: string): Promise<boolean> {
-    // A job whose worker died is locked no more, and can be removed like any other.
-    if ((await this.#queue.remove(id)) !== 0) return true;
-    return (await this.#options.redis.exists(this.#queue.toKey(id))) === 0;
+    return (await this.#queue.remove(id)) === 1;
   }
 
   async counts(): Promise<JobCounts> {
@@ -136,68 +119,38 @@ export class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
 
   async oldestWaiting(): Promise<number | undefined> {
     const [oldest] = await this.#queue.getWaiting(0, 0);
-    return oldest && oldest.timestamp + (oldest.delay ?? 0);
+    return oldest?.timestamp;
   }
 
-  async workers(): Promise<number> {
+  workers(): Promise<number> {
     return this.#queue.getWorkersCount();
   }
 
   async close(): Promise<void> {
     await this.stopTaking();
-    await this.#worker?.close(true);
     await this.#queue.close();
   }
 
-  async #startWorker(): Promise<Worker> {
-    if (this.#worker) return this.#worker;
-    const { name, prefix, redis, lockMs } = this.#options;
-    const worker = new Worker(name, null, {
-      connection: redis,
-      prefix,
-      autorun: false,
-      drainDelay: drainSeconds,
-      lockDuration: lockMs,
-      stalledInterval: lockMs,
-      // Batches that workers die on are divided by their stage, never failed as a whole.
-      maxStalledCount: Number.MAX_SAFE_INTEGER,
-    });
-    worker.on('error', () => {}); // whoever takes jobs hears of it
-    this.#worker = worker;
-    await worker.startStalledCheckTimer();
-    return worker;
-  }
-
-  #taken(job: Job, token: string): TakenJob {
-    const { now } = this.#options.world;
-    const deaths = job.stalledCounter;
-    const taken: TakenJob = {
-      id: job.id as string,
-      token,
-      data: job.data,
-      deaths,
-      givenBack: Math.max(0, job.attemptsStarted - 1 - deaths),
-      waitedMs: Math.max(0, now() - job.timestamp - (job.delay ?? 0)),
-    };
-    this.#jobs.set(taken, job);
-    return taken;
-  }
-
-  #job(taken: TakenJob): Job {
-    const job = this.#jobs.get(taken);
-    if (!job) throw new Error(`job ${taken.id} was not taken from this queue`);
-    return job;
+  /** As much of a job as it takes to end it: no data, which only workers read. */
+  #job({ id }: TakenJob): Job {
+    return new Job(this.#queue, 'batch', {}, finishedJobs, id);
   }
 }
 
-/** What BullMQ's scripts answer where a job is gone, or in the hand of another. */
-const notMine = [-1, -2, -3, -6];
+/** The job was removed or forgotten, its lock has expired, another has its lock, or it is over. */
+const lostCodes: readonly unknown[] = [
+  ErrorCode.JobNotExist,
+  ErrorCode.JobLockNotExist,
+  ErrorCode.JobLockMismatch,
+  ErrorCode.JobNotInState,
+];
 
-async function ifMine(work: () => Promise<boolean>): Promise<boolean> {
+async function whileHeld(operation: Promise<unknown>): Promise<boolean> {
   try {
-    return await work();
+    await operation;
+    return true;
   } catch (error) {
-    if (notMine.includes((error as { code?: number }).code as number)) return false;
+    if (lostCodes.includes((error as { code?: unknown }).code)) return false;
     throw error;
   }
 }

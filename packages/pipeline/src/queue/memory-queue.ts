@@ -1,241 +1,140 @@
+import type { QueueName } from '@cutline/shared/process';
 import { type BatchAttempt, jobId, parseJobId } from '@cutline/shared/run';
 import type { World } from '../world.ts';
 import type { JobCounts, JobQueue, TakenJob } from './job-queue.ts';
-
-/** Finished jobs that are remembered, so that adding one again changes nothing; as BullMQ's. */
-const finishedMax = 100;
-
-interface StoredJob {
-  id: string;
-  /** JSON: processes share no objects. */
-  data: string;
-  /** From when on it can be taken. */
-  readyMs: number;
-  /** Its turn among those that can be. */
-  turn: number;
-  deaths: number;
-  givenBack: number;
-  /** Present while it is in hand. */
-  lock?: { token: string; expiresMs: number };
-}
-
-/** What all handles on one queue share, as they would share a Redis. */
-export class MemoryQueueServer {
-  readonly name: string;
-  readonly world: World;
-  readonly jobs = new Map<string, StoredJob>();
-  /** Ids; the oldest are forgotten. */
-  readonly finished = new Set<string>();
-  readonly refused = new Map<string, string>();
-  readonly takers = new Set<object>();
-  #turns = 0;
-  #waiting = new Set<() => void>();
-
-  constructor(name: string, world: World) {
-    this.name = name;
-    this.world = world;
-  }
-
-  nextTurn(): number {
-    this.#turns += 1;
-    return this.#turns;
-  }
-
-  /** Loses everything, as a Redis does that dies. */
-  flush(): void {
-    this.jobs.clear();
-    this.finished.clear();
-    this.refused.clear();
-  }
-
-  /** Puts back what was in the hand of workers that show no sign of life. */
-  putBackExpired(): void {
-    const now = this.world.now();
-    for (const job of this.jobs.values()) {
-      if (!job.lock || job.lock.expiresMs > now) continue;
-      delete job.lock;
-      job.deaths += 1;
-      job.readyMs = now;
-    }
-  }
-
-  remember(id: string): void {
-    this.finished.delete(id);
-    this.finished.add(id);
-    for (const oldest of this.finished) {
-      if (this.finished.size <= finishedMax) break;
-      this.finished.delete(oldest);
-    }
-  }
-
-  /** Resolves when something was added or given back. */
-  changed(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.add(resolve));
-  }
-
-  tell(): void {
-    const waiting = this.#waiting;
-    this.#waiting = new Set();
-    for (const resolve of waiting) resolve();
-  }
-}
+import { MemoryJobs } from './memory-jobs.ts';
+import { queueName } from './queue-name.ts';
 
 /**
- * A queue in memory: one process's handle on it. For tests and for the simulator; it does at once
- * what it is asked, and who wants outages and delays puts them around it.
+ * The queue in memory, for tests and for the simulator. Every handle that `open` gives is a process
+ * of its own: it shares jobs with the others of the same stage and model, and nothing else.
+ *
+ * All time is the world's, and what falls due does so when somebody looks. An operation happens
+ * whole, at the moment of its call: what comes between an operation and its answer (a crash, an
+ * hour of sleep) is for the simulator to put around it. The same calls give the same answers.
  */
-export class MemoryQueue<J extends BatchAttempt> implements JobQueue<J> {
-  readonly name: string;
-  readonly #server: MemoryQueueServer;
-  readonly #lockMs: number;
-  readonly #stop = new AbortController();
+export class MemoryQueueServer {
+  readonly #queues = new Map<string, MemoryJobs>();
 
-  constructor(server: MemoryQueueServer, { lockMs }: { lockMs: number }) {
-    this.name = server.name;
-    this.#server = server;
+  open<J extends BatchAttempt>(options: {
+    stage: QueueName;
+    /** `<name>@<hash>` */
+    model: string;
+    /** After this long without `renew`, a job goes to another worker. */
+    lockMs: number;
+    world: World;
+  }): JobQueue<J> {
+    const name = queueName(options.stage, options.model);
+    let jobs = this.#queues.get(name);
+    if (!jobs) {
+      jobs = new MemoryJobs();
+      this.#queues.set(name, jobs);
+    }
+    return new MemoryQueue<J>(name, jobs, options);
+  }
+
+  /** Forgets every job, as a Redis that lost its memory would; connections stay. */
+  flush(): void {
+    for (const jobs of this.#queues.values()) jobs.clear();
+  }
+}
+
+class MemoryQueue<J extends BatchAttempt> implements JobQueue<J> {
+  readonly name: string;
+  readonly #jobs: MemoryJobs;
+  readonly #world: World;
+  readonly #lockMs: number;
+  #stopped = false;
+  #wake: (() => void) | undefined;
+
+  constructor(name: string, jobs: MemoryJobs, { world, lockMs }: { world: World; lockMs: number }) {
+    this.name = name;
+    this.#jobs = jobs;
+    this.#world = world;
     this.#lockMs = lockMs;
   }
 
   async add(job: J, { delayMs = 0 }: { delayMs?: number } = {}): Promise<boolean> {
-    const server = this.#server;
-    const id = jobId(job);
-    if (server.jobs.has(id) || server.finished.has(id) || server.refused.has(id)) return false;
-    server.jobs.set(id, {
-      id,
-      data: JSON.stringify(job),
-      readyMs: server.world.now() + delayMs,
-      turn: server.nextTurn(),
-      deaths: 0,
-      givenBack: 0,
-    });
-    server.tell();
-    return true;
+    const data = JSON.stringify(job);
+    return this.#jobs.add(jobId(job), { data, delayMs, nowMs: this.#world.now() });
   }
 
   async take(waitMs: number): Promise<TakenJob | undefined> {
-    const { world, takers } = this.#server;
-    const { signal } = this.#stop;
-    takers.add(this);
-    const deadline = world.now() + waitMs;
-    for (;;) {
-      if (signal.aborted) return undefined;
-      const taken = this.#takeNow();
-      if (taken || world.now() >= deadline) return taken;
-      const next = Math.max(1, Math.min(this.#nextReadyMs(), deadline) - world.now());
-      const woken = new AbortController();
-      const sleep = world.sleep(next, AbortSignal.any([signal, woken.signal])).catch(() => {});
-      await Promise.race([sleep, this.#server.changed()]);
-      woken.abort();
+    const deadlineMs = this.#world.now() + waitMs;
+    if (!this.#stopped) this.#jobs.takers.add(this);
+    while (!this.#stopped) {
+      const nowMs = this.#world.now();
+      const token = this.#world.newId();
+      const taken = this.#jobs.take({ token, lockMs: this.#lockMs, nowMs });
+      if (taken || nowMs >= deadlineMs) return taken;
+      await this.#wait(Math.min(deadlineMs, this.#jobs.nextDueMs()) - nowMs);
     }
+    return undefined;
   }
 
   async stopTaking(): Promise<void> {
-    this.#stop.abort();
+    this.#stopped = true;
+    this.#jobs.takers.delete(this);
+    this.#wake?.();
   }
 
-  async renew(taken: TakenJob): Promise<boolean> {
-    const job = this.#mine(taken);
-    if (!job?.lock) return false;
-    job.lock.expiresMs = this.#server.world.now() + this.#lockMs;
-    return true;
+  async renew(job: TakenJob): Promise<boolean> {
+    return this.#jobs.renew(job, { lockMs: this.#lockMs, nowMs: this.#world.now() });
   }
 
-  async finish(taken: TakenJob): Promise<boolean> {
-    if (!this.#mine(taken)) return false;
-    this.#server.jobs.delete(taken.id);
-    this.#server.remember(taken.id);
-    return true;
+  async finish(job: TakenJob): Promise<boolean> {
+    return this.#jobs.end(job, { state: 'completed', nowMs: this.#world.now() });
   }
 
-  async giveBack(taken: TakenJob, { delayMs }: { delayMs: number }): Promise<boolean> {
-    const job = this.#mine(taken);
-    if (!job) return false;
-    delete job.lock;
-    job.givenBack += 1;
-    job.readyMs = this.#server.world.now() + delayMs;
-    job.turn = this.#server.nextTurn();
-    this.#server.tell();
-    return true;
+  async giveBack(job: TakenJob, { delayMs }: { delayMs: number }): Promise<boolean> {
+    return this.#jobs.giveBack(job, { delayMs, nowMs: this.#world.now() });
   }
 
-  async refuse(taken: TakenJob, reason: string): Promise<boolean> {
-    if (!this.#mine(taken)) return false;
-    this.#server.jobs.delete(taken.id);
-    this.#server.refused.set(taken.id, reason);
-    return true;
+  async refuse(job: TakenJob, reason: string): Promise<boolean> {
+    return this.#jobs.end(job, { state: 'failed', reason, nowMs: this.#world.now() });
   }
 
   async live(run?: string): Promise<BatchAttempt[]> {
-    this.#server.putBackExpired();
-    return [...this.#server.jobs.keys()]
-      .flatMap((id) => parseJobId(id) ?? [])
+    return this.#jobs
+      .live(this.#world.now())
+      .map(parseJobId)
+      .filter((attempt) => attempt !== undefined)
       .filter((attempt) => run === undefined || attempt.run === run);
   }
 
   async remove(id: string): Promise<boolean> {
-    this.#server.putBackExpired();
-    if (this.#server.jobs.get(id)?.lock) return false;
-    this.#server.jobs.delete(id);
-    return true;
+    return this.#jobs.remove(id, this.#world.now());
   }
 
   async counts(): Promise<JobCounts> {
-    this.#server.putBackExpired();
-    const now = this.#server.world.now();
-    const jobs = [...this.#server.jobs.values()];
-    const free = jobs.filter(({ lock }) => !lock);
-    const delayed = free.filter(({ readyMs }) => readyMs > now).length;
-    return {
-      waiting: free.length - delayed,
-      delayed,
-      active: jobs.length - free.length,
-      failed: this.#server.refused.size,
-    };
+    return this.#jobs.counts(this.#world.now());
   }
 
   async oldestWaiting(): Promise<number | undefined> {
-    const now = this.#server.world.now();
-    const ready = [...this.#server.jobs.values()].filter((job) => !job.lock && job.readyMs <= now);
-    return ready.length === 0 ? undefined : Math.min(...ready.map(({ readyMs }) => readyMs));
+    return this.#jobs.oldestWaiting(this.#world.now());
   }
 
   async workers(): Promise<number> {
-    return this.#server.takers.size;
+    return this.#jobs.takers.size;
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort();
-    this.#server.takers.delete(this);
+  close(): Promise<void> {
+    return this.stopTaking();
   }
 
-  #takeNow(): TakenJob | undefined {
-    const { world, jobs } = this.#server;
-    this.#server.putBackExpired();
-    const now = world.now();
-    let first: StoredJob | undefined;
-    for (const job of jobs.values()) {
-      if (job.lock || job.readyMs > now) continue;
-      if (!first || job.turn < first.turn) first = job;
+  /** Until that time has passed, there may be a job, or `stopTaking` is called. */
+  async #wait(ms: number): Promise<void> {
+    const woken = new AbortController();
+    const wake = () => woken.abort();
+    this.#wake = wake;
+    this.#jobs.waiters.add(wake);
+    try {
+      await this.#world.sleep(ms, woken.signal);
+    } catch (error) {
+      if (!woken.signal.aborted) throw error;
+    } finally {
+      this.#jobs.waiters.delete(wake);
+      this.#wake = undefined;
     }
-    if (!first) return undefined;
-    const { id, data, deaths, givenBack, readyMs } = first;
-    const token = world.newId();
-    first.lock = { token, expiresMs: now + this.#lockMs };
-    return { id, token, data: JSON.parse(data), deaths, givenBack, waitedMs: now - readyMs };
-  }
-
-  /** When a job that cannot be taken now can be, at the earliest. */
-  #nextReadyMs(): number {
-    const times = [...this.#server.jobs.values()].map(({ lock, readyMs }) =>
-      lock ? lock.expiresMs : readyMs,
-    );
-    return Math.min(Number.POSITIVE_INFINITY, ...times);
-  }
-
-  /** The job, where its lock is still the one that it was taken with. */
-  #mine({ id, token }: TakenJob): StoredJob | undefined {
-    this.#server.putBackExpired();
-    const job = this.#server.jobs.get(id);
-    return job?.lock?.token === token ? job : undefined;
   }
 }

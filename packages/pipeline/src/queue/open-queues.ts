@@ -1,41 +1,32 @@
 import type { Redis } from 'ioredis';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
 import type { World } from '../world.ts';
-import { BullQueue } from './bullmq-queue.ts';
+import { openBullQueue } from './bullmq-queue.ts';
 import type { JobQueue } from './job-queue.ts';
 
-/** The two queues of a model. */
+/** The two queues that the batches of a model go through. */
 export interface Queues {
   encode: JobQueue<EncodeJob>;
   decode: JobQueue<DecodeJob>;
 }
 
-export interface QueuesOptions {
-  /** Model id: `<name>@<hash>`. */
-  model: string;
+/**
+ * Opens them on Redis, both over the connection given, which stays open when they are closed.
+ * @param options.model `<name>@<hash>`
+ * @param options.lockMs after this long without `renew`, a job goes to another worker
+ */
+export function openQueues(options: {
   redis: Redis;
+  model: string;
   lockMs: number;
   world: World;
-}
-
-/**
- * Opens the queues of a model. They are named after its hash, so that several models share a Redis
- * and no worker ever meets a job that is not for it.
- */
-export function openQueues({ model, ...options }: QueuesOptions): Queues {
-  const hash = modelHash(model);
-  const prefix = `{cutline-${hash}}`;
+}): Queues {
   return {
-    encode: new BullQueue({ ...options, prefix, name: `cutline-encode-${hash}` }),
-    decode: new BullQueue({ ...options, prefix, name: `cutline-decode-${hash}` }),
+    encode: openBullQueue({ ...options, stage: 'encode' }),
+    decode: openBullQueue({ ...options, stage: 'decode' }),
   };
 }
 
 export async function closeQueues(queues: Queues): Promise<void> {
   await Promise.all([queues.encode.close(), queues.decode.close()]);
-}
-
-/** `0123456789ab` of `name@0123456789ab`. */
-export function modelHash(model: string): string {
-  return model.slice(model.lastIndexOf('@') + 1);
 }

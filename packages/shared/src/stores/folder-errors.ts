@@ -26,11 +26,13 @@ export async function requireFolder(root: string): Promise<void> {
       'misconfigured',
       `There is no folder ${root} (${codeOf(cause)}): create it, mount its disk, or correct the ` +
         'location.',
-      { cause },
+      { cause, isMissingStore: true },
     );
   });
   if (!stats.isDirectory()) {
-    throw new StoreError('misconfigured', `${root} is not a folder: give the folder it is in.`);
+    throw new StoreError('misconfigured', `${root} is not a folder: give the folder it is in.`, {
+      isMissingStore: true,
+    });
   }
 }
 

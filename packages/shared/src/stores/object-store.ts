@@ -93,9 +93,17 @@ export type StoreErrorReason =
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly reason: StoreErrorReason;
+  /** Of `misconfigured`: there is no such bucket or folder, whoever asks for it. */
+  readonly isMissingStore: boolean;
 
-  constructor(reason: StoreErrorReason, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(
+    reason: StoreErrorReason,
+    message: string,
+    options: ErrorOptions & { isMissingStore?: boolean } = {},
+  ) {
+    const { isMissingStore = false, ...rest } = options;
+    super(message, rest);
     this.reason = reason;
+    this.isMissingStore = isMissingStore;
   }
 }

@@ -12,7 +12,9 @@ export function s3Error(error: unknown, request: S3Request): unknown {
   const failure = describeFailure(error);
   for (const rule of rules) {
     const verdict = rule(failure, request);
-    if (verdict) return new StoreError(verdict[0], verdict[1], { cause: error });
+    if (!verdict) continue;
+    const isMissingStore = rule === bucketMissing;
+    return new StoreError(verdict[0], verdict[1], { cause: error, isMissingStore });
   }
   return error;
 }
