@@ -216,7 +216,11 @@ export class SimulatedCutline {
     const blocked = (operation: string) => refusedBy(this.redis, operation);
     const queue = (stage: 'encode' | 'decode') => {
       const { world } = process;
-      return process.reach(this.queues.open({ stage, model: modelId, lockMs, world }), lost, blocked);
+      return process.reach(
+        this.queues.open({ stage, model: modelId, lockMs, world }),
+        lost,
+        blocked,
+      );
     };
     const queues = { encode: queue('encode'), decode: queue('decode') } as unknown as Queues;
     return {

@@ -3,7 +3,7 @@ import {
   type EncodeJob,
   type JobQueue,
   openBullQueue,
-  openJobQueues,
+  openQueues,
   realWorld,
 } from '@cutline/pipeline';
 import type { Redis } from 'ioredis';
@@ -44,7 +44,7 @@ function open(lockMs = 60_000): JobQueue<EncodeJob> {
 }
 
 test('both queues of a model are in one slot of Redis Cluster', async () => {
-  const queues = openJobQueues({ redis, model, lockMs: 60_000, world });
+  const queues = openQueues({ redis, model, lockMs: 60_000, world });
   opened.push(queues.encode, queues.decode);
   await queues.encode.add(encodeJob());
   await queues.decode.add({ ...encodeJob(), images: [], deferred: [] });
@@ -59,7 +59,7 @@ test('both queues of a model are in one slot of Redis Cluster', async () => {
 });
 
 test('a model id without a hash is refused', () => {
-  expect(() => openJobQueues({ redis, model: 'tiny', lockMs: 1, world })).toThrow(
+  expect(() => openQueues({ redis, model: 'tiny', lockMs: 1, world })).toThrow(
     'Expected a model id <name>@<hash>, found "tiny"',
   );
 });

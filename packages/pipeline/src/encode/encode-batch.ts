@@ -1,10 +1,5 @@
 import type { EncodedImages, EncodeOutcome } from '@cutline/inference';
-import {
-  describeError,
-  type FailureClass,
-  isForUser,
-  isTransient,
-} from '@cutline/shared/errors';
+import { describeError, type FailureClass, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
 import { type ImageRef, jobId } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
