@@ -23,6 +23,7 @@ await runWorkerProgram({
         ...context,
         caption: async (_features, count) =>
           Array.from({ length: count }, () => ({ ...candidate, candidates: [candidate] })),
+        async prove() {},
         model,
         openStore: (url) => context.stores.open(url),
         remainderDelayMs: context.settings.remainderDelayMs,

@@ -25,6 +25,7 @@ await runWorkerProgram({
         model: { id, features: nullFeatures },
         openStore: (url) => context.stores.open(url),
         onStored() {},
+        async prove() {},
         async encode(images, store) {
           const fetched = await Promise.all(images.map(({ key }) => store.get(key, { bytesMax })));
           const outcomes = fetched.map(({ etag }) => ({

@@ -126,6 +126,7 @@ export class SimulatedCutline {
     const holdBack = new HoldBack({ features, bytesMax: 200, world: process.world, log });
     const handle = encodeBatch({
       encode: (images, from) => this.#encode(images, from),
+      prove: () => this.#prove(),
       model: { id: modelId, features: { locations: 1, channels: 2 } },
       openStore: async (url) => store(url),
       onStored: (bytes) => holdBack.observe(bytes),
@@ -145,6 +146,7 @@ export class SimulatedCutline {
           captionOf(payload.subarray(i * 4, i * 4 + 4)),
         );
       },
+      prove: () => this.#prove(),
       model: modelId,
       openStore: async (url) => store(url),
       remainderDelayMs: 30_000,
@@ -180,6 +182,10 @@ export class SimulatedCutline {
       ...more,
       ...{ world: process.world, metrics: this.#metrics, log },
     });
+  }
+
+  async #prove(): Promise<void> {
+    if (this.isEngineBroken) throw new Error('the engine is broken');
   }
 
   /** Fetches as the encode stage does, and has no pixels to look at. */

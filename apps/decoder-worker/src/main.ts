@@ -11,6 +11,7 @@ await runWorkerProgram({
   async prepare(context) {
     const { settings, stores, metrics } = context;
     const pool = await startStage('decode', context);
+    const { locations, channels } = pool.model.features;
     return {
       // A thread computes a whole batch: one each, and one that is fetched or written.
       jobConcurrency: pool.threadCount + 1,
@@ -18,6 +19,7 @@ await runWorkerProgram({
         ...context,
         caption: (payload, count, options) =>
           captionFeatures(payload, count, { pool, options, metrics }),
+        prove: () => pool.decode(new Uint8Array(locations * channels * 2), 1, pool.model.decoding),
         model: pool.model.id,
         openStore: (url) => stores.open(url),
         remainderDelayMs: settings.remainderDelayMs,

@@ -28,6 +28,8 @@ await runWorkerProgram({
     prepareSharp();
     const pool = await startStage('encode', context);
     metrics.featureBytesBudget.set(settings.featureBytesMax);
+    const { width, height } = pool.model.preprocessing;
+    const imageBytes = width * height * 3;
     const bytesMax = settings.featureBytesMax;
     const holdBack = new HoldBack({ features, bytesMax, world, log });
     return {
@@ -36,6 +38,7 @@ await runWorkerProgram({
       handle: encodeBatch({
         ...context,
         encode: (images, store) => encodeImages(images, { store, pool, limits: settings, metrics }),
+        prove: () => pool.encode(new Uint8Array(imageBytes), 1),
         model: pool.model,
         openStore: (url) => stores.open(url),
         onStored: (bytes) => holdBack.observe(bytes),

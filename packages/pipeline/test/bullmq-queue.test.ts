@@ -47,7 +47,7 @@ test('both queues of a model are in one slot of Redis Cluster', async () => {
   const queues = openQueues({ redis, model, lockMs: 60_000, world });
   opened.push(queues.encode, queues.decode);
   await queues.encode.add(encodeJob());
-  await queues.decode.add({ ...encodeJob(), images: [], deferred: [] });
+  await queues.decode.add({ ...encodeJob(), images: [], features: null, deferred: [] });
   expect((await queues.encode.take(0))?.data).toEqual(encodeJob());
   const keys = await redis.keys('*');
   for (const { name } of [queues.encode, queues.decode]) {

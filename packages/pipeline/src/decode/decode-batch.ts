@@ -30,13 +30,15 @@ import {
   lostWorkersMax,
 } from '../jobs.ts';
 import type { Queues } from '../queue/open-queues.ts';
-import type { Breaker } from '../worker/breaker.ts';
+import { type Breaker, requireProof } from '../worker/breaker.ts';
 import type { JobContext, JobHandler } from '../worker/job-context.ts';
 import { writeSidecars } from './write-sidecars.ts';
 
 export interface DecodeBatchContext {
   /** Features to captions, as `captionFeatures` does it. */
   caption: (payload: Uint8Array, count: number, options: CaptionOptions) => Promise<Captions[]>;
+  /** Captions made-up features: it throws where the engine is broken. */
+  prove: () => Promise<unknown>;
   /** Id of the model that is loaded. */
   model: string;
   openStore: (url: string) => Promise<ObjectStore>;
@@ -179,6 +181,7 @@ async function isolate(
   message: string,
 ): Promise<void> {
   if (imageRefs(job).length <= 1 || countDivisions(job.attempt) >= divisionsMax) {
+    if (failureClass === 'internal') await requireProof(context.prove);
     return giveUp(context, job, jobContext, failureClass, message);
   }
   await jobContext.requireWanted();

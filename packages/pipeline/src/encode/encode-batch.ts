@@ -18,13 +18,15 @@ import {
   remaindersMax,
 } from '../jobs.ts';
 import type { Queues } from '../queue/open-queues.ts';
-import type { Breaker } from '../worker/breaker.ts';
+import { type Breaker, requireProof } from '../worker/breaker.ts';
 import type { JobContext, JobHandler } from '../worker/job-context.ts';
 import type { World } from '../world.ts';
 
 export interface EncodeBatchContext {
   /** Images to features, as `encodeImages` does it. */
   encode: (images: readonly ImageRef[], store: ObjectStore) => Promise<EncodedImages>;
+  /** Encodes a made-up image: it throws where the engine is broken. */
+  prove: () => Promise<unknown>;
   /** Of the features: the model's id, and [L, D]. */
   model: { id: string; features: { locations: number; channels: number } };
   openStore: (url: string) => Promise<ObjectStore>;
@@ -108,6 +110,7 @@ async function isolate(
     for (const half of halve(job)) await context.queues.encode.add(half);
     return;
   }
+  if (failureClass === 'internal') await requireProof(context.prove);
   const failure = { class: failureClass, message };
   const outcomes = job.images
     .filter((image) => !image.skipped)

@@ -27,3 +27,19 @@ export class Breaker {
     );
   }
 }
+
+/**
+ * Before an image is called bad, the worker proves that it can do others: in a run of few images,
+ * they are all divided and blamed before there are many failures in a row.
+ * @throws BrokenWorkerError when it cannot
+ */
+export async function requireProof(prove: () => Promise<unknown>): Promise<void> {
+  try {
+    await prove();
+  } catch (cause) {
+    throw new BrokenWorkerError(
+      `The engine fails on a made-up image, too (${describeError(cause)}): it is no image's fault`,
+      { cause },
+    );
+  }
+}
