@@ -130,6 +130,7 @@ describe.each([
       expect(await worker.take(0)).toBeUndefined();
       const taken = await take(worker);
       expect(backend.now() - addedMs).toBeGreaterThanOrEqual(300);
+      expect(backend.now() - addedMs).toBeLessThan(5_000);
       expect(taken.id).toBe('r1.000000.0');
     });
 
@@ -374,6 +375,7 @@ describe.each([
       expect(await worker.counts()).toMatchObject({ delayed: 1, active: 0 });
       const again = await take(worker);
       expect(backend.now() - givenMs).toBeGreaterThanOrEqual(300);
+      expect(backend.now() - givenMs).toBeLessThan(5_000);
       expect(again).toMatchObject({ id: taken.id, givenBack: 1, deaths: 0 });
       expect(again.data).toEqual(encodeJob());
     });
