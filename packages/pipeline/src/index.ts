@@ -42,6 +42,7 @@ export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/p
 export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export { outputLocation, requestRun, resultsPrefix } from './produce/run-request.ts';
 export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
+export { MemoryQueue, MemoryQueueServer } from './queue/memory-queue.ts';
 export { observeQueues } from './queue/observe-queues.ts';
 export { closeQueues, openQueues, type Queues } from './queue/open-queues.ts';
 export { withdrawJobs } from './queue/withdraw-jobs.ts';

@@ -9,9 +9,6 @@ const finishedJobs = { removeOnComplete: { count: 100 }, removeOnFail: { count: 
 
 const liveStates = ['waiting', 'active', 'delayed', 'prioritized'] as const;
 
-/** How long BullMQ waits for a job in one command. */
-const drainSeconds = 5;
-
 export interface BullQueueOptions {
   name: string;
   /** Of its keys: a hash tag, so that they lie on one node of a Redis Cluster. */
@@ -64,17 +61,25 @@ export class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
     return (await redis.hget(this.#queue.toKey(id), 'name')) === name;
   }
 
-  async take(_waitMs: number): Promise<TakenJob | undefined> {
-    if (this.#isStopping) return undefined;
-    const worker = await this.#startWorker();
-    const token = this.#options.world.newId();
-    const next = worker.getNextJob(token);
-    const job = await Promise.race([next, this.#stopping]);
-    if (job) return this.#taken(job, token);
-    if (!this.#isStopping) return undefined;
-    // What it may still bring goes back at once, for others.
-    next.then((late) => late?.moveToDelayed(Date.now(), token)).catch(() => {});
-    return undefined;
+  async take(waitMs: number): Promise<TakenJob | undefined> {
+    const { world } = this.#options;
+    const deadline = world.now() + waitMs;
+    // BullMQ may also say "none" without having waited.
+    for (;;) {
+      if (this.#isStopping) return undefined;
+      const worker = await this.#startWorker();
+      const leftMs = deadline - world.now();
+      worker.opts.drainDelay = Math.max(0, leftMs) / 1000;
+      const token = world.newId();
+      const next = worker.getNextJob(token, { block: leftMs > 0 });
+      const job = await Promise.race([next, this.#stopping]);
+      if (job) return this.#taken(job, token);
+      if (this.#isStopping) {
+        // What it may still bring goes back at once, for others.
+        next.then((late) => late?.moveToDelayed(Date.now(), token)).catch(() => {});
+      }
+      if (world.now() >= deadline) return undefined;
+    }
   }
 
   async stopTaking(): Promise<void> {
@@ -156,7 +161,6 @@ export class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
       connection: redis,
       prefix,
       autorun: false,
-      drainDelay: drainSeconds,
       lockDuration: lockMs,
       stalledInterval: lockMs,
       // Batches that workers die on are divided by their stage, never failed as a whole.
@@ -177,7 +181,8 @@ export class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
       data: job.data,
       deaths,
       givenBack: Math.max(0, job.attemptsStarted - 1 - deaths),
-      waitedMs: Math.max(0, now() - job.timestamp - (job.delay ?? 0)),
+      // Its delay in BullMQ becomes that with which it was given back.
+      waitedMs: Math.max(0, now() - job.timestamp - (job.opts.delay ?? 0)),
     };
     this.#jobs.set(taken, job);
     return taken;

@@ -9,7 +9,9 @@ interface StoredJob {
   id: string;
   /** JSON: processes share no objects. */
   data: string;
-  /** From when on it can be taken. */
+  /** From when on it could be taken first. */
+  addedMs: number;
+  /** From when on it can be taken now. */
   readyMs: number;
   /** Its turn among those that can be. */
   turn: number;
@@ -100,10 +102,12 @@ export class MemoryQueue<J extends BatchAttempt> implements JobQueue<J> {
     const server = this.#server;
     const id = jobId(job);
     if (server.jobs.has(id) || server.finished.has(id) || server.refused.has(id)) return false;
+    const readyMs = server.world.now() + delayMs;
     server.jobs.set(id, {
       id,
       data: JSON.stringify(job),
-      readyMs: server.world.now() + delayMs,
+      addedMs: readyMs,
+      readyMs,
       turn: server.nextTurn(),
       deaths: 0,
       givenBack: 0,
@@ -173,9 +177,12 @@ export class MemoryQueue<J extends BatchAttempt> implements JobQueue<J> {
   }
 
   async remove(id: string): Promise<boolean> {
+    const { jobs, finished, refused } = this.#server;
     this.#server.putBackExpired();
-    if (this.#server.jobs.get(id)?.lock) return false;
-    this.#server.jobs.delete(id);
+    if (jobs.get(id)?.lock) return false;
+    jobs.delete(id);
+    finished.delete(id);
+    refused.delete(id);
     return true;
   }
 
@@ -218,10 +225,10 @@ export class MemoryQueue<J extends BatchAttempt> implements JobQueue<J> {
       if (!first || job.turn < first.turn) first = job;
     }
     if (!first) return undefined;
-    const { id, data, deaths, givenBack, readyMs } = first;
+    const { id, data, deaths, givenBack, addedMs } = first;
     const token = world.newId();
     first.lock = { token, expiresMs: now + this.#lockMs };
-    return { id, token, data: JSON.parse(data), deaths, givenBack, waitedMs: now - readyMs };
+    return { id, token, data: JSON.parse(data), deaths, givenBack, waitedMs: now - addedMs };
   }
 
   /** When a job that cannot be taken now can be, at the earliest. */
