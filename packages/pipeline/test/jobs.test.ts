@@ -3,36 +3,16 @@ import {
   type DecodeJob,
   decodeJobSchema,
   divide,
-  type EncodeJob,
   encodeJobSchema,
   halve,
   imageRefs,
 } from '@cutline/pipeline';
 import { attemptSchema, jobId, parseJobId, runIdSchema } from '@cutline/shared/run';
 import { describe, expect, test } from 'vitest';
+import { encodeJob as exampleJob, imagesOf } from './support/example-jobs.ts';
 
-const images = (...keys: string[]) => keys.map((key) => ({ key, etag: `etag-${key}`, bytes: 10 }));
-
-const encodeJob: EncodeJob = {
-  run: 'archive-1920s',
-  batch: 7,
-  attempt: '0',
-  source: 's3://archive',
-  output: { store: 's3://captions', prefix: 'a/' },
-  model: 'tiny@0123456789ab',
-  options: {
-    beamSize: 3,
-    candidates: 1,
-    lengthPenalty: 0.7,
-    lengthMax: 20,
-    lengthMin: 0,
-    noRepeatNgram: 0,
-    attention: false,
-  },
-  sidecars: ['txt'],
-  images: images('a', 'b', 'c', 'd', 'e'),
-};
-
+const images = imagesOf;
+const encodeJob = exampleJob({ run: 'archive-1920s', batch: 7 });
 const { images: _, ...batch } = encodeJob;
 const decodeJob: DecodeJob = {
   ...batch,
