@@ -97,7 +97,7 @@ async function run(
   closers: Closers,
   log: Logger,
 ): Promise<void> {
-  const stores = openStores(settings, closers);
+  const stores = openStores(settings, closers, log);
   const output = outputLocation(flags);
   await createOutputFolder(output.store);
   const outputStore = await stores.open(output.store);
@@ -183,8 +183,9 @@ async function createOutputFolder(storeUrl: string): Promise<void> {
   if (storeUrl.startsWith('file:')) await mkdir(new URL(storeUrl)).catch(() => {});
 }
 
-function openStores(settings: ProducerSettings, closers: Closers): StorePool {
-  const stores = new StorePool(storeConfig(settings));
+function openStores(settings: ProducerSettings, closers: Closers, log?: Logger): StorePool {
+  const onNotice = (text: string) => log?.warn(text);
+  const stores = new StorePool({ ...storeConfig(settings), onNotice });
   closers.add('stores', () => stores.close());
   return stores;
 }

@@ -61,6 +61,8 @@ async function tryToFetch(
     if (!(error instanceof StoreError)) throw error;
     if (error.reason === 'misconfigured') throw new UserError(error.message, { cause: error });
     if (error.reason === 'unavailable') throw error;
+    // Of puts only.
+    if (error.reason === 'exists' || error.reason === 'refused') throw error;
     throw new ImageError(error.reason satisfies FailureClass, error.message, { cause: error });
   }
 }

@@ -138,6 +138,30 @@ describe('behind a proxy that injects faults', () => {
     });
   });
 
+  test.each([
+    [400, 'KeyTooLongError'],
+    [414, 'RequestURITooLong'],
+    [400, 'EntityTooLarge'],
+    [400, 'XMinioInvalidObjectName'],
+    [409, 'XMinioParentIsObject'],
+  ])('a put refused with %i %s is about that one key', async (status, code) => {
+    inject({ operation: 'put', key: 'a.jpg', does: { status, code } });
+    for (const condition of [{}, { ifMatch: (await store.head('a.jpg'))?.etag }]) {
+      await expect(store.put('a.jpg', Buffer.from('x'), condition)).rejects.toMatchObject({
+        reason: 'refused',
+        message: expect.stringMatching(new RegExp(`a\\.jpg" cannot be written.*${code}`)),
+      });
+    }
+    await store.put('b.jpg', Buffer.from('b'));
+  });
+
+  test('a key that no URL can hold is refused', async () => {
+    await expect(store.put('a\ud800', Buffer.from('x'))).rejects.toMatchObject({
+      reason: 'refused',
+    });
+    await expect(store.get('a\ud800')).rejects.toMatchObject({ reason: 'not-found' });
+  });
+
   test.each([{ delayMs: 60_000 }, { stallAfterBytes: 100_000 }, { cutAfterBytes: 100_000 }])(
     'an answer with %j is unavailable',
     async (does) => {

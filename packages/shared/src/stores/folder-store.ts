@@ -1,15 +1,17 @@
-import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { isMissing, readError, requireFolder, writeError } from './folder-errors.ts';
 import { pathOfKey } from './folder-key.ts';
 import { etagOf, listFolder } from './folder-listing.ts';
+import { writeFileWhole } from './folder-write.ts';
 import { folderUrl } from './location.ts';
 import {
   type GetOptions,
+  type ListOptions,
   type ObjectInfo,
   type ObjectStore,
+  type PutOptions,
   type StoredObject,
   StoreError,
 } from './object-store.ts';
@@ -27,9 +29,9 @@ export class FolderStore implements ObjectStore {
     this.url = folderUrl(folder);
   }
 
-  async *list(prefix = ''): AsyncGenerator<ObjectInfo> {
+  async *list(prefix = '', options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     await requireFolder(this.#root);
-    yield* listFolder(this.#root, prefix);
+    yield* listFolder(this.#root, prefix, options);
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject> {
@@ -59,27 +61,13 @@ export class FolderStore implements ObjectStore {
     }
   }
 
-  /**
-   * Through a hidden file in the same folder, which is then renamed: a rename within a folder is
-   * atomic. The bytes are flushed to the disk before it, because after a power failure a part
-   * that exists but is empty would count as done.
-   */
-  async put(key: string, bytes: Uint8Array): Promise<void> {
-    const path = pathOfKey(this.#root, key);
-    const temporary = join(dirname(path), `.cutline-${randomUUID()}.tmp`);
+  /** `writeFileWhole` says how, and what becomes of conditions. */
+  async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<{ etag: string }> {
+    const path = pathOfKey(this.#root, key, 'refused');
     await requireFolder(this.#root);
     try {
-      await mkdir(dirname(path), { recursive: true });
-      const file = await open(temporary, 'wx');
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-      await rename(temporary, path);
+      return { etag: await writeFileWhole(path, bytes, options) };
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined); // `error` is what matters
       throw writeError(error, path);
     }
   }

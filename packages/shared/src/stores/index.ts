@@ -5,10 +5,14 @@ export {
   parseLocation,
   parseObjectLocation,
 } from './location.ts';
+export { MemoryStore } from './memory-store.ts';
 export {
   type GetOptions,
+  type ListOptions,
   type ObjectInfo,
   type ObjectStore,
+  type PutCondition,
+  type PutOptions,
   type StoredObject,
   StoreError,
   type StoreErrorReason,

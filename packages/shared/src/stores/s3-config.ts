@@ -23,6 +23,8 @@ export const storeConfigSchema = z.strictObject({
   connectTimeoutMs: z.int().min(1).default(5_000),
   /** For an answer to begin, and between any two pieces of its body. */
   requestTimeoutMs: z.int().min(1).default(30_000),
+  /** Is told, in one line, what a store lacks and what is done instead. */
+  onNotice: z.custom<(text: string) => void>((value) => typeof value === 'function').optional(),
 });
 
 export type StoreConfig = z.input<typeof storeConfigSchema>;

@@ -8,17 +8,22 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import { compareKeys } from './key-order.ts';
 import {
   type GetOptions,
+  type ListOptions,
   type ObjectInfo,
   type ObjectStore,
+  type PutOptions,
   type StoredObject,
   StoreError,
 } from './object-store.ts';
 import { readBody } from './s3-body.ts';
 import { createS3Client } from './s3-client.ts';
+import { type ConditionalPut, S3Conditions } from './s3-conditions.ts';
 import type { S3Config } from './s3-config.ts';
 import { type S3Operation, s3Error } from './s3-errors.ts';
+import { etagIfSame } from './same-object.ts';
 
 /**
  * A bucket of Amazon S3, or of any store that speaks its protocol.
@@ -31,21 +36,33 @@ export class S3Store implements ObjectStore {
   readonly #bucket: string;
   readonly #client: S3Client;
   readonly #endpoint: string | undefined;
+  readonly #conditions: S3Conditions;
 
   constructor(bucket: string, config: S3Config) {
     this.url = `s3://${bucket}`;
     this.#bucket = bucket;
     this.#client = createS3Client(config);
     this.#endpoint = config.endpoint;
+    this.#conditions = new S3Conditions({
+      url: this.url,
+      put: (put) => this.#put(put),
+      head: (key) => this.head(key),
+      etagIfSame: (key, bytes) => etagIfSame(this, key, bytes),
+      nameOf: (key) => this.#name(key),
+      notice: config.onNotice ?? (() => {}),
+    });
   }
 
-  async *list(prefix = ''): AsyncGenerator<ObjectInfo> {
+  async *list(prefix = '', { startAfter }: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     let token: string | undefined;
     do {
-      const page = await this.#listPage(prefix, pageSizeMax, token);
+      const page = await this.#listPage(prefix, pageSizeMax, { token, startAfter });
       const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
       for (const { Key, ETag, Size } of page.Contents ?? []) {
-        yield { key: decode(Key ?? ''), etag: plainEtag(ETag), bytes: Size ?? 0 };
+        const key = decode(Key ?? '');
+        // Not every store heeds StartAfter.
+        if (startAfter !== undefined && compareKeys(key, startAfter) <= 0) continue;
+        yield { key, etag: plainEtag(ETag), bytes: Size ?? 0 };
       }
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
@@ -100,17 +117,30 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  async put(key: string, bytes: Uint8Array, options: { contentType?: string } = {}): Promise<void> {
-    const { contentType: ContentType } = options;
+  async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<{ etag: string }> {
+    if (key === '' || isHalfACharacter(key)) {
+      throw new StoreError('refused', `${this.#name(key)}: S3 does not take such a key.`);
+    }
+    const { contentType, ifAbsent, ifMatch } = options;
+    const put: ConditionalPut = { key, bytes, contentType, condition: { ifAbsent, ifMatch } };
+    const isConditional = ifAbsent || ifMatch !== undefined;
+    return { etag: await (isConditional ? this.#conditions.put(put) : this.#put(put)) };
+  }
+
+  async #put({ key, bytes, contentType, condition }: ConditionalPut): Promise<string> {
+    const { ifAbsent, ifMatch } = condition;
     try {
-      await this.#client.send(
+      const answer = await this.#client.send(
         new PutObjectCommand({
           Bucket: this.#bucket,
-          Key: requireKey(key),
+          Key: key,
           Body: bytes,
-          ...(ContentType && { ContentType }),
+          ...(contentType && { ContentType: contentType }),
+          ...(ifAbsent && { IfNoneMatch: '*' }),
+          ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
         }),
       );
+      return plainEtag(answer.ETag);
     } catch (error) {
       throw this.#storeError(error, 'put', key);
     }
@@ -138,7 +168,7 @@ export class S3Store implements ObjectStore {
   async #listPage(
     prefix: string,
     keysMax: number,
-    token?: string,
+    { token, startAfter }: { token?: string | undefined; startAfter?: string | undefined } = {},
   ): Promise<ListObjectsV2CommandOutput> {
     let page: ListObjectsV2CommandOutput;
     try {
@@ -148,7 +178,7 @@ export class S3Store implements ObjectStore {
           Prefix: prefix,
           MaxKeys: keysMax,
           EncodingType: 'url', // XML cannot carry every character that a key may have
-          ...(token && { ContinuationToken: token }),
+          ...(token ? { ContinuationToken: token } : startAfter && { StartAfter: startAfter }),
         }),
       );
     } catch (error) {
@@ -217,7 +247,13 @@ const pageSizeMax = 1_000;
 /** An empty key would turn the request for an object into one for the whole bucket. */
 function requireKey(key: string): string {
   if (key === '') throw new StoreError('not-found', 'An empty key names no object.');
+  if (isHalfACharacter(key)) throw new StoreError('not-found', 'No object has such a key.');
   return key;
+}
+
+/** Half of a surrogate pair: it has no UTF-8, and so can be in no URL. */
+function isHalfACharacter(key: string): boolean {
+  return /\p{Surrogate}/u.test(key);
 }
 
 /** Amazon and MinIO write a space as `+`, Ceph as `%20`; all three write `+` as `%2B`. */
