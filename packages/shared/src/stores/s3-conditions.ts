@@ -111,7 +111,12 @@ export class S3Conditions {
   }
 
   async #requireByHead({ key, condition }: ConditionalPut): Promise<void> {
-    requireCondition(condition, await this.#requests.head(key), this.#requests.nameOf(key));
+    const found = await this.#requests.head(key).catch((cause: unknown) => {
+      if (!(cause instanceof StoreError) || cause.reason !== 'access-denied') throw cause;
+      // Not about this one object: S3 answers 403 for what is not there, without s3:ListBucket.
+      throw new StoreError('misconfigured', `${cause.message} And grant s3:ListBucket.`, { cause });
+    });
+    requireCondition(condition, found, this.#requests.nameOf(key));
   }
 }
 

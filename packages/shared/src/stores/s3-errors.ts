@@ -34,6 +34,21 @@ export function statusOf(error: unknown): number | undefined {
   return cause instanceof Error ? describeFailure(cause).status : undefined;
 }
 
+/** Of what the SDK throws. The answer to a HEAD has no body to say so: every 400 may mean it. */
+export function mayBeExpired(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, message, status, region } = describeFailure(error);
+  if (code === 'CredentialsProviderError' || code === 'TokenProviderError') {
+    return /expired/i.test(message);
+  }
+  const isHead = status === 400 && region === undefined && /^(Unknown|400|BadRequest)/.test(code);
+  return isExpired(code) || isHead;
+}
+
+function isExpired(code: string): boolean {
+  return /^Expired/.test(code) || code === 'TokenRefreshRequired';
+}
+
 /** How often the SDK sent the request. */
 export function attemptsOf(error: unknown): number {
   const cause = (error as Error).cause as SdkError | undefined;
@@ -89,7 +104,7 @@ function credentialsRefused({ code }: Failure, { bucket }: S3Request): Verdict {
       "S3 refused the request's time (RequestTimeTooSkewed): set the clock.",
     ];
   }
-  if (/^Expired/.test(code) || code === 'TokenRefreshRequired') {
+  if (isExpired(code)) {
     return ['misconfigured', `The credentials have expired (${code}): renew them.`];
   }
   if (

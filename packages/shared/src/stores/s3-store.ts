@@ -6,7 +6,6 @@ import {
   ListObjectsV2Command,
   type ListObjectsV2CommandOutput,
   PutObjectCommand,
-  type S3Client,
 } from '@aws-sdk/client-s3';
 import { compareKeys } from './key-order.ts';
 import {
@@ -19,7 +18,7 @@ import {
   StoreError,
 } from './object-store.ts';
 import { readBody } from './s3-body.ts';
-import { createS3Client } from './s3-client.ts';
+import { RenewableClient } from './s3-client.ts';
 import { type ConditionalPut, S3Conditions } from './s3-conditions.ts';
 import type { S3Config } from './s3-config.ts';
 import { type S3Operation, s3Error } from './s3-errors.ts';
@@ -34,14 +33,14 @@ import { etagIfSame } from './same-object.ts';
 export class S3Store implements ObjectStore {
   readonly url: string;
   readonly #bucket: string;
-  readonly #client: S3Client;
+  readonly #client: RenewableClient;
   readonly #endpoint: string | undefined;
   readonly #conditions: S3Conditions;
 
   constructor(bucket: string, config: S3Config) {
     this.url = `s3://${bucket}`;
     this.#bucket = bucket;
-    this.#client = createS3Client(config);
+    this.#client = new RenewableClient(config);
     this.#endpoint = config.endpoint;
     this.#conditions = new S3Conditions({
       url: this.url,
@@ -74,8 +73,10 @@ export class S3Store implements ObjectStore {
     let body: Readable | undefined;
     try {
       const request = new GetObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) });
-      const answer = await unlessAborted(this.#client.send(request), signal, ({ Body }) =>
-        (Body as Readable).destroy(),
+      const answer = await unlessAborted(
+        this.#client.send((client) => client.send(request)),
+        signal,
+        ({ Body }) => (Body as Readable).destroy(),
       );
       body = answer.Body as Readable;
       if (signal) addAbortSignal(signal, body);
@@ -106,8 +107,8 @@ export class S3Store implements ObjectStore {
   /** The 404 to a HEAD has no body: a missing bucket looks like a missing object. */
   async head(key: string): Promise<ObjectInfo | undefined> {
     try {
-      const answer = await this.#client.send(
-        new HeadObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) }),
+      const answer = await this.#client.send((client) =>
+        client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) })),
       );
       return { key, etag: plainEtag(answer.ETag), bytes: answer.ContentLength ?? 0 };
     } catch (cause) {
@@ -130,15 +131,17 @@ export class S3Store implements ObjectStore {
   async #put({ key, bytes, contentType, condition }: ConditionalPut): Promise<string> {
     const { ifAbsent, ifMatch } = condition;
     try {
-      const answer = await this.#client.send(
-        new PutObjectCommand({
-          Bucket: this.#bucket,
-          Key: key,
-          Body: bytes,
-          ...(contentType && { ContentType: contentType }),
-          ...(ifAbsent && { IfNoneMatch: '*' }),
-          ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
-        }),
+      const answer = await this.#client.send((client) =>
+        client.send(
+          new PutObjectCommand({
+            Bucket: this.#bucket,
+            Key: key,
+            Body: bytes,
+            ...(contentType && { ContentType: contentType }),
+            ...(ifAbsent && { IfNoneMatch: '*' }),
+            ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
+          }),
+        ),
       );
       return plainEtag(answer.ETag);
     } catch (error) {
@@ -148,8 +151,8 @@ export class S3Store implements ObjectStore {
 
   async delete(key: string): Promise<void> {
     try {
-      await this.#client.send(
-        new DeleteObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) }),
+      await this.#client.send((client) =>
+        client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) })),
       );
     } catch (error) {
       throw this.#storeError(error, 'delete', key);
@@ -172,14 +175,16 @@ export class S3Store implements ObjectStore {
   ): Promise<ListObjectsV2CommandOutput> {
     let page: ListObjectsV2CommandOutput;
     try {
-      page = await this.#client.send(
-        new ListObjectsV2Command({
-          Bucket: this.#bucket,
-          Prefix: prefix,
-          MaxKeys: keysMax,
-          EncodingType: 'url', // XML cannot carry every character that a key may have
-          ...(token ? { ContinuationToken: token } : startAfter && { StartAfter: startAfter }),
-        }),
+      page = await this.#client.send((client) =>
+        client.send(
+          new ListObjectsV2Command({
+            Bucket: this.#bucket,
+            Prefix: prefix,
+            MaxKeys: keysMax,
+            EncodingType: 'url', // XML cannot carry every character that a key may have
+            ...(token ? { ContinuationToken: token } : startAfter && { StartAfter: startAfter }),
+          }),
+        ),
       );
     } catch (error) {
       throw this.#storeError(error, 'list');
