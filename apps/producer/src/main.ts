@@ -85,7 +85,11 @@ async function dryRun(
   const store = await stores.open(source.store);
   await store.check();
   const exceptPrefix = flags.output ? resultsPrefix(source, outputLocation(flags)) : undefined;
-  const counts = await countListing({ store, prefix: source.prefix }, selection, { exceptPrefix });
+  const counts = await countListing({ store, prefix: source.prefix }, selection, {
+    exceptPrefix,
+    onExcluded: (keys) => void process.stderr.write(`${describeExcluded(keys, exceptPrefix)}\n`),
+    stores,
+  });
   process.stdout.write(`${JSON.stringify(counts)}\n`);
 }
 
@@ -118,7 +122,8 @@ async function run(
   const sourceStore = await stores.open(run.source.store);
   await sourceStore.check();
   const { keysFrom } = run.selection;
-  if (run.images === null && keysFrom !== null) await requireKeysList(keysFrom, sourceStore);
+  if (run.images === null && keysFrom !== null)
+    await requireKeysList(keysFrom, sourceStore, stores);
 
   const metrics = new Metrics({ processMetrics: true });
   const features = new FeatureStore(redis, { ttlMs: 1 });
@@ -140,8 +145,10 @@ async function run(
   const source = { store: sourceStore, prefix: run.source.prefix };
   const exceptPrefix = resultsPrefix(run.source, output);
   const { images, batchSize } = run;
+  const onExcluded = (keys: number) => log.info(describeExcluded(keys, exceptPrefix));
+  const listingOptions = { exceptPrefix, onExcluded, stores };
   const listing =
-    images === null ? await resumeListing(runStore, run, source, { exceptPrefix }) : undefined;
+    images === null ? await resumeListing(runStore, run, source, listingOptions) : undefined;
   const manifest =
     images === null ? new ManifestProgress() : ManifestProgress.complete({ images, batchSize });
   const { window } = flags;
@@ -176,6 +183,10 @@ function nameToResume(flags: ProducerFlags): string {
 async function nextGeneration(runStore: RunStore): Promise<Run> {
   const run = await runStore.readRun();
   return { ...run, generation: run.generation + 1 };
+}
+
+function describeExcluded(keys: number, prefix: string | undefined): string {
+  return `left out of the listing: ${keys} results of runs below ${JSON.stringify(prefix)}`;
 }
 
 /** A missing folder is made; a missing parent is more likely a disk that is not mounted. */
