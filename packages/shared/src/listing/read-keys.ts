@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { parse as parseCsv } from 'csv-parse';
 import { z } from 'zod';
 import { describeError, UserError } from '../errors.ts';
+import { redactUrl } from '../process/redact-url.ts';
 import { parseObjectLocation } from '../stores/location.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
 import { StorePool } from '../stores/store-pool.ts';
@@ -202,5 +203,12 @@ function withoutStore(key: string, source: ObjectStore, where: string): string {
 function cannotRead(name: string, error: unknown): UserError {
   const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
   const reason = missing ? 'there is no such file' : describeError(error);
-  return new UserError(`The list of keys ${name} cannot be read: ${reason}.`, { cause: error });
+  return new UserError(`The list of keys ${shown(name)} cannot be read: ${reason}.`, {
+    cause: error,
+  });
+}
+
+/** Somebody may have given a URL of the web, with a password in it, for a path. */
+function shown(name: string): string {
+  return /^https?:/i.test(name) ? redactUrl(name) : name;
 }
