@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type ObjectStore, openStore } from '@cutline/shared/stores';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { writeFileWhole } from '../dist/stores/folder-write.js';
+import { writeFileWhole } from '../dist/stores/folder/folder-write.js';
 
 /** What holds for folders only; the rest is in object-store-contract.test.ts. */
 let parent: string;

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
-import type { StoreConfig } from '../stores/s3-config.ts';
+import type { StoreConfig } from '../stores/s3/s3-config.ts';
 import { closestName } from './closest-name.ts';
 import { redactUrl } from './redact-url.ts';
 import { describeWholeNumber, parseWholeNumber, type WholeNumberRange } from './whole-number.ts';

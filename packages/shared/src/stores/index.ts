@@ -19,5 +19,5 @@ export {
 } from './object-store.ts';
 export { openStore } from './open-store.ts';
 export { type PatientOptions, type PatientWorld, patientStore } from './patient-store.ts';
-export { type StoreConfig, storeConfigSchema } from './s3-config.ts';
+export { type StoreConfig, storeConfigSchema } from './s3/s3-config.ts';
 export { StorePool } from './store-pool.ts';

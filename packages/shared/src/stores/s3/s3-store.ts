@@ -7,7 +7,7 @@ import {
   type ListObjectsV2CommandOutput,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import { compareKeys } from './key-order.ts';
+import { compareKeys } from '../key-order.ts';
 import {
   type GetOptions,
   type ListOptions,
@@ -16,13 +16,13 @@ import {
   type PutOptions,
   type StoredObject,
   StoreError,
-} from './object-store.ts';
+} from '../object-store.ts';
+import { etagIfSame } from '../same-object.ts';
 import { readBody } from './s3-body.ts';
 import { RenewableClient } from './s3-client.ts';
 import { type ConditionalPut, S3Conditions } from './s3-conditions.ts';
 import type { S3Config } from './s3-config.ts';
 import { type S3Operation, s3Error } from './s3-errors.ts';
-import { etagIfSame } from './same-object.ts';
 
 /**
  * A bucket of Amazon S3, or of any store that speaks its protocol.

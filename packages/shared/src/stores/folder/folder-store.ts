@@ -1,11 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { isMissing, readError, requireFolder, writeError } from './folder-errors.ts';
-import { pathOfKey } from './folder-key.ts';
-import { etagOf, listFolder } from './folder-listing.ts';
-import { writeFileWhole } from './folder-write.ts';
-import { folderUrl } from './location.ts';
+import { folderUrl } from '../location.ts';
 import {
   type GetOptions,
   type ListOptions,
@@ -14,7 +10,11 @@ import {
   type PutOptions,
   type StoredObject,
   StoreError,
-} from './object-store.ts';
+} from '../object-store.ts';
+import { isMissing, readError, requireFolder, writeError } from './folder-errors.ts';
+import { pathOfKey } from './folder-key.ts';
+import { etagOf, listFolder } from './folder-listing.ts';
+import { writeFileWhole } from './folder-write.ts';
 
 /**
  * A folder as an object store. An object is a file, its key the path relative to the folder.

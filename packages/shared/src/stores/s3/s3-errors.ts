@@ -1,4 +1,4 @@
-import { StoreError, type StoreErrorReason } from './object-store.ts';
+import { StoreError, type StoreErrorReason } from '../object-store.ts';
 
 /**
  * What the AWS SDK throws, as the StoreError that says what to do. The rules are tried in order;

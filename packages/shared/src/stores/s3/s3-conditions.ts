@@ -1,7 +1,7 @@
-import { type ObjectInfo, type PutCondition, StoreError } from './object-store.ts';
-import { requireCondition } from './put-condition.ts';
+import { type ObjectInfo, type PutCondition, StoreError } from '../object-store.ts';
+import { requireCondition } from '../put-condition.ts';
+import { Turns } from '../turns.ts';
 import { attemptsOf, statusOf } from './s3-errors.ts';
-import { Turns } from './turns.ts';
 
 /**
  * Puts with conditions, in stores that know them and in stores that do not.

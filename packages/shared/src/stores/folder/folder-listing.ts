@@ -1,9 +1,9 @@
 import type { Stats } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compareKeys } from '../key-order.ts';
+import { type ListOptions, type ObjectInfo, StoreError } from '../object-store.ts';
 import { codeOf } from './folder-errors.ts';
-import { compareKeys } from './key-order.ts';
-import { type ListOptions, type ObjectInfo, StoreError } from './object-store.ts';
 
 /**
  * Lists a folder's files in the UTF-8 byte order of their keys, one directory at a time: what is

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { link, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { PutCondition } from '../object-store.ts';
+import { preconditionFailed, requireCondition } from '../put-condition.ts';
+import { Turns } from '../turns.ts';
 import { codeOf } from './folder-errors.ts';
 import { etagOf } from './folder-listing.ts';
-import type { PutCondition } from './object-store.ts';
-import { preconditionFailed, requireCondition } from './put-condition.ts';
-import { Turns } from './turns.ts';
 
 /**
  * Writes a file through a hidden one in the same folder, which is then renamed: a rename within a

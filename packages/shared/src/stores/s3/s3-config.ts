@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { UserError } from '../errors.ts';
+import { UserError } from '../../errors.ts';
 
 /** How S3 is reached. What is left out comes from the environment, as the AWS SDK reads it. */
 export const storeConfigSchema = z.strictObject({

@@ -1,5 +1,5 @@
 import { join, sep } from 'node:path';
-import { StoreError, type StoreErrorReason } from './object-store.ts';
+import { StoreError, type StoreErrorReason } from '../object-store.ts';
 
 /**
  * The path of the file that a key names inside `root`.

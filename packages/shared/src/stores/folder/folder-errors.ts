@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { StoreError } from './object-store.ts';
+import { StoreError } from '../object-store.ts';
 
 /** The `code` of a system error ('ENOENT'), or undefined of anything else. */
 export function codeOf(error: unknown): string | undefined {
