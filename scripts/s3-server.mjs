@@ -10,14 +10,18 @@
  *   boundaries. S3 lists in the order of the keys' UTF-8 bytes.
  * - It ignores `encoding-type=url`.
  * - It refuses objects above 11 MiB.
- * - It knows conditions (If-None-Match, If-Match) on GET only, and ignores those of a PUT.
+ * - It knows conditions on GET only, and writes whatever a PUT with `If-None-Match: *` or `If-Match`
+ *   says.
  */
 
 /** S3's own limit for one request. */
 const objectBytesMax = 5 * 1024 ** 3;
 
-/** @param {{ port?: number }} [options] port 0 (default): a free one */
-export async function startS3Server({ port = 0 } = {}) {
+/**
+ * @param {{ port?: number, conditions?: boolean }} [options] port 0 (default): a free one;
+ *   `conditions: false` leaves the last correction out, as there are stores like that
+ */
+export async function startS3Server({ port = 0, conditions = true } = {}) {
   const { buildApp } = await import('fauxqs');
   // The package exports the server, but not the stores that `buildApp` takes.
   const inPackage = (/** @type {string} */ path) =>
@@ -49,6 +53,7 @@ export async function startS3Server({ port = 0 } = {}) {
     { parseAs: 'buffer', bodyLimit: objectBytesMax },
     async (/** @type {unknown} */ _request, /** @type {Buffer} */ body) => body,
   );
+  if (conditions) app.addHook('preHandler', refuseUnmetConditions(s3Store));
   const endpoint = await app.listen({ host: '127.0.0.1', port });
 
   return {
@@ -83,16 +88,34 @@ function listInByteOrder(bucket, options) {
 }
 
 /**
- * @param {Map<string, Map<string, { etag: string }>>} buckets
- * @param {{ url: string, headers: Record<string, string | string[] | undefined> }} request
+ * A hook with a callback: between it and the handler, which writes synchronously, nothing else runs.
+ *
+ * @param {{ buckets: Map<string, Map<string, { etag: string }>> }} s3Store
+ * @returns {(request: any, reply: any, done: () => void) => void}
  */
-function conditionHolds(buckets, { url, headers }) {
-  const [, bucket = '', key = ''] = /^\/([^/?]+)\/([^?]*)/.exec(url) ?? [];
-  const object = buckets.get(bucket)?.get(decodeURIComponent(key));
-  if (headers['if-none-match'] === '*' && object) return false;
-  const wanted = headers['if-match'];
-  const plain = (/** @type {unknown} */ etag) => String(etag).replaceAll('"', '');
-  return wanted === undefined || (object !== undefined && plain(object.etag) === plain(wanted));
+function refuseUnmetConditions(s3Store) {
+  return (request, reply, done) => {
+    const { 'if-none-match': ifNoneMatch, 'if-match': ifMatch } = request.headers;
+    const objects = s3Store.buckets.get(request.params.bucket);
+    const isPut = request.method === 'PUT' && request.params['*'] && objects !== undefined;
+    if (!isPut || (ifNoneMatch === undefined && ifMatch === undefined)) return done();
+    const found = objects.get(request.params['*'])?.etag;
+    const refuse = (/** @type {number} */ status, /** @type {string} */ code) =>
+      reply
+        .status(status)
+        .header('content-type', 'application/xml')
+        .send(
+          `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code>` +
+            '<Message>At least one of the pre-conditions you specified did not hold</Message></Error>',
+        );
+    if (ifNoneMatch === '*' && found !== undefined) return refuse(412, 'PreconditionFailed');
+    if (ifMatch !== undefined && found === undefined) return refuse(404, 'NoSuchKey');
+    const plain = (/** @type {string} */ etag) => etag.replaceAll('"', '');
+    if (ifMatch !== undefined && found !== undefined && plain(found) !== plain(ifMatch)) {
+      return refuse(412, 'PreconditionFailed');
+    }
+    done();
+  };
 }
 
 /** As Amazon writes it: a space as `+`, slashes as they are. @param {string} listing */

@@ -50,7 +50,9 @@ beforeAll(async () => {
   const beforeGet = (key: string, before: () => Promise<unknown>) =>
     proxy.add({ operation: 'get', key, does: { before } });
   beforeGet('deleted.jpg', () => source.delete('deleted.jpg'));
-  beforeGet('replaced.jpg', () => source.put('replaced.jpg', files.get('lying.jpg') as Buffer));
+  beforeGet('replaced.jpg', async () => {
+    await source.put('replaced.jpg', files.get('lying.jpg') as Buffer);
+  });
   proxy.add({ operation: 'get', key: 'denied.jpg', does: accessDenied });
 
   await Promise.all([

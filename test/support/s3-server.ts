@@ -18,8 +18,9 @@ export interface S3Server {
 
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test-secret' };
 
-export async function startS3(): Promise<S3Server> {
-  const server = await startS3Server();
+/** @param options.conditions false: a server that ignores the conditions of puts */
+export async function startS3(options: { conditions?: boolean } = {}): Promise<S3Server> {
+  const server = await startS3Server(options);
   const { config, env } = s3Access(server.endpoint);
   const client = new S3Client({
     endpoint: server.endpoint,

@@ -78,7 +78,10 @@ export async function withRun<T>(
   }
   const closers = new Closers();
   try {
-    const stores = new StorePool(storeConfig(readSettings(options, ['s3PathStyle'])));
+    const stores = new StorePool({
+      ...storeConfig(readSettings(options, ['s3PathStyle'])),
+      onNotice: (text) => void process.stderr.write(`${text}\n`),
+    });
     closers.add('stores', () => stores.close());
     const { store: url, prefix } = outputLocation({ output });
     const store = await stores.open(url);

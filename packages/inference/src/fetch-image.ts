@@ -60,8 +60,9 @@ async function tryToFetch(
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     if (error.reason === 'misconfigured') throw new UserError(error.message, { cause: error });
-    // The last two are said of puts only.
-    if (['unavailable', 'exists', 'refused'].includes(error.reason)) throw error;
-    throw new ImageError(error.reason as FailureClass, error.message, { cause: error });
+    if (error.reason === 'unavailable') throw error;
+    // Of puts only.
+    if (error.reason === 'exists' || error.reason === 'refused') throw error;
+    throw new ImageError(error.reason satisfies FailureClass, error.message, { cause: error });
   }
 }

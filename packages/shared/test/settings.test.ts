@@ -142,6 +142,34 @@ describe.each(names)('%s', (name) => {
   });
 });
 
+test.each([
+  'redis://:SECRET',
+  'redis://user:SEC/RET@h',
+  'redis://user:SEC?RET@h',
+  'redis://user:SEC#RET@h',
+  'redis://user:SEC%RET@h',
+  'redis://h:port?password=SECRET',
+  'http://SECRET@h',
+])('the URL %s is refused in one line, and its password not shown', (url) => {
+  const error = (() => {
+    try {
+      return read('redis', [], { REDIS_URL: url });
+    } catch (thrown) {
+      return thrown as Error;
+    }
+  })() as Error;
+  expect(error).toMatchObject({
+    name: 'UserError',
+    message: expect.stringMatching(/^--redis \(or REDIS_URL\) is ".*\*\*\*.*": expected [^\n]+$/),
+  });
+  expect(error.message).not.toMatch(/SEC|RET/);
+});
+
+test('a password that is written as URLs need it is taken', () => {
+  const url = 'redis://user:p%2Fw%40%25@h:1/2';
+  expect(read('redis', ['--redis', url])).toBe(url);
+});
+
 describe('a flag without a value', () => {
   const variable = 'CUTLINE_S3_PATH_STYLE';
 

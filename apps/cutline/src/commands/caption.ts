@@ -143,7 +143,7 @@ async function openSource(
   }
   const store = await stores.open(location.store);
   await store.check();
-  return { store, images: listImages({ store, prefix: location.prefix }, selection) };
+  return { store, images: listImages({ store, prefix: location.prefix }, selection, { stores }) };
 }
 
 async function* oneImage(key: string): AsyncGenerator<ImageRef> {

@@ -1,3 +1,5 @@
+import { isAbsolute, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describeBundle } from '@cutline/inference';
 import { UserError } from '@cutline/shared/errors';
 import { version } from '@cutline/shared/process';
@@ -62,6 +64,9 @@ export function outputLocation(flags: Pick<RunFlags, 'output'>): Location {
  */
 export function resultsPrefix(source: Location, output: Location): string | undefined {
   if (output.store === source.store) return `${output.prefix}runs/`;
-  const inside = output.store.startsWith('file:') && output.store.startsWith(`${source.store}/`);
-  return inside ? `${decodeURI(output.store.slice(source.store.length + 1))}/runs/` : undefined;
+  if (!output.store.startsWith('file:') || !source.store.startsWith('file:')) return undefined;
+  // As paths: in a URL, "#", "?" and "%" are written in another way than in a key.
+  const path = relative(fileURLToPath(source.store), fileURLToPath(output.store));
+  const segments = path.split(sep);
+  return segments[0] === '..' || isAbsolute(path) ? undefined : `${segments.join('/')}/runs/`;
 }

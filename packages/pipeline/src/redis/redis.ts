@@ -20,13 +20,7 @@ export async function connectRedis(
     setting = '--redis (or REDIS_URL)',
   }: { deadlineMs?: number; setting?: string } = {},
 ): Promise<Redis> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    connectTimeout: deadlineMs,
-    // BullMQ's blocking commands must be able to wait out an outage.
-    maxRetriesPerRequest: null,
-    retryStrategy: (attempt) => Math.min(attempt * 100, 3_000),
-  });
+  const redis = createRedis(url, { deadlineMs, setting });
   let lastError: unknown;
   redis.on('error', (error) => {
     lastError = error;
@@ -46,6 +40,26 @@ export async function connectRedis(
     throw new UserError(explain(describeError(lastError ?? error), redactUrl(url), setting));
   }
   return redis;
+}
+
+function createRedis(
+  url: string,
+  { deadlineMs, setting }: { deadlineMs: number; setting: string },
+): Redis {
+  try {
+    return new Redis(url, {
+      lazyConnect: true,
+      connectTimeout: deadlineMs,
+      // BullMQ's blocking commands must be able to wait out an outage.
+      maxRetriesPerRequest: null,
+      retryStrategy: (attempt) => Math.min(attempt * 100, 3_000),
+    });
+  } catch {
+    // Without its cause: that shows the URL as it is, with the password.
+    throw new UserError(
+      `${redactUrl(url)} is no URL of a Redis: correct ${setting}; expected redis://host:port.`,
+    );
+  }
 }
 
 /** Says once when Redis is gone, and once when it is back; in between, commands wait. */

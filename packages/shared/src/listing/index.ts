@@ -1,2 +1,2 @@
-export { listImages } from './list-images.ts';
+export { type ListImagesOptions, listImages } from './list-images.ts';
 export { requireKeysList } from './read-keys.ts';

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
-import type { StoreConfig } from '../stores/s3-config.ts';
+import type { StoreConfig } from '../stores/s3/s3-config.ts';
 import { closestName } from './closest-name.ts';
 import { redactUrl } from './redact-url.ts';
 import { describeWholeNumber, parseWholeNumber, type WholeNumberRange } from './whole-number.ts';
@@ -45,10 +45,26 @@ const milliseconds = (min = 1) => wholeNumber({ min, max: timerMsMax });
 const oneOf = <const T extends readonly string[]>(...values: T) =>
   z.enum(values, { error: `expected ${values.slice(0, -1).join(', ')} or ${values.at(-1)}` });
 
-const redisUrl = z.url({
-  protocol: /^rediss?$/,
-  error: 'expected redis://host:port or rediss://host:port',
-});
+const redisUrl = z
+  .url({
+    protocol: /^rediss?$/,
+    error: 'expected redis://host:port or rediss://host:port',
+  })
+  // Where the password is cut off at a "/", its end would pass for a host, and be shown as one.
+  .refine(isWellEncoded, {
+    error: 'expected "%", "@", "/", "?" and "#" in user and password as %25, %40, %2F, %3F and %23',
+  });
+
+function isWellEncoded(text: string): boolean {
+  if (!URL.canParse(text)) return true; // which has been complained of
+  const { username, password, pathname, search, hash } = new URL(text);
+  try {
+    decodeURIComponent(username + password);
+  } catch {
+    return false;
+  }
+  return !(pathname + search + hash).includes('@');
+}
 
 const text = z.string().min(1);
 

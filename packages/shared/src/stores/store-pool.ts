@@ -1,6 +1,6 @@
 import type { ObjectStore } from './object-store.ts';
 import { openStore } from './open-store.ts';
-import type { StoreConfig } from './s3-config.ts';
+import type { StoreConfig } from './s3/s3-config.ts';
 
 /** The stores that jobs name, each opened once. */
 export class StorePool {

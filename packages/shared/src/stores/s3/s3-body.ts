@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
-import { describeError } from '../errors.ts';
-import { StoreError } from './object-store.ts';
+import { describeError } from '../../errors.ts';
+import { StoreError } from '../object-store.ts';
 
 /**
  * Reads the body of an answer to its end.

@@ -1,12 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, link, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { codeOf, isMissing, readError, requireFolder, writeError } from './folder-errors.ts';
-import { pathOfKey } from './folder-key.ts';
-import { etagOf, listFolder } from './folder-listing.ts';
-import { compareKeys } from './key-order.ts';
-import { folderUrl } from './location.ts';
+import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { folderUrl } from '../location.ts';
 import {
   type GetOptions,
   type ListOptions,
@@ -15,7 +10,11 @@ import {
   type PutOptions,
   type StoredObject,
   StoreError,
-} from './object-store.ts';
+} from '../object-store.ts';
+import { isMissing, readError, requireFolder, writeError } from './folder-errors.ts';
+import { pathOfKey } from './folder-key.ts';
+import { etagOf, listFolder } from './folder-listing.ts';
+import { writeFileWhole } from './folder-write.ts';
 
 /**
  * A folder as an object store. An object is a file, its key the path relative to the folder.
@@ -30,11 +29,9 @@ export class FolderStore implements ObjectStore {
     this.url = folderUrl(folder);
   }
 
-  async *list(prefix = '', { startAfter }: ListOptions = {}): AsyncGenerator<ObjectInfo> {
+  async *list(prefix = '', options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     await requireFolder(this.#root);
-    for await (const object of listFolder(this.#root, prefix)) {
-      if (startAfter === undefined || compareKeys(object.key, startAfter) > 0) yield object;
-    }
+    yield* listFolder(this.#root, prefix, options);
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject> {
@@ -64,45 +61,13 @@ export class FolderStore implements ObjectStore {
     }
   }
 
-  /**
-   * Through a hidden file in the same folder, which is then renamed: a rename within a folder is
-   * atomic. The bytes are flushed to the disk before it, because after a power failure a part
-   * that exists but is empty would count as done.
-   *
-   * With `ifAbsent`, a hard link takes the place of the rename: it fails where there is a file. With
-   * `ifMatch`, the file is looked at right before the rename, which is not one step: two processes
-   * that replace a file in the same instant may both succeed.
-   */
-  async put(
-    key: string,
-    bytes: Uint8Array,
-    { ifAbsent = false, ifMatch }: PutOptions = {},
-  ): Promise<{ etag: string }> {
-    const path = this.#pathToWrite(key);
-    const temporary = join(dirname(path), `.cutline-${randomUUID().slice(0, 8)}.tmp`);
+  /** `writeFileWhole` says how, and what becomes of conditions. */
+  async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<{ etag: string }> {
+    const path = pathOfKey(this.#root, key, 'refused');
     await requireFolder(this.#root);
     try {
-      await mkdir(dirname(path), { recursive: true });
-      const file = await open(temporary, 'wx');
-      let etag: string;
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-        etag = etagOf(await file.stat());
-      } finally {
-        await file.close();
-      }
-      if (ifAbsent) {
-        await link(temporary, path);
-        await rm(temporary);
-      } else {
-        if (ifMatch !== undefined && (await this.head(key))?.etag !== ifMatch) throw existing(key);
-        await rename(temporary, path);
-      }
-      return { etag };
+      return { etag: await writeFileWhole(path, bytes, options) };
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined); // `error` is what matters
-      if (ifAbsent && codeOf(error) === 'EEXIST') throw existing(key);
       throw writeError(error, path);
     }
   }

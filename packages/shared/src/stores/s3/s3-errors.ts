@@ -1,4 +1,4 @@
-import { StoreError, type StoreErrorReason } from './object-store.ts';
+import { StoreError, type StoreErrorReason } from '../object-store.ts';
 
 /**
  * What the AWS SDK throws, as the StoreError that says what to do. The rules are tried in order;
@@ -30,6 +30,33 @@ export interface S3Request {
   endpoint: string | undefined;
 }
 
+/** The HTTP status behind a StoreError, where there was an answer. */
+export function statusOf(error: unknown): number | undefined {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error ? describeFailure(cause).status : undefined;
+}
+
+/** Of what the SDK throws. The answer to a HEAD has no body to say so: every 400 may mean it. */
+export function mayBeExpired(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, message, status, region } = describeFailure(error);
+  if (code === 'CredentialsProviderError' || code === 'TokenProviderError') {
+    return /expired/i.test(message);
+  }
+  const isHead = status === 400 && region === undefined && /^(Unknown|400|BadRequest)/.test(code);
+  return isExpired(code) || isHead;
+}
+
+function isExpired(code: string): boolean {
+  return /^Expired/.test(code) || code === 'TokenRefreshRequired';
+}
+
+/** How often the SDK sent the request. */
+export function attemptsOf(error: unknown): number {
+  const cause = (error as Error).cause as SdkError | undefined;
+  return cause?.$metadata?.attempts ?? 1;
+}
+
 interface Failure {
   /** S3's error code, the SDK's name of its own errors, or the system's ('ECONNREFUSED'). */
   code: string;
@@ -51,6 +78,8 @@ const rules: readonly Rule[] = [
   conditionFailed,
   regionWrong,
   bucketMissing,
+  keyRefused,
+  conditionFailed,
   throttled,
   serverFault,
   notS3,
@@ -79,7 +108,7 @@ function credentialsRefused({ code }: Failure, { bucket }: S3Request): Verdict {
       "S3 refused the request's time (RequestTimeTooSkewed): set the clock.",
     ];
   }
-  if (/^Expired/.test(code) || code === 'TokenRefreshRequired') {
+  if (isExpired(code)) {
     return ['misconfigured', `The credentials have expired (${code}): renew them.`];
   }
   if (
@@ -135,6 +164,31 @@ function bucketMissing({ code }: Failure, { bucket, endpoint }: S3Request): Verd
   ];
 }
 
+/** Codes that begin with X are MinIO's, which keeps objects in files. */
+const keyRefusals =
+  /^(KeyTooLong|EntityTooLarge|InvalidURI|RequestURITooLong|XMinioInvalid(Object|Resource)Name|XMinioParentIsObject|XMinioObjectExistsAsDirectory)/;
+
+/** About one object: its key, or its size, is one that this store cannot hold. */
+function keyRefused({ code, status }: Failure, { operation, name }: S3Request): Verdict {
+  const isRefused = keyRefusals.test(code) || status === 413 || status === 414;
+  if (operation !== 'put' || !isRefused) return undefined;
+  return ['refused', `${name} cannot be written: the store refuses its key or size (${code}).`];
+}
+
+function conditionFailed({ code, status }: Failure, { operation, name }: S3Request): Verdict {
+  if (operation !== 'put') return undefined;
+  // 404 is the answer to If-Match where there is no object.
+  if (status === 412 || code === 'NoSuchKey') {
+    return [
+      'exists',
+      `${name} was not written: it exists already, or is not the version that was to be replaced.`,
+    ];
+  }
+  // Others were writing it in the same moment: which of them was first shows when asked again.
+  if (code !== 'ConditionalRequestConflict' && code !== 'OperationAborted') return undefined;
+  return ['unavailable', `${name} is being written by others at the same time (${code}).`];
+}
+
 function throttled({ code, status }: Failure, { endpoint }: S3Request): Verdict {
   if (status !== 429 && status !== 503 && !/^(SlowDown|Throttl|RequestLimit)/.test(code)) {
     return undefined;
@@ -146,7 +200,8 @@ function throttled({ code, status }: Failure, { endpoint }: S3Request): Verdict 
 }
 
 function serverFault({ code, status }: Failure, { endpoint }: S3Request): Verdict {
-  if (code !== 'RequestTimeout' && status !== 408 && (status ?? 0) < 500) return undefined;
+  const isFault = (status ?? 0) >= 500 && status !== 501; // 501: not implemented, now or later
+  if (code !== 'RequestTimeout' && status !== 408 && !isFault) return undefined;
   return ['unavailable', `${serverName(endpoint)} failed to answer (${status} ${code}).`];
 }
 
@@ -236,5 +291,5 @@ interface SdkError {
   code?: unknown;
   Region?: string;
   $response?: { statusCode?: number; headers?: Record<string, string> };
-  $metadata?: { httpStatusCode?: number };
+  $metadata?: { httpStatusCode?: number; attempts?: number };
 }

@@ -1,9 +1,9 @@
 import type { Stats } from 'node:fs';
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compareKeys } from '../key-order.ts';
+import { type ListOptions, type ObjectInfo, StoreError } from '../object-store.ts';
 import { codeOf } from './folder-errors.ts';
-import { compareKeys } from './key-order.ts';
-import { type ObjectInfo, StoreError } from './object-store.ts';
 
 /**
  * Lists a folder's files in the UTF-8 byte order of their keys, one directory at a time: what is
@@ -15,8 +15,12 @@ import { type ObjectInfo, StoreError } from './object-store.ts';
  * @throws StoreError `misconfigured` where a directory may not be read: leaving it out would leave
  *   out images without a word.
  */
-export async function* listFolder(root: string, prefix: string): AsyncGenerator<ObjectInfo> {
-  yield* listDirectory(root, '', prefix);
+export async function* listFolder(
+  root: string,
+  prefix: string,
+  { startAfter = '' }: ListOptions = {},
+): AsyncGenerator<ObjectInfo> {
+  yield* listDirectory(root, '', { prefix, startAfter });
 }
 
 /** `<size>-<mtime in ms>`. The fraction of a millisecond is kept: it tells quick rewrites apart. */
@@ -27,13 +31,19 @@ export function etagOf(stats: Stats): string {
 /** Enough to keep the file system's four threads busy; the order of the results is kept. */
 const statsAtOnce = 64;
 
+/** Which keys are wanted: every key is longer than '', and so comes after it. */
+interface Span {
+  prefix: string;
+  startAfter: string;
+}
+
 /** `parent` is '' or ends with a slash. */
 async function* listDirectory(
   root: string,
   parent: string,
-  prefix: string,
+  span: Span,
 ): AsyncGenerator<ObjectInfo> {
-  const keys = await readKeys(root, parent, prefix);
+  const keys = await readKeys(root, parent, span);
   let files: string[] = [];
   for (const key of keys) {
     if (!key.endsWith('/')) {
@@ -42,7 +52,7 @@ async function* listDirectory(
     }
     yield* statFiles(root, files);
     files = [];
-    if (key.endsWith('/')) yield* listDirectory(root, key, prefix);
+    if (key.endsWith('/')) yield* listDirectory(root, key, span);
   }
   yield* statFiles(root, files);
 }
@@ -51,16 +61,24 @@ async function* listDirectory(
  * The directory's keys, sorted. Those of its folders end with a slash, which is also what sorts
  * them right: all keys below `a/` come after `a.jpg` and before `a0.jpg`.
  */
-async function readKeys(root: string, parent: string, prefix: string): Promise<string[]> {
+async function readKeys(
+  root: string,
+  parent: string,
+  { prefix, startAfter }: Span,
+): Promise<string[]> {
   const keys: string[] = [];
   try {
     for await (const entry of await opendir(join(root, parent))) {
       if (entry.name.startsWith('.')) continue;
       const key = parent + entry.name;
       if (entry.isDirectory()) {
-        if (`${key}/`.startsWith(prefix) || prefix.startsWith(`${key}/`)) keys.push(`${key}/`);
+        const folder = `${key}/`;
+        // A folder that comes before `startAfter` may still be the one that it is in.
+        const isLater = compareKeys(folder, startAfter) > 0 || startAfter.startsWith(folder);
+        const isWanted = folder.startsWith(prefix) || prefix.startsWith(folder);
+        if (isLater && isWanted) keys.push(folder);
       } else if ((entry.isFile() || entry.isSymbolicLink()) && key.startsWith(prefix)) {
-        keys.push(key);
+        if (compareKeys(key, startAfter) > 0) keys.push(key);
       }
     }
   } catch (cause) {

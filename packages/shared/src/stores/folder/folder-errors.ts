@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { StoreError } from './object-store.ts';
+import { StoreError } from '../object-store.ts';
 
 /** The `code` of a system error ('ENOENT'), or undefined of anything else. */
 export function codeOf(error: unknown): string | undefined {
@@ -55,12 +55,22 @@ export function readError(error: unknown, key: string): unknown {
   });
 }
 
-/** The same for a write. What is not about its name stands in the way of all of them. */
+/**
+ * The same for a write. A full disk or a folder that may not be written to stands in the way of all
+ * of them; a name that does not fit is about one key.
+ */
 export function writeError(error: unknown, path: string): unknown {
   const code = codeOf(error);
   if (error instanceof StoreError || code === undefined) return error;
-  if (code === 'EIO' || code === 'EMFILE' || code === 'ENFILE' || code === 'EBUSY') {
-    return new StoreError('unavailable', `${path} could not be written (${code}).`, {
+  const name = JSON.stringify(path);
+  const refusal = refusals.get(code);
+  if (refusal !== undefined) {
+    return new StoreError('refused', `${name} cannot be written (${code}): ${refusal}.`, {
+      cause: error,
+    });
+  }
+  if (passing.has(code)) {
+    return new StoreError('unavailable', `${name} could not be written (${code}).`, {
       cause: error,
     });
   }
@@ -75,10 +85,29 @@ export function writeError(error: unknown, path: string): unknown {
   const advice =
     code === 'ENOSPC' || code === 'EDQUOT'
       ? 'the disk is full: make room'
-      : code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-        ? 'make its folder writable'
-        : 'see what the system says of it';
-  return new StoreError('misconfigured', `${path} could not be written (${code}): ${advice}.`, {
+      : 'make its folder writable';
+  return new StoreError('misconfigured', `${name} could not be written (${code}): ${advice}.`, {
     cause: error,
   });
 }
+
+const clash = 'a file stands where a folder is needed, or the reverse';
+
+/** What is wrong with a key that the file system cannot hold. */
+const refusals = new Map([
+  ['ENAMETOOLONG', 'its name is too long for this file system'],
+  ['EINVAL', 'this file system does not take such a name'],
+  ['EILSEQ', 'this file system does not take such a name'],
+  ['EFBIG', 'it is too large for this file system'],
+  ['ELOOP', 'symbolic links lead round in a circle'],
+  ['ENOTDIR', clash],
+  ['EISDIR', clash],
+  ['EEXIST', clash],
+  ['ENOTEMPTY', clash],
+]);
+
+/** What may heal by itself: too many open files, a folder that was just deleted, a drive that stalls. */
+const passing = new Set([
+  ...['EIO', 'EMFILE', 'ENFILE', 'EBUSY', 'EAGAIN', 'EINTR', 'ESTALE', 'ETIMEDOUT'],
+  ...['ENOENT', 'ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENETDOWN', 'ENETUNREACH', 'ECONNRESET'],
+]);

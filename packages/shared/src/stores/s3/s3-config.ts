@@ -1,11 +1,17 @@
 import { z } from 'zod';
-import { UserError } from '../errors.ts';
+import { UserError } from '../../errors.ts';
 
 /** How S3 is reached. What is left out comes from the environment, as the AWS SDK reads it. */
 export const storeConfigSchema = z.strictObject({
   /** Default: AWS_ENDPOINT_URL_S3, else AWS_ENDPOINT_URL, else Amazon's. */
   endpoint: z
     .url({ protocol: /^https?$/, error: 'expected http://host:port or https://…' })
+    // Endpoints are shown in messages, and the SDK would not use what else is in them.
+    .refine((text) => !URL.canParse(text) || isBare(new URL(text)), {
+      error:
+        'expected http://host:port alone: user and password belong in AWS_ACCESS_KEY_ID and ' +
+        'AWS_SECRET_ACCESS_KEY',
+    })
     .optional(),
   /** Default: AWS_REGION, AWS_DEFAULT_REGION, the profile's; us-east-1 where an endpoint is set. */
   region: z.string().min(1).optional(),
@@ -23,7 +29,13 @@ export const storeConfigSchema = z.strictObject({
   connectTimeoutMs: z.int().min(1).default(5_000),
   /** For an answer to begin, and between any two pieces of its body. */
   requestTimeoutMs: z.int().min(1).default(30_000),
+  /** Is told, in one line, what a store lacks and what is done instead. */
+  onNotice: z.custom<(text: string) => void>((value) => typeof value === 'function').optional(),
 });
+
+function isBare({ username, password, search, hash, href }: URL): boolean {
+  return username + password + search + hash === '' && !href.includes('@');
+}
 
 export type StoreConfig = z.input<typeof storeConfigSchema>;
 export type S3Config = z.output<typeof storeConfigSchema>;

@@ -6,8 +6,8 @@ import {
   ListObjectsV2Command,
   type ListObjectsV2CommandOutput,
   PutObjectCommand,
-  type S3Client,
 } from '@aws-sdk/client-s3';
+import { compareKeys } from '../key-order.ts';
 import {
   type GetOptions,
   type ListOptions,
@@ -16,9 +16,11 @@ import {
   type PutOptions,
   type StoredObject,
   StoreError,
-} from './object-store.ts';
+} from '../object-store.ts';
+import { etagIfSame } from '../same-object.ts';
 import { readBody } from './s3-body.ts';
-import { createS3Client } from './s3-client.ts';
+import { RenewableClient } from './s3-client.ts';
+import { type ConditionalPut, S3Conditions } from './s3-conditions.ts';
 import type { S3Config } from './s3-config.ts';
 import { type S3Operation, s3Error } from './s3-errors.ts';
 
@@ -31,18 +33,25 @@ import { type S3Operation, s3Error } from './s3-errors.ts';
 export class S3Store implements ObjectStore {
   readonly url: string;
   readonly #bucket: string;
-  readonly #client: S3Client;
+  readonly #client: RenewableClient;
   readonly #endpoint: string | undefined;
-  readonly #onNotice: (text: string) => void;
-  #conditions: Promise<Conditions> | undefined;
+  readonly #conditions: S3Conditions;
 
   /** @param onNotice is told, once, where the store lacks something. */
   constructor(bucket: string, config: S3Config, onNotice: (text: string) => void = () => {}) {
     this.#onNotice = onNotice;
     this.url = `s3://${bucket}`;
     this.#bucket = bucket;
-    this.#client = createS3Client(config);
+    this.#client = new RenewableClient(config);
     this.#endpoint = config.endpoint;
+    this.#conditions = new S3Conditions({
+      url: this.url,
+      put: (put) => this.#put(put),
+      head: (key) => this.head(key),
+      etagIfSame: (key, bytes) => etagIfSame(this, key, bytes),
+      nameOf: (key) => this.#name(key),
+      notice: config.onNotice ?? (() => {}),
+    });
   }
 
   async *list(prefix = '', { startAfter }: ListOptions = {}): AsyncGenerator<ObjectInfo> {
@@ -51,7 +60,10 @@ export class S3Store implements ObjectStore {
       const page = await this.#listPage(prefix, pageSizeMax, { token, startAfter });
       const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
       for (const { Key, ETag, Size } of page.Contents ?? []) {
-        yield { key: decode(Key ?? ''), etag: plainEtag(ETag), bytes: Size ?? 0 };
+        const key = decode(Key ?? '');
+        // Not every store heeds StartAfter.
+        if (startAfter !== undefined && compareKeys(key, startAfter) <= 0) continue;
+        yield { key, etag: plainEtag(ETag), bytes: Size ?? 0 };
       }
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
@@ -63,8 +75,10 @@ export class S3Store implements ObjectStore {
     let body: Readable | undefined;
     try {
       const request = new GetObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) });
-      const answer = await unlessAborted(this.#client.send(request), signal, ({ Body }) =>
-        (Body as Readable).destroy(),
+      const answer = await unlessAborted(
+        this.#client.send((client) => client.send(request)),
+        signal,
+        ({ Body }) => (Body as Readable).destroy(),
       );
       body = answer.Body as Readable;
       if (signal) addAbortSignal(signal, body);
@@ -95,8 +109,8 @@ export class S3Store implements ObjectStore {
   /** The 404 to a HEAD has no body: a missing bucket looks like a missing object. */
   async head(key: string): Promise<ObjectInfo | undefined> {
     try {
-      const answer = await this.#client.send(
-        new HeadObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) }),
+      const answer = await this.#client.send((client) =>
+        client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) })),
       );
       return { key, etag: plainEtag(answer.ETag), bytes: answer.ContentLength ?? 0 };
     } catch (cause) {
@@ -107,68 +121,31 @@ export class S3Store implements ObjectStore {
   }
 
   async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<{ etag: string }> {
-    if (!options.ifAbsent && options.ifMatch === undefined) return this.#put(key, bytes, options);
-    this.#conditions ??= this.#probe(key, bytes, options);
-    const { kept, first } = await this.#conditions.catch((error) => {
-      this.#conditions = undefined;
-      throw error;
-    });
-    if (first?.key === key && first.bytes === bytes) return { etag: first.etag };
-    if (kept) return this.#put(key, bytes, options);
-    await this.#requireCondition(key, options);
-    const { contentType } = options;
-    return this.#put(key, bytes, contentType === undefined ? {} : { contentType });
-  }
-
-  /**
-   * Finds out, with the first conditional put of a process, whether the store keeps conditions:
-   * many that speak S3 ignore them. Done twice, the second time must be refused.
-   */
-  async #probe(key: string, bytes: Uint8Array, options: PutOptions): Promise<Conditions> {
-    await this.#requireCondition(key, options);
-    try {
-      const { etag } = await this.#put(key, bytes, options);
-      const first = { key, bytes, etag };
-      try {
-        await this.#put(key, bytes, { ifAbsent: true });
-      } catch (error) {
-        if (isTaken(error)) return { kept: true, first };
-        if (!isUnknownCondition(error)) throw error;
-      }
-      this.#onNotice(lacksConditions(this.url));
-      return { kept: false, first };
-    } catch (error) {
-      if (!isUnknownCondition(error)) throw error;
-      this.#onNotice(lacksConditions(this.url));
-      return { kept: false, first: undefined };
+    if (key === '' || isHalfACharacter(key)) {
+      throw new StoreError('refused', `${this.#name(key)}: S3 does not take such a key.`);
     }
+    const { contentType, ifAbsent, ifMatch } = options;
+    const put: ConditionalPut = { key, bytes, contentType, condition: { ifAbsent, ifMatch } };
+    const isConditional = ifAbsent || ifMatch !== undefined;
+    return { etag: await (isConditional ? this.#conditions.put(put) : this.#put(put)) };
   }
 
-  /** @throws StoreError `exists`, by a look that is not one step with the put that follows */
-  async #requireCondition(key: string, { ifAbsent, ifMatch }: PutOptions): Promise<void> {
-    const found = await this.head(key);
-    if ((ifAbsent && found) || (ifMatch !== undefined && found?.etag !== ifMatch)) {
-      throw new StoreError('exists', `${this.#name(key)} is not as it was expected.`);
-    }
-  }
-
-  async #put(
-    key: string,
-    bytes: Uint8Array,
-    { contentType: ContentType, ifAbsent, ifMatch }: PutOptions,
-  ): Promise<{ etag: string }> {
+  async #put({ key, bytes, contentType, condition }: ConditionalPut): Promise<string> {
+    const { ifAbsent, ifMatch } = condition;
     try {
-      const answer = await this.#client.send(
-        new PutObjectCommand({
-          Bucket: this.#bucket,
-          Key: requireKey(key),
-          Body: bytes,
-          ...(ContentType && { ContentType }),
-          ...(ifAbsent && { IfNoneMatch: '*' }),
-          ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
-        }),
+      const answer = await this.#client.send((client) =>
+        client.send(
+          new PutObjectCommand({
+            Bucket: this.#bucket,
+            Key: key,
+            Body: bytes,
+            ...(contentType && { ContentType: contentType }),
+            ...(ifAbsent && { IfNoneMatch: '*' }),
+            ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
+          }),
+        ),
       );
-      return { etag: plainEtag(answer.ETag) };
+      return plainEtag(answer.ETag);
     } catch (error) {
       throw this.#storeError(error, 'put', key);
     }
@@ -176,8 +153,8 @@ export class S3Store implements ObjectStore {
 
   async delete(key: string): Promise<void> {
     try {
-      await this.#client.send(
-        new DeleteObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) }),
+      await this.#client.send((client) =>
+        client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) })),
       );
     } catch (error) {
       throw this.#storeError(error, 'delete', key);
@@ -200,14 +177,16 @@ export class S3Store implements ObjectStore {
   ): Promise<ListObjectsV2CommandOutput> {
     let page: ListObjectsV2CommandOutput;
     try {
-      page = await this.#client.send(
-        new ListObjectsV2Command({
-          Bucket: this.#bucket,
-          Prefix: prefix,
-          MaxKeys: keysMax,
-          EncodingType: 'url', // XML cannot carry every character that a key may have
-          ...(token ? { ContinuationToken: token } : startAfter && { StartAfter: startAfter }),
-        }),
+      page = await this.#client.send((client) =>
+        client.send(
+          new ListObjectsV2Command({
+            Bucket: this.#bucket,
+            Prefix: prefix,
+            MaxKeys: keysMax,
+            EncodingType: 'url', // XML cannot carry every character that a key may have
+            ...(token ? { ContinuationToken: token } : startAfter && { StartAfter: startAfter }),
+          }),
+        ),
       );
     } catch (error) {
       throw this.#storeError(error, 'list');
@@ -297,7 +276,13 @@ const pageSizeMax = 1_000;
 /** An empty key would turn the request for an object into one for the whole bucket. */
 function requireKey(key: string): string {
   if (key === '') throw new StoreError('not-found', 'An empty key names no object.');
+  if (isHalfACharacter(key)) throw new StoreError('not-found', 'No object has such a key.');
   return key;
+}
+
+/** Half of a surrogate pair: it has no UTF-8, and so can be in no URL. */
+function isHalfACharacter(key: string): boolean {
+  return /\p{Surrogate}/u.test(key);
 }
 
 /** Amazon and MinIO write a space as `+`, Ceph as `%20`; all three write `+` as `%2B`. */
