@@ -5,6 +5,7 @@ import { UserError } from '../errors.ts';
 import type { StoreConfig } from '../stores/s3-config.ts';
 import { closestName } from './closest-name.ts';
 import { redactUrl } from './redact-url.ts';
+import { parseRedisUrl } from './redis-url.ts';
 import { describeWholeNumber, parseWholeNumber, type WholeNumberRange } from './whole-number.ts';
 
 /**
@@ -45,9 +46,12 @@ const milliseconds = (min = 1) => wholeNumber({ min, max: timerMsMax });
 const oneOf = <const T extends readonly string[]>(...values: T) =>
   z.enum(values, { error: `expected ${values.slice(0, -1).join(', ')} or ${values.at(-1)}` });
 
-const redisUrl = z.url({
-  protocol: /^rediss?$/,
-  error: 'expected redis://host:port or rediss://host:port',
+const redisUrl = z.string().superRefine((url, context) => {
+  try {
+    parseRedisUrl(url);
+  } catch (error) {
+    context.addIssue((error as RangeError).message);
+  }
 });
 
 const text = z.string().min(1);
