@@ -107,7 +107,7 @@ function answersPing(port: number): Promise<boolean> {
 }
 
 /** Free when asked; that another process takes it before Redis does is possible, but unlikely. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

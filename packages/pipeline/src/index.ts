@@ -61,7 +61,10 @@ export {
   startJobWorker,
 } from './queue/queues.ts';
 export { withdrawJobs } from './queue/withdraw-jobs.ts';
+export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts';
 export { connectRedis, logOutages } from './redis/redis.ts';
+export { type RedisMemory, redisMemory } from './redis/redis-info.ts';
+export type { RedisConnection } from './redis/redis-options.ts';
 export { startStage } from './worker/start-stage.ts';
 export { trySuspectsAlone } from './worker/try-suspects-alone.ts';
 export {
