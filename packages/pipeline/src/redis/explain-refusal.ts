@@ -66,8 +66,15 @@ export function explainRefusal(
   }
   return say(
     `Cannot reach Redis at ${url} (${reason}): start it (redis-server --maxmemory-policy ` +
-      `noeviction), or correct ${setting}.`,
+      `noeviction), or correct ${setting}${hint(reason, address)}.`,
   );
+}
+
+/** Whoever is spoken to with TLS and has none, or the other way round, is silent or hangs up. */
+function hint(reason: string, address: RedisAddress): string {
+  if (!/no answer|Connection is closed|ECONNRESET/.test(reason)) return '';
+  const other = scheme({ ...address, tls: !address.tls });
+  return `; if it ${address.tls ? 'has no' : 'wants'} TLS, write ${other}://`;
 }
 
 /** What a server said, rather than that there was none; and of what there was, not the sum. */

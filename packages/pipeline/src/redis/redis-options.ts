@@ -47,6 +47,8 @@ export function createClient(address: RedisAddress, connectTimeoutMs: number): R
     // BullMQ's blocking commands must be able to wait out an outage.
     maxRetriesPerRequest: null,
     reconnectOnError,
+    // A command more a connection, which users of few rights may not give.
+    disableClientInfo: true,
     ...(address.username !== undefined && { username: address.username }),
     ...(address.password !== undefined && { password: address.password }),
     ...(address.tls && { tls: {} }),

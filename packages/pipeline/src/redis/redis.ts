@@ -46,9 +46,22 @@ export async function connectRedis(
   } catch (error) {
     redis.disconnect();
     if (error instanceof UserError) throw error;
+    if (address.kind !== 'server') told.push(...(await askNode(address, deadlineMs)));
     throw explainRefusal([...told, error], { url, address, setting });
   }
   return redis as Redis;
+}
+
+/** What a node or a sentinel says, of which ioredis tells only that there is none to be had. */
+async function askNode(address: RedisAddress, deadlineMs: number): Promise<unknown[]> {
+  const { username: _, password: __, ...open } = address;
+  const wanted = address.kind === 'cluster' || address.sentinelAuth ? address : open;
+  const node = createClient({ ...wanted, kind: 'server', db: 0 }, deadlineMs);
+  const told: unknown[] = [];
+  node.on('error', (error) => told.push(error));
+  await withDeadline(node.connect(), deadlineMs).catch(() => {});
+  node.disconnect();
+  return told;
 }
 
 function parseUrl(url: string, setting: string): RedisAddress {
