@@ -139,12 +139,22 @@ test('sentinels say who the master is, also when it is another', async () => {
   );
 
   await command(sentinel.port, 'SENTINEL', 'FAILOVER', 'main');
-  await Promise.all(numbers.slice(10).map(add));
-  await allDone(done);
+  const during = numbers.slice(10, 20).map(add);
   await waitFor(
     async () => String(await command(replica.port, 'INFO', 'replication')).includes('role:master'),
     { deadlineMs: 10_000, what: 'the failover' },
   );
+  await Promise.all(during);
+  await waitFor(
+    async () => String(await command(master.port, 'INFO', 'replication')).includes('role:slave'),
+    { deadlineMs: 15_000, what: 'the old master to follow' },
+  );
+  for (const n of numbers.slice(20)) await add(n);
+  await waitFor(() => numbers.slice(20).every((n) => done.includes(n)), {
+    deadlineMs: 10_000,
+    what: 'the jobs that were added to the new master',
+  });
+  expect(await command(replica.port, 'EXISTS', 'cutline:jobs:job-29')).toBe(1);
 });
 
 test('what sentinels do not know is said at the start', async () => {
