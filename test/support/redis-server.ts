@@ -132,7 +132,7 @@ function ask(port: number, command: string): Promise<string> {
 }
 
 /** Free when asked; that another process takes it before Redis does is possible, but unlikely. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

@@ -49,16 +49,10 @@ export { observeQueues } from './queue/observe-queues.ts';
 export { closeQueues, openQueues, type Queues } from './queue/open-queues.ts';
 export { modelHash, queueName } from './queue/queue-name.ts';
 export { withdrawJobs } from './queue/withdraw-jobs.ts';
+export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts';
 export { connectRedis, logOutages } from './redis/redis.ts';
-export { Breaker } from './worker/breaker.ts';
-export { floorOf } from './worker/floor-of.ts';
-export {
-  BrokenWorkerError,
-  type JobContext,
-  type JobHandler,
-  UnwantedJobError,
-} from './worker/job-context.ts';
-export { JobTaker, type JobTakerOptions } from './worker/job-taker.ts';
+export { type RedisMemory, redisMemory } from './redis/redis-info.ts';
+export type { RedisConnection } from './redis/redis-options.ts';
 export { startStage } from './worker/start-stage.ts';
 export { Suspects } from './worker/try-suspects-alone.ts';
 export {

@@ -124,7 +124,7 @@ test('later, an outage is sat out: commands wait, and it is told of once', async
   await waitFor(() => told.length > 0, { deadlineMs: 10_000, what: 'the outage to be told of' });
   await server.restart();
   expect(await answer).toBe('PONG');
-  await waitFor(() => redis.status === 'ready', { deadlineMs: 10_000, what: 'the connection' });
+  await waitFor(() => told.length > 1, { deadlineMs: 10_000, what: 'its end to be told of' });
   expect(told).toEqual(['Redis is gone: waiting for it to come back', 'Redis is back']);
   redis.disconnect();
   await waitFor(() => redis.status === 'end', { deadlineMs: 10_000, what: 'the end' });

@@ -24,9 +24,11 @@ const redis = {
   right: [
     ['redis://h:1', 'redis://h:1'],
     ['rediss://:pw@h', 'rediss://:pw@h'],
+    ['redis+cluster://a:1,b:2', 'redis+cluster://a:1,b:2'],
+    ['rediss+sentinel://a,b/main', 'rediss+sentinel://a,b/main'],
   ],
-  wrong: ['h:1', 'http://h', 'redis', '//h'],
-  expected: 'expected redis://host:port or rediss://host:port',
+  wrong: ['h:1', 'http://h', 'redis', '//h', '/tmp/redis.sock', 'redis://h:0'],
+  expected: 'expected redis://host:port, ',
 };
 
 /** For every setting: what it is by default, what it may be and become, and what it may not. */

@@ -1,7 +1,10 @@
 import { describeError, UserError } from '@cutline/shared/errors';
 import type { Logger } from '@cutline/shared/process';
-import { redactUrl, withDeadline } from '@cutline/shared/process';
-import { Redis } from 'ioredis';
+import { parseRedisUrl, type RedisAddress, withDeadline } from '@cutline/shared/process';
+import type { Redis } from 'ioredis';
+import { explainRefusal } from './explain-refusal.ts';
+import { refuseUnfit } from './redis-info.ts';
+import { createClient, type RedisConnection } from './redis-options.ts';
 
 /**
  * Connects to Redis and makes sure that it is fit for queues.
@@ -9,9 +12,12 @@ import { Redis } from 'ioredis';
  * At start an unreachable Redis is a mistake to report; later it is an outage to sit out: the
  * connection then comes back by itself, for as long as it takes.
  *
+ * @param url a server's, a cluster's or that of its sentinels; see `parseRedisUrl`.
  * @param options.setting where the URL comes from, for messages.
+ * @returns of a cluster, ioredis's `Cluster`. Its commands are those of `Redis`, which is the type
+ *   for as long as there are callers that know no other: `RedisConnection` says what it is.
  * @throws UserError when Redis cannot be reached within `deadlineMs`, refuses the credentials, or
- *   evicts keys under memory pressure (which would silently drop jobs).
+ *   is not fit for queues (see `refuseUnfit`).
  */
 export async function connectRedis(
   url: string,
@@ -20,88 +26,77 @@ export async function connectRedis(
     setting = '--redis (or REDIS_URL)',
   }: { deadlineMs?: number; setting?: string } = {},
 ): Promise<Redis> {
-  const redis = createRedis(url, { deadlineMs, setting });
-  let lastError: unknown;
-  redis.on('error', (error) => {
-    lastError = error;
-  });
+  const address = parseUrl(url, setting);
+  const redis = createClient(address, deadlineMs);
+  const told: unknown[] = [];
+  // Of nodes and sentinels, each says what is wrong with it; all of them together, that it is all.
+  const note = (error: unknown) => {
+    if (told.length < 20) told.push(error);
+  };
+  redis.on('error', note).on('node error', note).on('sentinelError', note);
   try {
     await withDeadline(
       (async () => {
         await redis.connect();
         await redis.ping();
+        await refuseUnfit(redis, url);
       })(),
       deadlineMs,
     );
-    await refuseEviction(redis, url);
   } catch (error) {
     redis.disconnect();
     if (error instanceof UserError) throw error;
-    throw new UserError(explain(describeError(lastError ?? error), redactUrl(url), setting));
+    if (address.kind !== 'server') told.push(...(await askNode(address, deadlineMs)));
+    throw explainRefusal([...told, error], { url, address, setting });
   }
-  return redis;
+  return redis as Redis;
 }
 
-function createRedis(
-  url: string,
-  { deadlineMs, setting }: { deadlineMs: number; setting: string },
-): Redis {
+/** What a node or a sentinel says, of which ioredis tells only that there is none to be had. */
+async function askNode(address: RedisAddress, deadlineMs: number): Promise<unknown[]> {
+  const { username: _, password: __, ...open } = address;
+  const wanted = address.kind === 'cluster' || address.sentinelAuth ? address : open;
+  const node = createClient({ ...wanted, kind: 'server', db: 0 }, deadlineMs);
+  const told: unknown[] = [];
+  node.on('error', (error) => told.push(error));
+  await withDeadline(node.connect(), deadlineMs).catch(() => {});
+  node.disconnect();
+  return told;
+}
+
+function parseUrl(url: string, setting: string): RedisAddress {
   try {
-    return new Redis(url, {
-      lazyConnect: true,
-      connectTimeout: deadlineMs,
-      // BullMQ's blocking commands must be able to wait out an outage.
-      maxRetriesPerRequest: null,
-      retryStrategy: (attempt) => Math.min(attempt * 100, 3_000),
-    });
-  } catch {
-    // Without its cause: that shows the URL as it is, with the password.
-    throw new UserError(
-      `${redactUrl(url)} is no URL of a Redis: correct ${setting}; expected redis://host:port.`,
-    );
+    return parseRedisUrl(url);
+  } catch (error) {
+    throw new UserError(`${setting} is no URL of Redis: ${describeError(error)}.`);
   }
 }
 
-/** Says once when Redis is gone, and once when it is back; in between, commands wait. */
-export function logOutages(redis: Redis, log: Logger): void {
+/** A connection that holds for so long is back. */
+const steadyMs = 1_000;
+
+/**
+ * Says once when Redis is gone, and once when it is back; in between, commands wait. Connections
+ * that break again at once, as those to a server that is a replica now, are one outage.
+ */
+export function logOutages(redis: RedisConnection, log: Logger): void {
   let goneMs: number | undefined;
+  let timer: NodeJS.Timeout | undefined;
   redis.on('reconnecting', () => {
+    clearTimeout(timer);
     if (goneMs !== undefined) return;
     goneMs = performance.now();
     log.warn('Redis is gone: waiting for it to come back');
   });
   redis.on('ready', () => {
     if (goneMs === undefined) return;
-    log.warn({ durationMs: Math.round(performance.now() - goneMs) }, 'Redis is back');
-    goneMs = undefined;
+    const durationMs = Math.round(performance.now() - goneMs);
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      goneMs = undefined;
+      log.warn({ durationMs }, 'Redis is back');
+    }, steadyMs);
+    timer.unref();
   });
-}
-
-function explain(reason: string, url: string, setting: string): string {
-  if (/NOAUTH/.test(reason)) {
-    return `Redis at ${url} wants a password: write it into ${setting}, as redis://:password@host:port.`;
-  }
-  if (/WRONGPASS|ERR AUTH|invalid password/.test(reason)) {
-    return `Redis at ${url} refuses the user or the password: correct them in ${setting}.`;
-  }
-  if (/NOPERM/.test(reason)) {
-    return `Redis at ${url} does not let this user do what queues need (${reason}): grant it.`;
-  }
-  if (/RESP type|wrong version number|packet length/.test(reason)) {
-    return `What answers at ${url} does not speak as Redis does (${reason}): correct ${setting}.`;
-  }
-  return (
-    `Cannot reach Redis at ${url} (${reason}): start it (redis-server --maxmemory-policy ` +
-    `noeviction), or correct ${setting}.`
-  );
-}
-
-async function refuseEviction(redis: Redis, url: string): Promise<void> {
-  const policy = /^maxmemory_policy:(\S+)/m.exec(await redis.info('memory'))?.[1];
-  if (policy === undefined || policy === 'noeviction') return;
-  throw new UserError(
-    `Redis at ${redactUrl(url)} has maxmemory-policy "${policy}", under which it silently drops ` +
-      'jobs when memory runs short: set it to noeviction, with "redis-cli config set ' +
-      'maxmemory-policy noeviction" and in redis.conf.',
-  );
+  redis.on('end', () => clearTimeout(timer));
 }

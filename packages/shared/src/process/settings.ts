@@ -5,6 +5,7 @@ import { UserError } from '../errors.ts';
 import type { StoreConfig } from '../stores/s3/s3-config.ts';
 import { closestName } from './closest-name.ts';
 import { redactUrl } from './redact-url.ts';
+import { parseRedisUrl } from './redis-url.ts';
 import { describeWholeNumber, parseWholeNumber, type WholeNumberRange } from './whole-number.ts';
 
 /**
@@ -45,26 +46,13 @@ const milliseconds = (min = 1) => wholeNumber({ min, max: timerMsMax });
 const oneOf = <const T extends readonly string[]>(...values: T) =>
   z.enum(values, { error: `expected ${values.slice(0, -1).join(', ')} or ${values.at(-1)}` });
 
-const redisUrl = z
-  .url({
-    protocol: /^rediss?$/,
-    error: 'expected redis://host:port or rediss://host:port',
-  })
-  // Where the password is cut off at a "/", its end would pass for a host, and be shown as one.
-  .refine(isWellEncoded, {
-    error: 'expected "%", "@", "/", "?" and "#" in user and password as %25, %40, %2F, %3F and %23',
-  });
-
-function isWellEncoded(text: string): boolean {
-  if (!URL.canParse(text)) return true; // which has been complained of
-  const { username, password, pathname, search, hash } = new URL(text);
+const redisUrl = z.string().superRefine((url, context) => {
   try {
-    decodeURIComponent(username + password);
-  } catch {
-    return false;
+    parseRedisUrl(url);
+  } catch (error) {
+    context.addIssue((error as RangeError).message);
   }
-  return !(pathname + search + hash).includes('@');
-}
+});
 
 const text = z.string().min(1);
 
