@@ -41,13 +41,6 @@ export async function startS3Server({ port = 0, conditions = true } = {}) {
     if (encoding !== 'url' || reply.statusCode !== 200) return payload;
     return urlEncodeKeys(String(payload));
   });
-  // After the body is read and right before the object is written, in one go.
-  app.addHook('preHandler', async (request, reply) => {
-    if (request.method !== 'PUT' || conditionHolds(s3Store.buckets, request)) return;
-    const [code, message] = ['PreconditionFailed', 'A condition of the request does not hold'];
-    reply.code(412).type('application/xml');
-    return reply.send(`<Error><Code>${code}</Code><Message>${message}</Message></Error>`);
-  });
   app.addContentTypeParser(
     /^/,
     { parseAs: 'buffer', bodyLimit: objectBytesMax },

@@ -34,11 +34,12 @@ export async function followRun({ what, window, flags }: FollowOptions): Promise
   const name = 'begin' in what ? what.begin.run : what.resume;
   const { stopped } = untilStopped();
   const closers = new Closers();
-  const stores = new StorePool(storeConfig(settings));
-  closers.add('stores', () => stores.close());
   let note = (text: string): void => {
     process.stderr.write(`${text}\n`);
   };
+  const onNotice = (text: string) => note(text);
+  const stores = new StorePool({ ...storeConfig(settings), onNotice });
+  closers.add('stores', () => stores.close());
   const status = createStatusLine(process.stderr);
   status.show('starting …');
   let watching: Promise<unknown> | undefined;

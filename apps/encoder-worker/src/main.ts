@@ -27,11 +27,13 @@ await runWorkerProgram({
     const { settings, stores, features, metrics, world, log } = context;
     prepareSharp();
     const pool = await startStage('encode', context);
-    metrics.featureBytesBudget.set(settings.featureBytesMax);
     const { width, height } = pool.model.preprocessing;
     const imageBytes = width * height * 3;
     const bytesMax = settings.featureBytesMax;
-    const holdBack = new HoldBack({ features, bytesMax, world, log });
+    const holdBack = new HoldBack({
+      ...{ features, bytesMax, world, log },
+      onBudget: (bytes) => metrics.featureBytesBudget.set(bytes),
+    });
     return {
       // All threads share a batch, while the next one is fetched.
       jobConcurrency: 2,

@@ -1,6 +1,7 @@
 import { defaultBundleFolder } from '@cutline/inference';
 import {
   countListing,
+  describeExcluded,
   observeQueues,
   outputLocation,
   produceRun,
@@ -56,7 +57,10 @@ await runProgram('producer', async () => {
   const log = createLogger({ process: 'producer', level: settings.logLevel });
   const closers = new Closers();
   const { stopped } = untilStopped();
-  const stores = new StorePool(storeConfig(settings));
+  const stores = new StorePool({
+    ...storeConfig(settings),
+    onNotice: (text) => log.warn(text),
+  });
   closers.add('stores', () => stores.close());
   const program = flags.dryRun
     ? dryRun(source, flags, settings, stores)
@@ -94,30 +98,6 @@ async function run(
   settings: ProducerSettings,
   { stores, closers, log }: { stores: StorePool; closers: Closers; log: Logger },
 ): Promise<void> {
-  const stores = openStores(settings, closers, log);
-  const output = outputLocation(flags);
-  await createOutputFolder(output.store);
-  const outputStore = await stores.open(output.store);
-  await outputStore.check();
-  const redis = await connectRedis(settings.redis);
-  closers.add('Redis', () => redis.disconnect());
-  logOutages(redis, log);
-  const queues = openQueues(redis);
-  closers.add('queues', () => closeQueues(queues));
-
-  const open = (name: string) => new RunStore(outputStore, output.prefix, name);
-  const request = flags.resume ? undefined : await newRun(sourceText, flags, settings, open);
-  const runStore = open(request?.run ?? nameToResume(flags));
-  const lock = await lockRun(redis, runStore.run);
-  closers.add('lock', lock.release);
-  // Read under the lock: whoever had it before has counted generations.
-  const run = request ?? (await nextGeneration(runStore));
-  const sourceStore = await stores.open(run.source.store);
-  await sourceStore.check();
-  const { keysFrom } = run.selection;
-  if (run.images === null && keysFrom !== null)
-    await requireKeysList(keysFrom, sourceStore, stores);
-
   const metrics = new Metrics({ processMetrics: true });
   const summary = await produceRun({
     what: flags.resume
@@ -157,67 +137,12 @@ async function serveMetrics(
     },
   });
   closers.add('http', () => http.close());
-
-  await runStore.writeRun(run);
-  await runStore.deleteSummary();
-  log.info({ run: run.run, results: runStore.url, httpPort: http.port }, 'producing');
-  const source = { store: sourceStore, prefix: run.source.prefix };
-  const exceptPrefix = resultsPrefix(run.source, output);
-  const { images, batchSize } = run;
-  const onExcluded = (keys: number) => log.info(describeExcluded(keys, exceptPrefix));
-  const listingOptions = { exceptPrefix, onExcluded, stores };
-  const listing =
-    images === null ? await resumeListing(runStore, run, source, listingOptions) : undefined;
-  const manifest =
-    images === null ? new ManifestProgress() : ManifestProgress.complete({ images, batchSize });
-  const { window } = flags;
-  const context = { runStore, run, output, queues, redis, manifest, window, listing, metrics, log };
-  const summary = await Promise.race([produce(context), lock.lost]);
-  log.info({ run: run.run, captioned: summary.captioned, failed: summary.failed }, 'run finished');
-  process.stdout.write(`${JSON.stringify(summary)}\n`);
-}
-
-async function newRun(
-  sourceText: string | undefined,
-  flags: ProducerFlags,
-  settings: ProducerSettings,
-  open: (name: string) => RunStore,
-): Promise<Run> {
-  const run = await requestRun(sourceText, flags, bundleFolder(settings));
-  const runStore = open(run.run);
-  if (await runStore.exists()) {
-    throw new UserError(
-      `There is a run "${run.run}" already at ${runStore.url}. Choose another --run, or go on ` +
-        `with it: cutline resume ${run.run}`,
-    );
-  }
-  return run;
+  return http.port;
 }
 
 function nameToResume(flags: ProducerFlags): string {
   if (!flags.run) throw new UserError('Say which run to resume: --run <name>.');
   return flags.run;
-}
-
-async function nextGeneration(runStore: RunStore): Promise<Run> {
-  const run = await runStore.readRun();
-  return { ...run, generation: run.generation + 1 };
-}
-
-function describeExcluded(keys: number, prefix: string | undefined): string {
-  return `left out of the listing: ${keys} results of runs below ${JSON.stringify(prefix)}`;
-}
-
-/** A missing folder is made; a missing parent is more likely a disk that is not mounted. */
-async function createOutputFolder(storeUrl: string): Promise<void> {
-  if (storeUrl.startsWith('file:')) await mkdir(new URL(storeUrl)).catch(() => {});
-}
-
-function openStores(settings: ProducerSettings, closers: Closers, log?: Logger): StorePool {
-  const onNotice = (text: string) => log?.warn(text);
-  const stores = new StorePool({ ...storeConfig(settings), onNotice });
-  closers.add('stores', () => stores.close());
-  return stores;
 }
 
 function bundleFolder(settings: ProducerSettings): string {

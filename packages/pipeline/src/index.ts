@@ -41,7 +41,12 @@ export { type DriveRunContext, driveRun } from './produce/drive-run.ts';
 export { type ProduceContext, produce } from './produce/produce.ts';
 export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/produce-run.ts';
 export { type Listing, resumeListing } from './produce/resume-listing.ts';
-export { outputLocation, requestRun, resultsPrefix } from './produce/run-request.ts';
+export {
+  describeExcluded,
+  outputLocation,
+  requestRun,
+  resultsPrefix,
+} from './produce/run-request.ts';
 export { type BullQueueOptions, openBullQueue } from './queue/bullmq-queue.ts';
 export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
 export { MemoryQueueServer } from './queue/memory-queue.ts';
@@ -53,6 +58,15 @@ export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts
 export { connectRedis, logOutages } from './redis/redis.ts';
 export { type RedisMemory, redisMemory } from './redis/redis-info.ts';
 export type { RedisConnection } from './redis/redis-options.ts';
+export { Breaker } from './worker/breaker.ts';
+export { floorOf } from './worker/floor-of.ts';
+export {
+  BrokenWorkerError,
+  type JobContext,
+  type JobHandler,
+  UnwantedJobError,
+} from './worker/job-context.ts';
+export { JobTaker, type JobTakerOptions } from './worker/job-taker.ts';
 export { startStage } from './worker/start-stage.ts';
 export { Suspects } from './worker/try-suspects-alone.ts';
 export {

@@ -2,16 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  connectRedis,
-  countProgress,
-  FeatureStore,
-  lockRun,
-  readProgress,
-  redisMemory,
-  resetProgress,
-  setProgress,
-} from '@cutline/pipeline';
+import { connectRedis, RedisBoard, RedisFeatures, redisMemory } from '@cutline/pipeline';
 import { describeError, isForUser } from '@cutline/shared/errors';
 import { DelayedError, Queue, QueueEvents, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -113,19 +104,23 @@ test.each(['cutline', '{cutline-abc}'])('jobs go their ways, under %s', async (p
 
 test('features, progress, locks and memory are within its rights', async () => {
   const redis = await connectRedis(url);
-  const features = new FeatureStore(redis, { ttlMs: 60_000 });
+  const features = new RedisFeatures(redis, { ttlMs: 60_000 });
   await features.put('run.0.0', Buffer.from('features'));
   expect(await features.get('run.0.0')).toEqual(Buffer.from('features'));
   await features.remove('run.0.0');
   expect(await features.bytesInFlight()).toBe(0);
 
-  await setProgress(redis, 'run', { listed: 3 });
-  await countProgress(redis, 'run', 'part:0.0', { captioned: 3 });
-  expect(await readProgress(redis, 'run')).toMatchObject({ listed: 3, captioned: 3 });
-  await resetProgress(redis, 'run');
-
-  const lock = await lockRun(redis, 'run');
-  await lock.release();
+  const board = new RedisBoard(redis);
+  await board.setProgress('run', { listed: 3 });
+  await board.count('run', 'part:0.0', { captioned: 3 });
+  expect(await board.progress('run')).toMatchObject({ listed: 3, captioned: 3 });
+  await board.resetProgress('run');
+  await board.raiseFloor('run', 2);
+  expect(await board.floor('run')).toBe(2);
+  expect(await board.beginTrial('encode:run.0.0')).toBe(0);
+  await board.endTrial('encode:run.0.0');
+  expect(await board.lock('run', 'me', 1_000)).toBeUndefined();
+  await board.release('run', 'me');
   expect((await redisMemory(redis)).usedBytes).toBeGreaterThan(0);
   expect(await denied()).toEqual([]);
   redis.disconnect();

@@ -1,5 +1,11 @@
 import { defaultBundleFolder } from '@cutline/inference';
-import { countListing, outputLocation, requestRun, resultsPrefix } from '@cutline/pipeline';
+import {
+  countListing,
+  describeExcluded,
+  outputLocation,
+  requestRun,
+  resultsPrefix,
+} from '@cutline/pipeline';
 import { addSettings, readSettings, storeConfig } from '@cutline/shared/process';
 import { addRunFlags, type RunFlags } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
@@ -44,7 +50,11 @@ async function printDryRun(
   const { images, bytes, skippedByReason, examples } = await countListing(
     { store, prefix: source.prefix },
     selection,
-    { exceptPrefix },
+    {
+      exceptPrefix,
+      onExcluded: (keys) => void process.stderr.write(`${describeExcluded(keys, exceptPrefix)}\n`),
+      stores,
+    },
   );
   const skipped = formatCounts(skippedByReason);
   const size = bytes > 0 ? ` (${formatBytes(bytes)})` : '';

@@ -9,7 +9,7 @@ import type { World } from '../world.ts';
 import { beginRun, type ClaimedRun, resumeRun } from './claim-run.ts';
 import { produce } from './produce.ts';
 import { resumeListing } from './resume-listing.ts';
-import { resultsPrefix } from './run-request.ts';
+import { describeExcluded, resultsPrefix } from './run-request.ts';
 
 export interface DriveRunContext {
   /** A new run, or the name of one that exists. */
@@ -39,7 +39,7 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
   const { what, output, openStore, board, window, world, metrics, log } = context;
   const plain = await openStore(output.store);
   await plain.check(); // at the start, what cannot be reached is a mistake, and no outage
-  const outputStore = patientStore(plain, { world, ...told(log, 'the output store') });
+  const outputStore = patientStore(plain, world, told(log, 'the output store'));
   const name = 'begin' in what ? what.begin.run : what.resume;
   const runStore = new RunStore(outputStore, output.prefix, name);
   if ('begin' in what) await checkSource(what.begin, openStore);
@@ -69,7 +69,7 @@ async function checkSource(run: Run, openStore: DriveRunContext['openStore']): P
   const store = await openStore(run.source.store);
   await store.check();
   const { keysFrom } = run.selection;
-  if (keysFrom !== null) await requireKeysList(keysFrom, store);
+  if (keysFrom !== null) await requireKeysList(keysFrom, store, { open: openStore });
 }
 
 /** What is left to list; undefined where the manifest is complete. */
@@ -80,9 +80,18 @@ async function openListing(
 ) {
   if (state.manifest.images !== null) return undefined;
   const { source } = state.run;
-  const store = patientStore(await openStore(source.store), { world, ...told(log, 'the source') });
+  const store = patientStore(await openStore(source.store), world, told(log, 'the source'));
   const exceptPrefix = resultsPrefix(source, output);
-  return resumeListing(runStore, state, { store, prefix: source.prefix }, { exceptPrefix });
+  return resumeListing(
+    runStore,
+    state,
+    { store, prefix: source.prefix },
+    {
+      exceptPrefix,
+      onExcluded: (keys) => log.info(describeExcluded(keys, exceptPrefix)),
+      stores: { open: openStore },
+    },
+  );
 }
 
 function told(log: Logger, name: string) {

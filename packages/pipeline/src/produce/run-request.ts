@@ -70,3 +70,8 @@ export function resultsPrefix(source: Location, output: Location): string | unde
   const segments = path.split(sep);
   return segments[0] === '..' || isAbsolute(path) ? undefined : `${segments.join('/')}/runs/`;
 }
+
+/** For whoever wonders why keys are not in the listing. */
+export function describeExcluded(keys: number, prefix: string | undefined): string {
+  return `left out of the listing: ${keys} results of runs below ${JSON.stringify(prefix)}`;
+}

@@ -214,7 +214,10 @@ async function openContext<S extends SettingName>(
   const features = new RedisFeatures(featuresRedis, { ttlMs: settings.featureTtlMs, world });
   const queues = openQueues({ model: model.id, redis, lockMs: settings.jobLockMs, world });
   closers.add('queues', () => closeQueues(queues));
-  const stores = new StorePool(storeConfig(settings));
+  const stores = new StorePool({
+    ...storeConfig(settings),
+    onNotice: (text) => log.warn(text),
+  });
   closers.add('stores', () => stores.close());
   return {
     settings,

@@ -81,19 +81,6 @@ export interface StoredObject {
   etag: string;
 }
 
-export interface ListOptions {
-  /** Only keys that come after this one. */
-  startAfter?: string;
-}
-
-export interface PutOptions {
-  contentType?: string;
-  /** Only where there is no such object. */
-  ifAbsent?: boolean;
-  /** Only where the object is the one with this ETag. */
-  ifMatch?: string;
-}
-
 export interface GetOptions {
   bytesMax?: number;
   etag?: string | undefined;

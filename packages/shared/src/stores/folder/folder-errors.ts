@@ -74,14 +74,6 @@ export function writeError(error: unknown, path: string): unknown {
       cause: error,
     });
   }
-  if (['ENAMETOOLONG', 'ENOTDIR', 'EISDIR', 'EEXIST', 'EINVAL', 'ENOTEMPTY'].includes(code)) {
-    return new StoreError(
-      'refused',
-      `${path} cannot be written (${code}): a file stands where a folder is needed, or the ` +
-        'reverse, or the name is too long.',
-      { cause: error },
-    );
-  }
   const advice =
     code === 'ENOSPC' || code === 'EDQUOT'
       ? 'the disk is full: make room'

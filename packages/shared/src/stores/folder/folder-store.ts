@@ -84,24 +84,11 @@ export class FolderStore implements ObjectStore {
     }
   }
 
-  /** A key that names no file is refused for good, as one whose name is too long. */
-  #pathToWrite(key: string): string {
-    try {
-      return pathOfKey(this.#root, key);
-    } catch (cause) {
-      throw new StoreError('refused', (cause as Error).message, { cause });
-    }
-  }
-
   async check(): Promise<void> {
     await requireFolder(this.#root);
   }
 
   close(): void {}
-}
-
-function existing(key: string): StoreError {
-  return new StoreError('exists', `The file ${JSON.stringify(key)} is not as it was expected.`);
 }
 
 /**

@@ -75,7 +75,6 @@ type Rule = (failure: Failure, request: S3Request) => Verdict;
 const rules: readonly Rule[] = [
   credentialsMissing,
   credentialsRefused,
-  conditionFailed,
   regionWrong,
   bucketMissing,
   keyRefused,
@@ -83,7 +82,6 @@ const rules: readonly Rule[] = [
   throttled,
   serverFault,
   notS3,
-  keyRefused,
   objectMissing,
   objectArchived,
   denied,
@@ -123,22 +121,6 @@ function credentialsRefused({ code }: Failure, { bucket }: S3Request): Verdict {
     `S3 refused the credentials for the bucket "${bucket}" (${code}): check AWS_ACCESS_KEY_ID ` +
       'and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.',
   ];
-}
-
-function conditionFailed({ code, status }: Failure, { name }: S3Request): Verdict {
-  if (code === 'ConditionalRequestConflict' || (status === 409 && code === 'Conflict')) {
-    return ['unavailable', `${name}: another request was writing it (${code}).`];
-  }
-  if (status !== 412 && code !== 'PreconditionFailed') return undefined;
-  return ['exists', `${name} is not as it was expected.`];
-}
-
-/** A key that is too long, or not to the store's taste: no other try would change it. */
-function keyRefused({ code, status }: Failure, { operation, name }: S3Request): Verdict {
-  const isKey =
-    /^(KeyTooLong|InvalidObjectName|XMinioInvalidObjectName|InvalidURI|InvalidArgument)/;
-  if (operation !== 'put' || !(isKey.test(code) || status === 414)) return undefined;
-  return ['refused', `${name} cannot be stored there (${code}).`];
 }
 
 function regionWrong({ code, message, status, region }: Failure, { bucket }: S3Request): Verdict {
@@ -215,9 +197,7 @@ function notS3({ unreadable, status }: Failure, { endpoint }: S3Request): Verdic
 
 function objectMissing({ code, status }: Failure, { operation, name }: S3Request): Verdict {
   const missing = status === 404 || code === 'KeyTooLongError';
-  if (!missing || operation === 'list') return undefined;
-  // Of a put, it is the condition: there is no object to match.
-  if (operation === 'put') return ['exists', `${name} is not there any more.`];
+  if (!missing || operation === 'put' || operation === 'list') return undefined;
   return ['not-found', `${name} does not exist.`];
 }
 

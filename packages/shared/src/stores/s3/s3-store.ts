@@ -37,9 +37,7 @@ export class S3Store implements ObjectStore {
   readonly #endpoint: string | undefined;
   readonly #conditions: S3Conditions;
 
-  /** @param onNotice is told, once, where the store lacks something. */
-  constructor(bucket: string, config: S3Config, onNotice: (text: string) => void = () => {}) {
-    this.#onNotice = onNotice;
+  constructor(bucket: string, config: S3Config) {
     this.url = `s3://${bucket}`;
     this.#bucket = bucket;
     this.#client = new RenewableClient(config);
@@ -220,28 +218,6 @@ export class S3Store implements ObjectStore {
   #name(key: string): string {
     return JSON.stringify(`${this.url}/${key}`);
   }
-}
-
-/** Whether the store keeps the conditions of puts, and what was put to find out. */
-interface Conditions {
-  kept: boolean;
-  first: { key: string; bytes: Uint8Array; etag: string } | undefined;
-}
-
-function isTaken(error: unknown): boolean {
-  return error instanceof StoreError && error.reason === 'exists';
-}
-
-function isUnknownCondition(error: unknown): boolean {
-  const { cause } = error as { cause?: { name?: string; $metadata?: { httpStatusCode?: number } } };
-  return cause?.name === 'NotImplemented' || cause?.$metadata?.httpStatusCode === 501;
-}
-
-function lacksConditions(url: string): string {
-  return (
-    `${url} does not keep conditions of puts (If-None-Match): it is asked before each whether the ` +
-    'object is there, which two processes might do at the same moment.'
-  );
 }
 
 /**
