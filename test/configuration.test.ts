@@ -412,6 +412,6 @@ test('nothing was written or enqueued by all that was refused', async () => {
   for await (const { key } of pipeline.output.list()) written.push(key);
   expect(written).toEqual([]);
   const redis = await connectRedis(pipeline.redis.url);
-  expect(await redis.keys('cutline:cutline-*:wait')).toEqual([]);
+  expect(await redis.keys('*:wait')).toEqual([]);
   redis.disconnect();
 });

@@ -2,6 +2,7 @@ import { connectRedis, RedisFeatures } from '@cutline/pipeline';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';
+import { countJobs } from './support/redis-keys.ts';
 import { expectToReconcile } from './support/run-results.ts';
 import { sampleImages } from './support/sample-images.ts';
 import { waitFor } from './support/wait-for.ts';
@@ -34,7 +35,7 @@ test('encoders wait for decoders, and the producer for encoders', {
   const args = ['s3://archive/pressed/', '--run', 'pressed', '--batch-size', '5', '--window', '7'];
   const producer = await pipeline.startProducer(args);
   const jobs = (queue: 'encode' | 'decode', list: 'wait' | 'active') =>
-    redis.llen(`cutline:cutline-${queue}:${list}`);
+    countJobs(redis, queue, list);
   const bytesInFlight = () => new RedisFeatures(redis, { ttlMs: 1 }).bytesInFlight();
   await waitFor(async () => (await jobs('encode', 'wait')) === 7, {
     deadlineMs: 60_000,

@@ -4,6 +4,7 @@ import { countCommands } from './support/count-commands.ts';
 import { metricNamesInInfra } from './support/infra-metrics.ts';
 import { type Pipeline, startPipeline, untilDone, type WorkerProcess } from './support/pipeline.ts';
 import type { Process } from './support/processes.ts';
+import { countJobs } from './support/redis-keys.ts';
 import { expectToReconcile } from './support/run-results.ts';
 import { sampleImages, sampleKeys } from './support/sample-images.ts';
 import { scrape } from './support/scrape.ts';
@@ -130,11 +131,7 @@ test('two runs at a time share the workers, and neither takes the other for itse
   }
   // All that is left of both runs stands in one queue, one behind the other.
   const redis = await connectRedis(pipeline.redis.url);
-  const waiting = async () => {
-    const [key = ''] = await redis.keys('{cutline-*}:cutline-decode-*:wait');
-    return redis.llen(key);
-  };
-  await waitFor(async () => (await waiting()) === 20, {
+  await waitFor(async () => (await countJobs(redis, 'decode', 'wait')) === 20, {
     deadlineMs: 60_000,
     what: 'the features of both runs',
   });

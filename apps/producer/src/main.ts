@@ -6,7 +6,6 @@ import {
   outputLocation,
   produceRun,
   RedisFeatures,
-  realWorld,
   requestRun,
   resultsPrefix,
   type StartedRun,
@@ -99,45 +98,37 @@ async function run(
   { stores, closers, log }: { stores: StorePool; closers: Closers; log: Logger },
 ): Promise<void> {
   const metrics = new Metrics({ processMetrics: true });
-  const summary = await produceRun({
-    what: flags.resume
-      ? { resume: nameToResume(flags) }
-      : { begin: await requestRun(sourceText, flags, bundleFolder(settings)) },
-    output: outputLocation(flags),
-    redisUrl: settings.redis,
-    stores,
-    window: flags.window,
-    metrics,
-    log,
-    closers,
-    async onStarted(started) {
-      const httpPort = await serveMetrics(started, metrics, settings, stores, closers);
-      log.info({ httpPort }, 'serving metrics');
-    },
-  });
-  process.stdout.write(`${JSON.stringify(summary)}\n`);
-}
-
-async function serveMetrics(
-  { redis, queues }: StartedRun,
-  metrics: Metrics,
-  settings: ProducerSettings,
-  stores: StorePool,
-  closers: Closers,
-): Promise<number> {
-  const features = new RedisFeatures(redis, { ttlMs: 1, world: realWorld });
+  const what = flags.resume
+    ? { resume: nameToResume(flags) }
+    : { begin: await requestRun(sourceText, flags, bundleFolder(settings)) };
+  const output = outputLocation(flags);
+  // Before anything is begun: a port that is taken is a mistake, and no run should be left of it.
+  let started: StartedRun | undefined;
   const http = await openHttpPort({
     host: settings.httpHost,
     port: settings.httpPort,
     metrics,
-    beforeScrape: () => observeQueues(metrics, { redis, queues, features }),
+    beforeScrape: async () => {
+      if (!started) return;
+      const features = new RedisFeatures(started.redis, { ttlMs: 1 });
+      await observeQueues(metrics, { ...started, features });
+    },
     unhealthy: () => undefined,
     ready: async () => {
-      await Promise.all([redis.ping(), stores.check()]);
+      await Promise.all([started?.redis.ping(), stores.check()]);
     },
   });
   closers.add('http', () => http.close());
-  return http.port;
+  log.info({ httpPort: http.port }, 'serving metrics');
+  const summary = await produceRun({
+    ...{ what, output, stores, metrics, log, closers },
+    redisUrl: settings.redis,
+    window: flags.window,
+    onStarted(opened) {
+      started = opened;
+    },
+  });
+  process.stdout.write(`${JSON.stringify(summary)}\n`);
 }
 
 function nameToResume(flags: ProducerFlags): string {

@@ -134,12 +134,6 @@ describe('where Redis refuses', () => {
       () => redis.config('SET', 'maxmemory', '1'),
       () => redis.config('SET', 'maxmemory', '0'),
     ],
-    [
-      'writes, as a replica does',
-      /READONLY/,
-      () => redis.replicaof('127.0.0.1', 1),
-      () => redis.replicaof('NO', 'ONE'),
-    ],
   ];
 
   test.each(refusals)('%s, take says so each time, and loses no job', async (_, why, on, off) => {

@@ -14,7 +14,9 @@ export function redactUrl(url: string): string {
   const shown = rest.slice(at + 1).replaceAll(query, hideIfSecret);
   if (at >= 0) return `${scheme}***@${shown}`;
   const [authority = ''] = /^[^/?#]*/.exec(shown) ?? [];
-  if (scheme === '' || isHost.test(authority)) return scheme + shown;
+  // A cluster and its sentinels are named by several hosts.
+  const areHosts = authority.split(',').every((host) => isHost.test(host));
+  if (scheme === '' || areHosts) return scheme + shown;
   return `${scheme}***${shown.slice(authority.length)}`;
 }
 
