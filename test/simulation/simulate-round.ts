@@ -9,6 +9,7 @@ import {
 } from '@cutline/shared/run';
 import { output, SimulatedCutline, sources } from './simulated-cutline.ts';
 import { expectedCaption, imageBytes, modelId } from './simulated-model.ts';
+import { longestPauseMs } from './simulated-process.ts';
 import { seededRandom, VirtualTime } from './virtual-time.ts';
 
 /** What came of a round. */
@@ -23,6 +24,8 @@ export interface Round {
 }
 
 const minuteMs = 60_000;
+/** What goes wrong does so within these minutes. */
+const troubledMs = 12 * minuteMs;
 const startMs = Date.parse('2026-01-01T00:00:00Z');
 const name = 'round';
 
@@ -30,7 +33,7 @@ const name = 'round';
  * One run of a few images under faults that the seed draws: its producer is begun, and resumed
  * whenever it dies; an operator cancels, resumes, retries, begins it twice; the source loses and
  * changes images; Redis forgets, is full, is read-only; processes die and sleep at any await.
- * After an hour no new faults come; a while later everything must have ended, and add up.
+ * After a while no new faults come; a while later everything must have ended, and add up.
  */
 export async function simulateRound(seed: number): Promise<Round> {
   const random = seededRandom(seed * 7919 + 1);
@@ -49,13 +52,13 @@ export async function simulateRound(seed: number): Promise<Round> {
   const cutline = new SimulatedCutline({
     time,
     random,
-    quietFromMs: startMs + 40 * minuteMs,
+    quietFromMs: startMs + troubledMs,
     trace: note,
     rates: {
-      crash: 0.012 * intensity * random(),
-      pause: 0.015 * intensity * random(),
-      refuse: 0.06 * intensity * random(),
-      loseReply: 0.04 * intensity * random(),
+      crash: 0.04 * intensity * random(),
+      pause: 0.06 * intensity * random(),
+      refuse: 0.15 * intensity * random(),
+      loseReply: 0.1 * intensity * random(),
     },
   });
 
@@ -110,7 +113,7 @@ export async function simulateRound(seed: number): Promise<Round> {
     note(what);
     await act();
   };
-  const whenever = () => between(0, 30 * minuteMs) * random() * random();
+  const whenever = () => troubledMs * random() * random() * random();
   const pending: Promise<unknown>[] = [];
   const happens = (p: number, what: string, act: () => Promise<void> | void) => {
     if (chance(p)) pending.push(later(whenever(), what, act));
@@ -174,7 +177,7 @@ export async function simulateRound(seed: number): Promise<Round> {
         continue;
       }
       const { summary } = await readRunState(runStore);
-      const isQuiet = time.now() > startMs + 45 * minuteMs;
+      const isQuiet = time.now() > startMs + troubledMs + minuteMs;
       if (summary && retried >= retries && isQuiet) return;
       await time.sleep(between(1_000, 2 * minuteMs));
       if (!summary) await produce({ resume: name });
@@ -203,7 +206,7 @@ export async function simulateRound(seed: number): Promise<Round> {
   else {
     await operating;
     // Everybody who sleeps wakes, and does what they were about to do.
-    await time.pass(() => false, time.now() + 3 * 60 * minuteMs);
+    await time.pass(() => false, time.now() + longestPauseMs + 5 * minuteMs);
     await check();
   }
   isOver = true;
@@ -256,8 +259,8 @@ export async function simulateRound(seed: number): Promise<Round> {
 
 /** A person has to do something, and the operator of the simulation does: resume, retry. */
 function isExpected(error: Error): boolean {
-  if (/unavailable|ECONNRESET|OOM|READONLY|503/.test(error.message)) return true;
-  return isForUser(error);
+  const isAtStart = /503/.test(error.message); // later, it is waited for
+  return isForUser(error) || isAtStart;
 }
 
 function isSummary(outcome: unknown): boolean {

@@ -19,6 +19,7 @@ import {
   Suspects,
   type World,
 } from '@cutline/pipeline';
+import { describeError } from '@cutline/shared/errors';
 import { createLogger, Metrics } from '@cutline/shared/process';
 import { type ImageRef, jobId, RunStore } from '@cutline/shared/run';
 import { MemoryStore, type ObjectStore, StoreError } from '@cutline/shared/stores';
@@ -29,6 +30,7 @@ import { type SharedFate, SimulatedProcess } from './simulated-process.ts';
 export type RedisMode = 'fine' | 'full' | 'read-only';
 
 const lockMs = 30_000;
+const brokenEngine = 'the engine is broken';
 export const output = { store: 's3://captions', prefix: '' };
 export const sources = ['s3://archive', 's3://other'] as const;
 
@@ -60,7 +62,7 @@ export class SimulatedCutline {
     };
     for (const url of [output.store, ...sources]) this.stores.set(url, new MemoryStore(url));
     this.board = new MemoryBoard({ world });
-    this.features = new MemoryFeatures({ ttlMs: 6 * 3_600_000, world });
+    this.features = new MemoryFeatures({ ttlMs: 15 * 60_000, world });
     this.#world = world;
   }
 
@@ -105,7 +107,7 @@ export class SimulatedCutline {
     const process = this.#start('cancel');
     const { board, queues, store } = this.#outside(process);
     const runStore = new RunStore(store(output.store), output.prefix, run);
-    const done = cancelRun({ runStore, board, queues, world: process.world });
+    const done = cancelRun({ runStore, board, queues, world: process.world, log });
     return { process, done: this.#untilEnd(process, done) };
   }
 
@@ -125,7 +127,10 @@ export class SimulatedCutline {
     const breaker = new Breaker();
     const holdBack = new HoldBack({ features, bytesMax: 200, world: process.world, log });
     const handle = encodeBatch({
-      encode: (images, from) => this.#encode(images, from),
+      encode: async (images, from) => {
+        await compute(process);
+        return this.#encode(images, from);
+      },
       prove: () => this.#prove(),
       model: { id: modelId, features: { locations: 1, channels: 2 } },
       openStore: async (url) => store(url),
@@ -141,7 +146,8 @@ export class SimulatedCutline {
     const breaker = new Breaker();
     const handle = decodeBatch({
       caption: async (payload, count) => {
-        if (this.isEngineBroken) throw new Error('the engine is broken');
+        await compute(process);
+        if (this.isEngineBroken) throw new Error(brokenEngine);
         return Array.from({ length: count }, (_, i) =>
           captionOf(payload.subarray(i * 4, i * 4 + 4)),
         );
@@ -176,7 +182,7 @@ export class SimulatedCutline {
       lockMs,
       breaker,
       onFatal: (error) => {
-        if (!this.isEngineBroken) this.fatal.push(error);
+        if (!describeError(error).includes(brokenEngine)) this.fatal.push(error);
         process.kill();
       },
       ...more,
@@ -185,12 +191,12 @@ export class SimulatedCutline {
   }
 
   async #prove(): Promise<void> {
-    if (this.isEngineBroken) throw new Error('the engine is broken');
+    if (this.isEngineBroken) throw new Error(brokenEngine);
   }
 
   /** Fetches as the encode stage does, and has no pixels to look at. */
   async #encode(images: readonly ImageRef[], from: ObjectStore) {
-    if (this.isEngineBroken) throw new Error('the engine is broken');
+    if (this.isEngineBroken) throw new Error(brokenEngine);
     const payload: Uint8Array[] = [];
     const outcomes = [];
     for (const { key, etag } of images) {
@@ -222,11 +228,10 @@ export class SimulatedCutline {
     const blocked = (operation: string) => refusedBy(this.redis, operation);
     const queue = (stage: 'encode' | 'decode') => {
       const { world } = process;
-      return process.reach(
-        this.queues.open({ stage, model: modelId, lockMs, world }),
-        lost,
-        blocked,
-      );
+      const connection = this.queues.open({ stage, model: modelId, lockMs, world });
+      // With its process ends a connection that waits for a job, and gets none.
+      void process.died.then(() => connection.stopTaking());
+      return process.reach(connection, lost, blocked);
     };
     const queues = { encode: queue('encode'), decode: queue('decode') } as unknown as Queues;
     return {
@@ -242,6 +247,11 @@ export class SimulatedCutline {
     const died = process.died.then(() => 'died' as const);
     return Promise.race([done, died]).finally(() => process.kill());
   }
+}
+
+/** An engine takes its time; the rest of the process goes on meanwhile. */
+async function compute({ world }: SimulatedProcess): Promise<void> {
+  await world.sleep(10_000 * world.random());
 }
 
 /** What a Redis that is full, or a replica, says to a command. */

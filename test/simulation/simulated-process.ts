@@ -22,6 +22,12 @@ export interface SharedFate {
   trace: (line: string) => void;
 }
 
+/** Long enough for everything to be over. */
+export const longestPauseMs = 3_600_000;
+
+/** How long one question for a job waits: longer than a real worker's, who would ask for nothing. */
+const idleMs = 5 * 60_000;
+
 /** Why an operation on something outside fails, as that thing says it. */
 export type Refusal = (operation: string) => Error;
 
@@ -79,7 +85,7 @@ export class SimulatedProcess {
 
   /**
    * What stands for something outside: every method call meets the process's fate.
-   * @param steady operations that only wait, on which no reply is lost
+   * @param blocked why it refuses an operation now
    */
   reach<T extends object>(
     target: T,
@@ -96,6 +102,9 @@ export class SimulatedProcess {
         if (operation === 'list') {
           return (...args: unknown[]) => this.#list(value.bind(object), args, refusal);
         }
+        if (operation === 'take') {
+          return () => this.#take(() => value.call(object, idleMs), refusal, blocked);
+        }
         return (...args: unknown[]) =>
           this.#step(operation, () => value.apply(object, args), refusal, blocked);
       },
@@ -108,11 +117,11 @@ export class SimulatedProcess {
     refusal: Refusal,
     blocked: ((operation: string) => Error | undefined) | undefined,
   ): Promise<T> {
-    const { time, random } = this.#fate;
+    const { time } = this.#fate;
     const fate = this.#draw(operation);
     if (fate === 'crash before') await this.#die();
     if (fate === 'pause before') this.pause(this.#drawPauseMs());
-    await time.sleep(random() * 20);
+    await time.sleep(this.#drawLatencyMs());
     await this.#awake();
     if (fate === 'refuse') throw refusal(operation);
     const error = blocked?.(operation);
@@ -123,11 +132,26 @@ export class SimulatedProcess {
     );
     if (fate === 'crash after') await this.#die();
     if (fate === 'pause after') this.pause(this.#drawPauseMs());
-    await time.sleep(random() * 20);
+    await time.sleep(this.#drawLatencyMs());
     await this.#awake();
     if (fate === 'lose reply') throw refusal(operation);
     if ('reason' in outcome) throw outcome.reason;
     return outcome.value;
+  }
+
+  /** Waiting for a job takes no part in what goes wrong; taking one does. */
+  async #take<T>(
+    wait: () => Promise<T | undefined>,
+    refusal: Refusal,
+    blocked: ((operation: string) => Error | undefined) | undefined,
+  ): Promise<T | undefined> {
+    await this.#awake();
+    const error = blocked?.('take');
+    if (error) throw error;
+    const taken = await wait();
+    if (taken !== undefined) return this.#step('take', async () => taken, refusal, undefined);
+    await this.#awake();
+    return undefined;
   }
 
   async *#list(
@@ -166,10 +190,16 @@ export class SimulatedProcess {
     return 'fine';
   }
 
+  /** Mostly soon; now and then an answer takes seconds. */
+  #drawLatencyMs(): number {
+    const { random } = this.#fate;
+    return random() < 0.03 ? 10_000 * random() : 40 * random();
+  }
+
   /** Mostly long enough for a lock to expire, at times for everything to be over. */
   #drawPauseMs(): number {
     const { random } = this.#fate;
-    return random() < 0.3 ? 3_600_000 * random() : 60_000 * random();
+    return random() < 0.3 ? longestPauseMs * random() : 60_000 * random();
   }
 
   async #die(): Promise<never> {

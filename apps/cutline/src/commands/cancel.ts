@@ -1,5 +1,5 @@
 import { cancelRun, realWorld } from '@cutline/pipeline';
-import { addSettings, readSettings } from '@cutline/shared/process';
+import { addSettings, createNotesLogger, readSettings } from '@cutline/shared/process';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { addRunArguments, connectToRun, withRun } from '../run-context.ts';
@@ -17,8 +17,12 @@ export function addCancel(program: Command): void {
       const settings = readSettings(options, settingNames);
       const { board, queues } = await connectToRun(settings, model, closers);
       const status = createStatusLine(process.stderr);
+      const log = createNotesLogger((text) => {
+        status.clear();
+        process.stderr.write(`${text}\n`);
+      });
       const batches = await cancelRun(
-        { runStore, board, queues, world: realWorld },
+        { runStore, board, queues, world: realWorld, log },
         ({ jobsInHand }) => {
           const inHand = formatQuantity(jobsInHand, 'batch', 'batches');
           status.show(jobsInHand > 0 ? `workers have ${inHand} in hand …` : 'its producer stops …');

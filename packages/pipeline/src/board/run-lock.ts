@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
 import { isTransient, UserError } from '@cutline/shared/errors';
+import type { Logger } from '@cutline/shared/process';
 import type { RunStore } from '@cutline/shared/run';
+import { patiently } from '../patience.ts';
 import type { World } from '../world.ts';
 import type { RunBoard } from './run-board.ts';
 
@@ -29,7 +31,10 @@ export interface LockContext {
   board: RunBoard;
   runStore: RunStore;
   world: World;
+  log: Logger;
 }
+
+const what = 'the lock of the run';
 
 /** A process that died gives its run free after this long. */
 const ttlMs = 15_000;
@@ -52,7 +57,7 @@ export async function lockRun(context: LockContext): Promise<RunLock> {
   const owner = describeProcess(world);
   const deadline = world.now() + ttlMs + 1_000;
   for (;;) {
-    const other = await board.lock(runStore.run, owner, ttlMs);
+    const other = await patiently(what, () => board.lock(runStore.run, owner, ttlMs), context);
     if (other === undefined) return new HeldLock(context, owner);
     if (world.now() > deadline) throw takenBy(other, runStore.run);
     await world.sleep(250);
@@ -93,7 +98,9 @@ class HeldLock implements RunLock {
   }
 
   async held(): Promise<void> {
-    if (this.#context.world.now() - this.#renewedMs > ttlMs / 2) await this.#renew();
+    if (this.#context.world.now() - this.#renewedMs > ttlMs / 2) {
+      await patiently(what, () => this.#renew(), this.#context);
+    }
     if (this.#error) throw this.#error;
   }
 

@@ -43,7 +43,7 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
   const name = 'begin' in what ? what.begin.run : what.resume;
   const runStore = new RunStore(outputStore, output.prefix, name);
   if ('begin' in what) await checkSource(what.begin, openStore);
-  const claiming = { board, runStore, world };
+  const claiming = { board, runStore, world, log };
   const claimed =
     'begin' in what ? await beginRun(claiming, what.begin) : await resumeRun(claiming, what);
   if ('finished' in claimed) return claimed.finished;
