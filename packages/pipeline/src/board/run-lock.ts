@@ -24,6 +24,7 @@ export interface RunLock {
    * @throws UserError when another process has the run, or had it while this one slept.
    */
   held(): Promise<void>;
+  /** Never fails: what is not released expires. */
   release(): Promise<void>;
 }
 
@@ -106,7 +107,7 @@ class HeldLock implements RunLock {
 
   async release(): Promise<void> {
     this.#stop.abort();
-    await this.#context.board.release(this.#context.runStore.run, this.owner);
+    await this.#context.board.release(this.#context.runStore.run, this.owner).catch(() => {});
   }
 
   async #keep(): Promise<void> {

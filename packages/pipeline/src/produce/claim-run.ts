@@ -91,7 +91,7 @@ async function releaseOnError<T>(lock: RunLock, work: () => Promise<T>): Promise
   try {
     return await work();
   } catch (error) {
-    await lock.release().catch(() => {});
+    await lock.release();
     throw error;
   }
 }

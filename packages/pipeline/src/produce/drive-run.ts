@@ -60,7 +60,7 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
     log.info({ run: run.run, captioned, failed }, 'run finished');
     return summary;
   } finally {
-    await claimed.lock.release().catch(() => {}); // it expires by itself
+    await claimed.lock.release();
   }
 }
 
