@@ -42,6 +42,8 @@ export interface Fault {
   key?: string | RegExp;
   /** How many requests it applies to; after them, the fault is gone. No end, if left out. */
   times?: number;
+  /** Asked at each request that matches: whether it applies. Always, if left out. */
+  chance?: () => boolean;
   does: Effect;
 }
 
@@ -50,6 +52,8 @@ export interface Fault {
  * - `delayMs`: waits, then forwards.
  * - `cutAfterBytes`: forwards, and cuts the connection after so many bytes of the answer's body.
  * - `stallAfterBytes`: the same, but falls silent instead.
+ * - `hangUp`: cuts the connection, `unheard`: before anything is forwarded; `unanswered`: once it is
+ *   carried out, in place of the answer.
  * - `before`: calls a function, then forwards: to change the object between listing and fetching.
  */
 export type Effect =
@@ -57,6 +61,7 @@ export type Effect =
   | { delayMs: number }
   | { cutAfterBytes: number }
   | { stallAfterBytes: number }
+  | { hangUp: 'unheard' | 'unanswered' }
   | { before: () => Promise<unknown> };
 
 export const accessDenied: Effect = { status: 403, code: 'AccessDenied' };
@@ -68,7 +73,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const faults: { fault: Fault; left: number }[] = [];
 
   const take = (request: ProxiedRequest): Effect | undefined => {
-    const entry = faults.find(({ fault }) => matches(fault, request));
+    const entry = faults.find(({ fault }) => matches(fault, request) && (fault.chance?.() ?? true));
     if (!entry) return undefined;
     entry.left -= 1;
     if (entry.left === 0) faults.splice(faults.indexOf(entry), 1);
@@ -83,6 +88,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       incoming.resume(); // unread, its body would keep the connection from being used again
       return sendError(answer, effect);
     }
+    if (effect && 'hangUp' in effect && effect.hangUp === 'unheard') return answer.destroy();
     if (effect && 'delayMs' in effect) await delay(effect.delayMs, answer);
     if (effect && 'before' in effect) await effect.before();
     await forward(incoming, answer, { target, agent, effect });
@@ -167,6 +173,11 @@ async function forward(
     outgoing.once('error', reject);
   });
   const [response] = await Promise.all([upstream, pipeline(incoming, outgoing)]);
+  if (effect && 'hangUp' in effect) {
+    response.resume();
+    answer.destroy();
+    return;
+  }
   answer.writeHead(response.statusCode ?? 502, response.headers);
   if (effect && 'cutAfterBytes' in effect) {
     await sendBytes(response, answer, effect.cutAfterBytes);
