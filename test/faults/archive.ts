@@ -18,6 +18,7 @@ export const samples = 16;
 
 /** By key, in the order of a listing. A tenth of them at most are bad. */
 export async function makeArchive(
+  prefix: string,
   count: number,
   random: () => number,
 ): Promise<Map<string, ArchivedImage>> {
@@ -25,7 +26,7 @@ export async function makeArchive(
   const archive = new Map<string, ArchivedImage>();
   for (const [key, good] of await sampleImages(count)) {
     const kind = random() < badShare ? badKinds[Math.floor(random() * badKinds.length)]! : 'good';
-    archive.set(key, { kind, bytes: spoil(good, kind), sample: archive.size % samples });
+    archive.set(prefix + key, { kind, bytes: spoil(good, kind), sample: archive.size % samples });
   }
   return archive;
 }

@@ -4,8 +4,7 @@ import { type PartRow, type RunState, readChunk, readResults } from '@cutline/sh
 import { countJobs } from '../support/redis-keys.ts';
 import { waitFor } from '../support/wait-for.ts';
 import type { ArchivedImage } from './archive.ts';
-import { runName } from './operator.ts';
-import type { World } from './world.ts';
+import type { Scene } from './world.ts';
 
 /** What must hold of a run that is finished, whatever went wrong on the way. */
 
@@ -16,7 +15,7 @@ export interface Expected {
 }
 
 /** The rows that count, and how many are captioned. */
-export async function readRows({ operator }: World, state: RunState): Promise<PartRow[]> {
+export async function readRows({ operator }: Scene, state: RunState): Promise<PartRow[]> {
   const rows: PartRow[] = [];
   for await (const some of readResults(operator.runStore, state)) rows.push(...some);
   return rows;
@@ -63,7 +62,7 @@ function judge(
 
 /** The listing is the archive, and the totals are those of the rows. */
 export async function checkTotals(
-  { operator }: World,
+  { operator }: Scene,
   state: RunState,
   rows: readonly PartRow[],
 ): Promise<string[]> {
@@ -98,15 +97,15 @@ export function checkKept(before: readonly PartRow[], after: readonly PartRow[])
 }
 
 /** `cutline verify`, as an operator would have it. */
-export async function checkVerified({ pipeline, env }: World): Promise<string[]> {
-  const { exited, stdout, stderr } = await pipeline.startCutline(['verify', runName], env);
+export async function checkVerified({ pipeline, env, operator }: Scene): Promise<string[]> {
+  const { exited, stdout, stderr } = await pipeline.startCutline(['verify', operator.run], env);
   const { code } = await exited;
   if (code === 0) return [];
   return [`verify ends with status ${code}: ${[...stdout, ...stderr].join(' | ')}`];
 }
 
 /** Late jobs are dropped by whoever takes them: nothing is left in Redis to be done, or kept. */
-export async function checkRedis({ redis }: World): Promise<string[]> {
+export async function checkRedis({ redis }: Scene): Promise<string[]> {
   const client = await connectRedis(redis.door.url);
   const left = async () => {
     const jobs: Record<string, number> = {};

@@ -31,6 +31,12 @@ export class Crew {
     return this.#members.find((member) => member.name === name)?.process;
   }
 
+  /** A new round: what was before is forgotten, but for those who are there. */
+  turnPage(): void {
+    this.history.splice(0, this.history.length, ...this.history.filter((each) => !each.ended));
+    this.violations.length = 0;
+  }
+
   async dismiss(): Promise<void> {
     this.#isOver = true;
     await Promise.all(this.#members.map(({ process }) => process && stopProcess(process, 0)));

@@ -1,7 +1,7 @@
 import type { FailureClass } from '@cutline/shared/errors';
-import type { World } from './world.ts';
+import type { Scene } from './world.ts';
 
-/** Something that goes wrong with a round's world, and is put right after a while. */
+/** Something that goes wrong in a round, and is put right after a while. */
 export interface Fault {
   /** As a schedule shows it. */
   readonly what: string;
@@ -9,9 +9,9 @@ export interface Fault {
   readonly on: 'process' | 'redis' | 's3' | 'disk';
   /** Classes in which good images may fail over it; once it is healed, `retry` captions them. */
   readonly excuses?: readonly FailureClass[];
-  begin(world: World): Promise<void> | void;
+  begin(scene: Scene): Promise<void> | void;
   /** What needs none heals by itself: a worker that died is replaced. */
-  heal?(world: World): Promise<void> | void;
+  heal?(scene: Scene): Promise<void> | void;
   /** From beginning to healing. */
   readonly lastsMs: number;
 }

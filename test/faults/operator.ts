@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunState, RunStore, readRunState } from '@cutline/shared/run';
-import type { ObjectStore } from '@cutline/shared/stores';
 import type { Environment, Pipeline } from '../support/pipeline.ts';
-import type { Process } from '../support/processes.ts';
+import { type Process, stopProcess } from '../support/processes.ts';
 import { last } from './crew.ts';
-
-export const runName = 'round';
+import type { World } from './world.ts';
 
 /** Who begins the run, and resumes it until it is finished; it sees the output store itself. */
 export class Operator {
+  readonly run: string;
   readonly runStore: RunStore;
   readonly history: { name: string; process: Process; ended?: string }[] = [];
   readonly violations: string[] = [];
@@ -19,17 +18,12 @@ export class Operator {
   readonly #runArgs: readonly string[];
   readonly #beside = new Set<Promise<unknown>>();
 
-  constructor(options: {
-    pipeline: Pipeline;
-    env: Environment;
-    output: ObjectStore;
-    /** Of `cutline run`. */
-    runArgs: readonly string[];
-  }) {
-    this.#pipeline = options.pipeline;
-    this.#env = options.env;
-    this.#runArgs = options.runArgs;
-    this.runStore = new RunStore(options.output, '', runName);
+  constructor({ pipeline, env, output }: World, run: string, batchSize: number) {
+    this.run = run;
+    this.runStore = new RunStore(output, '', run);
+    this.#pipeline = pipeline;
+    this.#env = env;
+    this.#runArgs = [`s3://archive/${run}/`, '--run', run, '--batch-size', String(batchSize)];
   }
 
   /** Resolves when the run is finished, and nobody goes on with it. */
@@ -38,7 +32,7 @@ export class Operator {
       while (this.#beside.size > 0) await Promise.all(this.#beside);
       const state = await this.#state();
       if (state?.summary) return state;
-      await this.drive(state ? ['resume', runName] : ['run', ...this.#runArgs]);
+      await this.drive(state ? ['resume', this.run] : ['run', ...this.#runArgs]);
       await sleep(againMs);
     }
   }
@@ -55,6 +49,12 @@ export class Operator {
     const done = this.#start(args).then(({ exited }) => exited);
     const entry = done.finally(() => this.#beside.delete(entry));
     this.#beside.add(entry);
+  }
+
+  /** Leaves nobody behind. */
+  async stop(): Promise<void> {
+    const left = this.history.filter(({ ended }) => ended === undefined);
+    await Promise.all(left.map(({ process }) => stopProcess(process, 0)));
   }
 
   async #start(args: readonly string[]): Promise<Process> {

@@ -12,9 +12,9 @@ import {
   type Expected,
   readRows,
 } from './check-round.ts';
-import { runName } from './operator.ts';
+import { Operator } from './operator.ts';
 import { describeMoment, drawSchedule, type Schedule, type Strike } from './schedule.ts';
-import { startWorld, type World } from './world.ts';
+import type { Scene, World, WorldOptions } from './world.ts';
 
 /** What came of a round. */
 export interface Round {
@@ -34,7 +34,7 @@ export interface Round {
 }
 
 /** A round takes seconds, and longer where producers wait for the lock of a dead one. */
-const deadlineMs = 180_000;
+const deadlineMs = 150_000;
 
 /**
  * One run of a small archive while the faults of a seed strike. They heal; the run is resumed until
@@ -42,14 +42,14 @@ const deadlineMs = 180_000;
  */
 export async function playRound(
   seed: number,
-  { captions, can }: { captions: readonly string[]; can: { fillDisks: boolean } },
+  { world, options, captions }: { world: World; options: WorldOptions; captions: string[] },
 ): Promise<Round> {
   const started = performance.now();
   const random = seededRandom(seed * 7919 + 1);
-  const schedule = drawSchedule(random, can);
-  const archive = await makeArchive(schedule.images, random);
-  const world = await startWorld(schedule.world);
-  const trace = [describeWorld(schedule)];
+  const schedule = drawSchedule(random, options);
+  const operator = new Operator(world, `seed-${seed}`, schedule.batchSize);
+  const archive = await makeArchive(`${operator.run}/`, schedule.images, random);
+  const trace = [describeRound(schedule, options)];
   const note = (line: string) => {
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     trace.push(`${seconds.padStart(7)} s  ${line}`);
@@ -66,10 +66,12 @@ export async function playRound(
     },
     logs: new Map(),
   };
+  world.crew.turnPage();
+  world.pipeline.proxy.resetCounts();
   const tooLate = new AbortController();
   try {
     await world.pipeline.upload([...archive].map(([key, { bytes }]) => [key, bytes] as const));
-    const done = playOut(world, schedule, { archive, captions }, { round, note });
+    const done = playOut({ ...world, operator }, schedule, { archive, captions }, { round, note });
     const late = sleep(deadlineMs, undefined, { signal: tooLate.signal }).then(() => {
       throw new Error(`not at its end after ${deadlineMs / 1000} s`);
     });
@@ -78,54 +80,50 @@ export async function playRound(
     round.violations.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
     tooLate.abort();
-    for (const [index, { name, process, ended }] of [
-      ...world.crew.history,
-      ...world.operator.history,
-    ].entries()) {
-      note(`${name} (process ${process.pid}): ${ended ?? 'still there'}`);
-      round.logs.set(`${index}-${name}`, [...process.stdout, ...process.stderr].join('\n'));
-    }
-    await world.stop();
+    await operator.stop();
   }
-  round.violations.push(...world.crew.violations, ...world.operator.violations);
+  round.violations.push(...world.crew.violations, ...operator.violations);
+  for (const { name, process, ended } of [...world.crew.history, ...operator.history]) {
+    note(`${name} (process ${process.pid}): ${ended ?? 'still there'}`);
+    round.logs.set(`${process.pid}-${name}`, [...process.stdout, ...process.stderr].join('\n'));
+  }
   round.seconds = (performance.now() - started) / 1000;
   return round;
 }
 
 async function playOut(
-  world: World,
+  scene: Scene,
   { strikes }: Schedule,
   expected: Expected,
   { round, note }: { round: Round; note: (line: string) => void },
 ): Promise<void> {
-  const { operator } = world;
-  const armed = armStrikes(world, strikes, { round, note });
+  const { operator } = scene;
+  const armed = armStrikes(scene, strikes, { round, note });
   await operator.seeToEnd();
   note('finished; what has not struck will not');
   await armed.disarm();
   note('all is healed');
   const first = await operator.seeToEnd();
   const excused = [...new Set(armed.struck().flatMap(({ excuses = [] }) => excuses))];
-  const before = await readRows(world, first);
+  const before = await readRows(scene, first);
   round.violations.push(...checkRows(before, expected, excused));
   round.excused = countExcused(before, expected);
   let [rows, state] = [before, first];
   if (Object.keys(round.excused).length > 0) {
     note(`retried: ${JSON.stringify(round.excused)}`);
-    const code = await operator.drive(['retry', runName, '--class', ...excused]);
+    const code = await operator.drive(['retry', operator.run, '--class', ...excused]);
     if (code !== 0) round.violations.push(`retry ended with status ${code}, and nothing was wrong`);
     state = await operator.seeToEnd();
-    rows = await readRows(world, state);
+    rows = await readRows(scene, state);
     round.violations.push(...checkRows(rows, expected, []), ...checkKept(before, rows));
   }
-  round.violations.push(...(await checkTotals(world, state, rows)));
-  round.violations.push(...(await checkRedis(world)));
-  round.violations.push(...(await checkVerified(world)));
+  const checks = [checkTotals(scene, state, rows), checkRedis(scene), checkVerified(scene)];
+  round.violations.push(...(await Promise.all(checks)).flat());
 }
 
 /** Each fault strikes at its moment, and those on one thing one after another. */
 function armStrikes(
-  world: World,
+  scene: Scene,
   strikes: readonly Strike[],
   { round, note }: { round: Round; note: (line: string) => void },
 ) {
@@ -137,11 +135,11 @@ function armStrikes(
     const earlier = healed.get(fault.on) ?? Promise.resolve();
     const begun = earlier.then(async () => {
       note(`${fault.what} (at ${describeMoment(moment)})`);
-      await fault.begin(world);
+      await fault.begin(scene);
     });
     const over = begun.then(async () => {
       await sleep(fault.lastsMs);
-      await fault.heal?.(world);
+      await fault.heal?.(scene);
       if (fault.heal) note(`over: ${fault.what}`);
     });
     healed.set(fault.on, over);
@@ -149,7 +147,7 @@ function armStrikes(
     await begun;
   };
   const takeAway = strikes.map((each) =>
-    world.pipeline.proxy.add({
+    scene.pipeline.proxy.add({
       ...each.moment,
       times: 1,
       does: { before: () => strike(each).catch(() => {}) },
@@ -174,8 +172,8 @@ function countExcused(rows: readonly PartRow[], { archive }: Expected): Record<s
   return counts;
 }
 
-function describeWorld({ images, world }: Schedule): string {
-  const { encoders, decoders, batchSize, appendOnly, withReplica, withDisk } = world;
+function describeRound({ images, batchSize }: Schedule, world: WorldOptions): string {
+  const { encoders, decoders, appendOnly, withReplica, withDisk } = world;
   return (
     `  ${images} images in batches of ${batchSize}, ${encoders} encoders, ${decoders} decoders, ` +
     `Redis ${appendOnly ? 'with' : 'without'} AOF${withReplica ? ' and with a replica' : ''}, ` +

@@ -5,7 +5,9 @@ import { startPipeline } from '../support/pipeline.ts';
 import { sampleImages } from '../support/sample-images.ts';
 import { samples } from './archive.ts';
 import { playRound, type Round } from './play-round.ts';
+import { drawWorld, roundsOfWorld } from './schedule.ts';
 import { whyNoSmallDisk } from './small-disk.ts';
+import { startWorld, type World } from './world.ts';
 
 /**
  * Plays the rounds of some seeds, one after another.
@@ -20,10 +22,25 @@ export async function playRounds(
   if (noDisk !== undefined) onSkipped(`a full disk: ${noDisk}`);
   const captions = await captionSamples();
   const rounds: Round[] = [];
-  for (const seed of seeds) {
-    const round = await playRound(seed, { captions, can: { fillDisks: noDisk === undefined } });
-    rounds.push(round);
-    await onRound(round);
+  let world: World | undefined;
+  let drawnFor: number | undefined;
+  try {
+    for (const seed of seeds) {
+      const options = drawWorld(seed, { fillDisks: noDisk === undefined });
+      const group = Math.floor(seed / roundsOfWorld);
+      if (group !== drawnFor || !world) {
+        await world?.stop();
+        world = await startWorld(options);
+        drawnFor = group;
+      }
+      const round = await playRound(seed, { world, options, captions });
+      rounds.push(round);
+      await onRound(round);
+      // What went wrong must not go on in the next round.
+      if (round.violations.length > 0) drawnFor = undefined;
+    }
+  } finally {
+    await world?.stop();
   }
   return rounds;
 }

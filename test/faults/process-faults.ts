@@ -1,7 +1,6 @@
 import type { Process } from '../support/processes.ts';
 import type { FaultKind } from './fault.ts';
-import { runName } from './operator.ts';
-import { lockMs } from './world.ts';
+import { lockMs, type Scene } from './world.ts';
 
 /** Processes that die, sleep and are told to stop, and an operator who changes her mind. */
 export const processFaults: readonly FaultKind[] = [
@@ -75,7 +74,7 @@ export const processFaults: readonly FaultKind[] = [
       what: 'the run is resumed beside its producer',
       on: 'process',
       lastsMs: 0,
-      begin: ({ operator }) => operator.beside('resume', runName),
+      begin: ({ operator }) => operator.beside('resume', operator.run),
     }),
   },
   {
@@ -84,7 +83,7 @@ export const processFaults: readonly FaultKind[] = [
       what: 'the run is cancelled',
       on: 'process',
       lastsMs: 0,
-      begin: ({ operator }) => operator.beside('cancel', runName),
+      begin: ({ operator }) => operator.beside('cancel', operator.run),
     }),
   },
 ];
@@ -95,10 +94,10 @@ function sleepingProducer(lastsMs: number, isResumed: boolean) {
     what: `the producer sleeps${isResumed ? ', and another resumes the run' : ''}`,
     on: 'process' as const,
     lastsMs,
-    begin({ operator }: Parameters<ReturnType<FaultKind['draw']>['begin']>[0]) {
+    begin({ operator }: Scene) {
       sleeper = operator.producer;
       sleeper?.kill('SIGSTOP');
-      if (isResumed) operator.beside('resume', runName);
+      if (isResumed) operator.beside('resume', operator.run);
     },
     heal: () => sleeper?.kill('SIGCONT'),
   };

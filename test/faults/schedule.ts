@@ -1,3 +1,4 @@
+import { seededRandom } from '../simulation/dist/virtual-time.js';
 import type { Operation } from '../support/fault-proxy.ts';
 import { drawFrom, type Fault, type FaultKind } from './fault.ts';
 import { processFaults } from './process-faults.ts';
@@ -5,10 +6,10 @@ import { redisFaults } from './redis-faults.ts';
 import { storeFaults } from './store-faults.ts';
 import type { WorldOptions } from './world.ts';
 
-/** What a seed decides before its round begins: the world, and what goes wrong in it, and when. */
+/** What a seed decides before its round begins: what goes wrong, and when. */
 export interface Schedule {
   images: number;
-  world: WorldOptions;
+  batchSize: number;
   strikes: Strike[];
 }
 
@@ -26,30 +27,35 @@ export interface Moment {
   key: RegExp;
 }
 
-export function drawSchedule(random: () => number, can: { fillDisks: boolean }): Schedule {
-  const workers = [1, 2].filter(() => random() < 0.75).length || 1;
-  const world: WorldOptions = {
-    encoders: workers,
-    decoders: random() < 0.5 ? 1 : 2,
-    batchSize: 2 + Math.floor(4 * random()),
+/** Seeds that follow one another share a world, which is most of what a round costs. */
+export function drawWorld(seed: number, can: { fillDisks: boolean }): WorldOptions {
+  const random = seededRandom(Math.floor(seed / roundsOfWorld) * 104_729 + 1);
+  return {
+    encoders: random() < 0.6 ? 1 : 2,
+    decoders: random() < 0.6 ? 1 : 2,
     appendOnly: random() < 0.5,
-    withReplica: random() < 0.3,
+    withReplica: random() < 0.4,
     withDisk: random() < 0.2 && can.fillDisks,
   };
-  const names = [
+}
+
+export const roundsOfWorld = 5;
+
+export function drawSchedule(random: () => number, world: WorldOptions): Schedule {
+  const draw = drawFrom(random, [
     ...Array.from({ length: world.encoders }, (_, i) => `encoder-worker ${i + 1}`),
     ...Array.from({ length: world.decoders }, (_, i) => `decoder-worker ${i + 1}`),
-  ];
-  const draw = drawFrom(random, names);
+  ]);
+  const batchSize = draw.between(2, 5);
   const images = draw.between(30, 150);
   const kinds = faultKinds.filter(
     ({ needs }) => needs === undefined || (needs === 'disk' ? world.withDisk : world.withReplica),
   );
   const strikes = Array.from({ length: draw.between(2, 6) }, () => ({
-    moment: drawMoment(draw, images, world),
+    moment: drawMoment(draw, Math.ceil(images / batchSize), images, world),
     fault: pickWeighted(kinds, random).draw(draw),
   }));
-  return { images, world, strikes };
+  return { images, batchSize, strikes };
 }
 
 export const faultKinds: readonly FaultKind[] = [...processFaults, ...redisFaults, ...storeFaults];
@@ -65,15 +71,16 @@ function pickWeighted(kinds: readonly FaultKind[], random: () => number): FaultK
 
 function drawMoment(
   { random, between, pick }: ReturnType<typeof drawFrom>,
+  batches: number,
   images: number,
-  { batchSize, withDisk }: WorldOptions,
+  { withDisk }: WorldOptions,
 ): Moment {
   const ofImage = {
     operation: 'get' as const,
-    key: new RegExp(`^photo-${String(between(0, images - 1)).padStart(4, '0')}`),
+    key: new RegExp(`/photo-${String(between(0, images - 1)).padStart(4, '0')}`),
   };
   if (withDisk || random() < 0.45) return ofImage;
-  const batch = String(between(0, Math.ceil(images / batchSize) - 1)).padStart(6, '0');
+  const batch = String(between(0, batches - 1)).padStart(6, '0');
   if (random() < 0.6) return { operation: 'put', key: new RegExp(`/parts/${batch}\\.`) };
   return {
     operation: 'put',

@@ -17,7 +17,7 @@ export const storeFaults: readonly FaultKind[] = [
   {
     ...disturbance('S3 denies access to images (403)', {
       operation: 'get',
-      key: /^photo-/,
+      key: /\/photo-/,
       does: accessDenied,
     }),
     weight: 0.5,

@@ -2,11 +2,11 @@ import { pathToFileURL } from 'node:url';
 import { type ObjectStore, openStore } from '@cutline/shared/stores';
 import { type Environment, type Pipeline, startPipeline } from '../support/pipeline.ts';
 import { Crew } from './crew.ts';
-import { Operator, runName } from './operator.ts';
+import type { Operator } from './operator.ts';
 import { type RedisService, replicationArgs, startRedisService } from './redis-service.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
 
-/** What a round plays in: Cutline's programs, and all that they stand on. */
+/** What rounds play in, one after another: the workers, and all that Cutline stands on. */
 export interface World {
   readonly pipeline: Pipeline;
   readonly redis: RedisService;
@@ -16,14 +16,17 @@ export interface World {
   /** For commands besides those of the operator. */
   readonly env: Environment;
   readonly crew: Crew;
-  readonly operator: Operator;
   stop(): Promise<void>;
+}
+
+/** A world in which a run is to be seen to its end. */
+export interface Scene extends World {
+  readonly operator: Operator;
 }
 
 export interface WorldOptions {
   encoders: number;
   decoders: number;
-  batchSize: number;
   /** Whether Redis writes down what it is told, and so survives its own death. */
   appendOnly: boolean;
   withReplica: boolean;
@@ -34,9 +37,9 @@ export interface WorldOptions {
 /** After this long without a sign of life, what a worker has in hand is another's. */
 export const lockMs = 1_500;
 
-/** Everything runs when it resolves, but the run is not begun. */
+/** Workers may not be ready yet when it resolves. */
 export async function startWorld(options: WorldOptions): Promise<World> {
-  const { encoders, decoders, batchSize, appendOnly, withReplica, withDisk } = options;
+  const { encoders, decoders, appendOnly, withReplica, withDisk } = options;
   const redisArgs = [...replicationArgs, ...(appendOnly ? ['--appendonly', 'yes'] : [])];
   const pipeline = await startPipeline({ env: patience, redisArgs });
   const redis = await startRedisService(pipeline.redis, { withReplica, args: redisArgs });
@@ -45,10 +48,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const output = disk ? await openStore(outputUrl) : pipeline.output;
   const env = { REDIS_URL: redis.door.url, CUTLINE_OUTPUT: disk?.folder ?? outputUrl };
   const crew = new Crew(pipeline, env, { 'encoder-worker': encoders, 'decoder-worker': decoders });
-  const runArgs = ['s3://archive/', '--run', runName, '--batch-size', String(batchSize)];
-  const operator = new Operator({ pipeline, env, output, runArgs });
   return {
-    ...{ pipeline, redis, disk, output, env, crew, operator },
+    ...{ pipeline, redis, disk, output, env, crew },
     async stop() {
       await crew.dismiss();
       await pipeline.stop();
