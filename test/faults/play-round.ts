@@ -12,8 +12,10 @@ import {
   type Expected,
   readRows,
 } from './check-round.ts';
+import type { Fault } from './fault.ts';
 import { Operator } from './operator.ts';
-import { describeMoment, drawSchedule, type Schedule, type Strike } from './schedule.ts';
+import { drawSchedule, type Schedule } from './schedule.ts';
+import { type Armed, armStrikes } from './strikes.ts';
 import type { Scene, World, WorldOptions } from './world.ts';
 
 /** What came of a round. */
@@ -93,73 +95,51 @@ export async function playRound(
 
 async function playOut(
   scene: Scene,
-  { strikes }: Schedule,
+  { strikes, retryStrikes }: Schedule,
   expected: Expected,
   { round, note }: { round: Round; note: (line: string) => void },
 ): Promise<void> {
   const { operator } = scene;
-  const armed = armStrikes(scene, strikes, { round, note });
-  await operator.seeToEnd();
-  note('finished; what has not struck will not');
-  await armed.disarm();
-  note('all is healed');
-  const first = await operator.seeToEnd();
-  const excused = [...new Set(armed.struck().flatMap(({ excuses = [] }) => excuses))];
-  const before = await readRows(scene, first);
-  round.violations.push(...checkRows(before, expected, excused));
-  round.excused = countExcused(before, expected);
-  let [rows, state] = [before, first];
-  if (Object.keys(round.excused).length > 0) {
-    note(`retried: ${JSON.stringify(round.excused)}`);
-    const code = await operator.drive(['retry', operator.run, '--class', ...excused]);
-    if (code !== 0) round.violations.push(`retry ended with status ${code}, and nothing was wrong`);
-    state = await operator.seeToEnd();
-    rows = await readRows(scene, state);
-    round.violations.push(...checkRows(rows, expected, []), ...checkKept(before, rows));
-  }
-  const checks = [checkTotals(scene, state, rows), checkRedis(scene), checkVerified(scene)];
-  round.violations.push(...(await Promise.all(checks)).flat());
-}
+  const { violations } = round;
+  const excused = new Set<FailureClass>();
+  const onStrike = ({ what, excuses = [] }: Fault) => {
+    round.faults.push(what);
+    for (const each of excuses) excused.add(each);
+  };
+  /** To an end from which nobody moves any more. */
+  const settle = async (armed: Armed) => {
+    await operator.seeToEnd();
+    note('finished; what has not struck will not');
+    await armed.disarm();
+    note('all is healed');
+    const state = await operator.seeToEnd();
+    const rows = await readRows(scene, state);
+    violations.push(...checkRows(rows, expected, [...excused]));
+    return { state, rows };
+  };
 
-/** Each fault strikes at its moment, and those on one thing one after another. */
-function armStrikes(
-  scene: Scene,
-  strikes: readonly Strike[],
-  { round, note }: { round: Round; note: (line: string) => void },
-) {
-  const struck: Strike['fault'][] = [];
-  const healed = new Map<string, Promise<void>>();
-  const strike = async ({ fault, moment }: Strike) => {
-    struck.push(fault);
-    round.faults.push(fault.what);
-    const earlier = healed.get(fault.on) ?? Promise.resolve();
-    const begun = earlier.then(async () => {
-      note(`${fault.what} (at ${describeMoment(moment)})`);
-      await fault.begin(scene);
-    });
-    const over = begun.then(async () => {
-      await sleep(fault.lastsMs);
-      await fault.heal?.(scene);
-      if (fault.heal) note(`over: ${fault.what}`);
-    });
-    healed.set(fault.on, over);
-    over.catch(() => {}); // it is heard when all is healed
-    await begun;
-  };
-  const takeAway = strikes.map((each) =>
-    scene.pipeline.proxy.add({
-      ...each.moment,
-      times: 1,
-      does: { before: () => strike(each).catch(() => {}) },
-    }),
-  );
-  return {
-    struck: () => struck,
-    async disarm() {
-      for (const disarm of takeAway) disarm();
-      await Promise.all(healed.values());
-    },
-  };
+  let end = await settle(armStrikes(scene, strikes, { onStrike, note }));
+  if (retryStrikes.length > 0) {
+    note('all failures are retried');
+    const armed = armStrikes(scene, retryStrikes, { onStrike, note });
+    await operator.drive(['retry', operator.run]);
+    const again = await settle(armed);
+    violations.push(...checkKept(end.rows, again.rows));
+    end = again;
+  }
+  round.excused = countExcused(end.rows, expected);
+  const classes = Object.keys(round.excused);
+  if (classes.length > 0) {
+    note(`retried: ${JSON.stringify(round.excused)}`);
+    const code = await operator.drive(['retry', operator.run, '--class', ...classes]);
+    if (code !== 0) violations.push(`retry ended with status ${code}, and nothing was wrong`);
+    const state = await operator.seeToEnd();
+    const rows = await readRows(scene, state);
+    violations.push(...checkRows(rows, expected, []), ...checkKept(end.rows, rows));
+    end = { state, rows };
+  }
+  const checks = [checkTotals(scene, end.state, end.rows), checkRedis(scene), checkVerified(scene)];
+  violations.push(...(await Promise.all(checks)).flat());
 }
 
 function countExcused(rows: readonly PartRow[], { archive }: Expected): Record<string, number> {

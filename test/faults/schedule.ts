@@ -1,9 +1,9 @@
 import { seededRandom } from '../simulation/dist/virtual-time.js';
-import type { Operation } from '../support/fault-proxy.ts';
-import { drawFrom, type Fault, type FaultKind } from './fault.ts';
+import { type Draw, drawFrom, type FaultKind } from './fault.ts';
 import { processFaults } from './process-faults.ts';
 import { redisFaults } from './redis-faults.ts';
 import { storeFaults } from './store-faults.ts';
+import type { Moment, Strike } from './strikes.ts';
 import type { WorldOptions } from './world.ts';
 
 /** What a seed decides before its round begins: what goes wrong, and when. */
@@ -11,20 +11,8 @@ export interface Schedule {
   images: number;
   batchSize: number;
   strikes: Strike[];
-}
-
-export interface Strike {
-  moment: Moment;
-  fault: Fault;
-}
-
-/**
- * When a fault begins: as a request reaches S3, before it is carried out. Bound to what is done and
- * not to the clock, a moment is the same on a fast machine and on a slow one.
- */
-export interface Moment {
-  operation: Operation;
-  key: RegExp;
+  /** During a retry of all that failed; none where there is no retry. */
+  retryStrikes: Strike[];
 }
 
 /** Seeds that follow one another share a world, which is most of what a round costs. */
@@ -51,11 +39,18 @@ export function drawSchedule(random: () => number, world: WorldOptions): Schedul
   const kinds = faultKinds.filter(
     ({ needs }) => needs === undefined || (needs === 'disk' ? world.withDisk : world.withReplica),
   );
-  const strikes = Array.from({ length: draw.between(2, 6) }, () => ({
-    moment: drawMoment(draw, Math.ceil(images / batchSize), images, world),
-    fault: pickWeighted(kinds, random).draw(draw),
-  }));
-  return { images, batchSize, strikes };
+  const batches = Math.ceil(images / batchSize);
+  const drawStrikes = (count: number, moment: () => Omit<Moment, 'when'>): Strike[] =>
+    Array.from({ length: count }, () => ({
+      moment: { when: draw.pick(['before', 'after']), ...moment() },
+      fault: pickWeighted(kinds, random).draw(draw),
+    }));
+  return {
+    images,
+    batchSize,
+    strikes: drawStrikes(draw.between(2, 6), () => drawMoment(draw, { images, batches, ...world })),
+    retryStrikes: drawStrikes(random() < 0.3 ? draw.between(1, 2) : 0, () => drawRetryMoment(draw)),
+  };
 }
 
 export const faultKinds: readonly FaultKind[] = [...processFaults, ...redisFaults, ...storeFaults];
@@ -70,31 +65,22 @@ function pickWeighted(kinds: readonly FaultKind[], random: () => number): FaultK
 }
 
 function drawMoment(
-  { random, between, pick }: ReturnType<typeof drawFrom>,
-  batches: number,
-  images: number,
-  { withDisk }: WorldOptions,
-): Moment {
-  const ofImage = {
-    operation: 'get' as const,
-    key: new RegExp(`/photo-${String(between(0, images - 1)).padStart(4, '0')}`),
-  };
-  if (withDisk || random() < 0.45) return ofImage;
+  { random, between, pick }: Draw,
+  { images, batches, withDisk }: { images: number; batches: number; withDisk: boolean },
+): Omit<Moment, 'when'> {
+  if (withDisk || random() < 0.45) {
+    const image = String(between(0, images - 1)).padStart(4, '0');
+    return { operation: 'get', key: new RegExp(`/photo-${image}`) };
+  }
   const batch = String(between(0, batches - 1)).padStart(6, '0');
   if (random() < 0.6) return { operation: 'put', key: new RegExp(`/parts/${batch}\\.`) };
-  return {
-    operation: 'put',
-    key: pick([
-      /run\.json$/,
-      /claims\/0/,
-      /manifest\/0/,
-      /manifest\/end/,
-      /ledgers?\//,
-      /summary\.json$/,
-    ]),
-  };
+  return { operation: 'put', key: pick([/run\.json$/, /manifest\//, ...seldomWritten]) };
 }
 
-export function describeMoment({ operation, key }: Moment): string {
-  return `${operation} ${key.source.replaceAll('\\', '').replaceAll(/[$^]/g, '')}`;
+/** A retry is of a few images, whichever they are. */
+function drawRetryMoment({ random, pick }: Draw): Omit<Moment, 'when'> {
+  if (random() < 0.4) return { operation: 'get', key: /\/photo-/ };
+  return { operation: 'put', key: pick([/parts\//, ...seldomWritten]) };
 }
+
+const seldomWritten = [/claims\//, /ledger\//, /summary\.json$/];

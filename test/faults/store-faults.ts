@@ -2,6 +2,7 @@ import type { FailureClass } from '@cutline/shared/errors';
 import type { Effect, Fault as ProxyFault } from '../support/fault-proxy.ts';
 import { accessDenied, slowDown } from '../support/fault-proxy.ts';
 import type { Draw, Fault, FaultKind } from './fault.ts';
+import { lockMs } from './world.ts';
 
 /** An S3 server that refuses, breaks off, is slow or does not know one any more; a full disk. */
 export const storeFaults: readonly FaultKind[] = [
@@ -23,6 +24,14 @@ export const storeFaults: readonly FaultKind[] = [
     weight: 0.5,
   },
   { ...disturbance('S3 denies writing (403)', { operation: 'put', does: accessDenied }) },
+  {
+    name: 'a write takes longer than a lock',
+    draw({ between }) {
+      const delayMs = between(1.5 * lockMs, 4 * lockMs);
+      const fault: ProxyFault = { operation: 'put', times: 1, does: { delayMs } };
+      return interference(`a write takes ${delayMs} ms`, fault, [delayMs, []]);
+    },
+  },
   {
     name: 'credentials have expired',
     draw({ pick, between }) {

@@ -55,6 +55,7 @@ export interface Fault {
  * - `hangUp`: cuts the connection, `unheard`: before anything is forwarded; `unanswered`: once it is
  *   carried out, in place of the answer.
  * - `before`: calls a function, then forwards: to change the object between listing and fetching.
+ * - `after`: forwards, then calls a function, then answers.
  */
 export type Effect =
   | { status: number; code: string }
@@ -62,7 +63,8 @@ export type Effect =
   | { cutAfterBytes: number }
   | { stallAfterBytes: number }
   | { hangUp: 'unheard' | 'unanswered' }
-  | { before: () => Promise<unknown> };
+  | { before: () => Promise<unknown> }
+  | { after: () => Promise<unknown> };
 
 export const accessDenied: Effect = { status: 403, code: 'AccessDenied' };
 export const slowDown: Effect = { status: 503, code: 'SlowDown' };
@@ -173,6 +175,7 @@ async function forward(
     outgoing.once('error', reject);
   });
   const [response] = await Promise.all([upstream, pipeline(incoming, outgoing)]);
+  if (effect && 'after' in effect) await effect.after();
   if (effect && 'hangUp' in effect) {
     response.resume();
     answer.destroy();
