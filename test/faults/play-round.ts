@@ -69,7 +69,7 @@ export async function playRound(
     logs: new Map(),
   };
   world.crew.turnPage();
-  world.pipeline.proxy.resetCounts();
+  world.pipeline.proxy.latencyMs = schedule.latencyMs;
   const tooLate = new AbortController();
   try {
     await world.pipeline.upload([...archive].map(([key, { bytes }]) => [key, bytes] as const));
@@ -152,11 +152,11 @@ function countExcused(rows: readonly PartRow[], { archive }: Expected): Record<s
   return counts;
 }
 
-function describeRound({ images, batchSize }: Schedule, world: WorldOptions): string {
+function describeRound({ images, batchSize, latencyMs }: Schedule, world: WorldOptions): string {
   const { encoders, decoders, appendOnly, withReplica, withDisk } = world;
   return (
     `  ${images} images in batches of ${batchSize}, ${encoders} encoders, ${decoders} decoders, ` +
     `Redis ${appendOnly ? 'with' : 'without'} AOF${withReplica ? ' and with a replica' : ''}, ` +
-    `results ${withDisk ? 'on a small disk' : 'in S3'}`
+    `results ${withDisk ? 'on a small disk' : 'in S3'}, latency of S3 ${JSON.stringify(latencyMs)} ms`
   );
 }

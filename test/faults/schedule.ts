@@ -10,6 +10,8 @@ import type { WorldOptions } from './world.ts';
 export interface Schedule {
   images: number;
   batchSize: number;
+  /** How far S3 is: with it, there is more or less in the queues when a fault strikes. */
+  latencyMs: { get?: number; put?: number };
   strikes: Strike[];
   /** During a retry of all that failed; none where there is no retry. */
   retryStrikes: Strike[];
@@ -48,6 +50,7 @@ export function drawSchedule(random: () => number, world: WorldOptions): Schedul
   return {
     images,
     batchSize,
+    latencyMs: { [draw.pick(['get', 'put'])]: draw.between(0, 250) },
     strikes: drawStrikes(draw.between(2, 6), () => drawMoment(draw, { images, batches, ...world })),
     retryStrikes: drawStrikes(random() < 0.3 ? draw.between(1, 2) : 0, () => drawRetryMoment(draw)),
   };

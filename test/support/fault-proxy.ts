@@ -20,6 +20,8 @@ export interface FaultProxy {
   counts(): Record<Operation, number>;
   /** Forgets the requests so far. */
   resetCounts(): void;
+  /** How much longer each request of an operation takes, whatever becomes of it. None at first. */
+  latencyMs: Partial<Record<Operation, number>>;
   /** Of several that match, the first added applies. @returns what takes the fault away */
   add(fault: Fault): () => void;
   stop(): Promise<void>;
@@ -85,6 +87,8 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const handle = async (incoming: IncomingMessage, answer: ServerResponse) => {
     const request = parseRequest(incoming);
     requests.push(request);
+    const { [request.operation]: latencyMs = 0 } = proxy.latencyMs;
+    if (latencyMs > 0) await delay(latencyMs, answer);
     const effect = take(request);
     if (effect && 'status' in effect) {
       incoming.resume(); // unread, its body would keep the connection from being used again
@@ -101,7 +105,8 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 
-  return {
+  const proxy: FaultProxy = {
+    latencyMs: {},
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     counts() {
@@ -127,6 +132,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       agent.destroy();
     },
   };
+  return proxy;
 }
 
 function matches({ operation, key }: Fault, request: ProxiedRequest): boolean {
