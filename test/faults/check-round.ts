@@ -1,4 +1,4 @@
-import { connectRedis } from '@cutline/pipeline';
+import { connectRedis, RedisFeatures } from '@cutline/pipeline';
 import type { FailureClass } from '@cutline/shared/errors';
 import { type PartRow, type RunState, readChunk, readResults } from '@cutline/shared/run';
 import { countJobs } from '../support/redis-keys.ts';
@@ -104,7 +104,20 @@ export async function checkVerified({ pipeline, env, operator }: Scene): Promise
   return [`verify ends with status ${code}: ${[...stdout, ...stderr].join(' | ')}`];
 }
 
-/** Late jobs are dropped by whoever takes them: nothing is left in Redis to be done, or kept. */
+/**
+ * Features that nobody comes for: their encoder died before its decode job was there, say. They
+ * expire, and are no violation; but they count as in flight for as long.
+ */
+export async function featureBytesLeft({ redis }: Scene): Promise<number> {
+  const client = await connectRedis(redis.door.url);
+  try {
+    return await new RedisFeatures(client, { ttlMs: 1 }).bytesInFlight();
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** Late jobs are dropped by whoever takes them: no job is left in Redis, waiting or failed. */
 export async function checkRedis({ redis }: Scene): Promise<string[]> {
   const client = await connectRedis(redis.door.url);
   const left = async () => {

@@ -10,6 +10,7 @@ import {
   checkTotals,
   checkVerified,
   type Expected,
+  featureBytesLeft,
   readRows,
 } from './check-round.ts';
 import type { Fault } from './fault.ts';
@@ -140,6 +141,8 @@ async function playOut(
   }
   const checks = [checkTotals(scene, end.state, end.rows), checkRedis(scene), checkVerified(scene)];
   violations.push(...(await Promise.all(checks)).flat());
+  const bytes = await featureBytesLeft(scene);
+  if (bytes > 0) note(`${bytes} bytes of features are left to expire`);
 }
 
 function countExcused(rows: readonly PartRow[], { archive }: Expected): Record<string, number> {

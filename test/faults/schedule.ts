@@ -51,7 +51,7 @@ export function drawSchedule(random: () => number, world: WorldOptions): Schedul
     images,
     batchSize,
     latencyMs: { [draw.pick(['get', 'put'])]: draw.between(0, 250) },
-    strikes: drawStrikes(draw.between(2, 6), () => drawMoment(draw, { images, batches, ...world })),
+    strikes: drawStrikes(draw.between(2, 8), () => drawMoment(draw, { images, batches, ...world })),
     retryStrikes: drawStrikes(random() < 0.3 ? draw.between(1, 2) : 0, () => drawRetryMoment(draw)),
   };
 }
