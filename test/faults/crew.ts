@@ -22,10 +22,6 @@ export class Crew {
     }
   }
 
-  get names(): string[] {
-    return this.#members.map(({ name }) => name);
-  }
-
   /** Undefined in the moment between an end and a new start. */
   running(name: string): Process | undefined {
     return this.#members.find((member) => member.name === name)?.process;
@@ -45,6 +41,7 @@ export class Crew {
   async #keep(member: Member, launch: () => Promise<Process>): Promise<void> {
     while (!this.#isOver) {
       const process = await launch();
+      if (this.#isOver) return stopProcess(process, 0);
       member.process = process;
       const entry: Crew['history'][number] = { name: member.name, process };
       this.history.push(entry);

@@ -16,6 +16,7 @@ export class Operator {
   readonly #pipeline: Pipeline;
   readonly #env: Environment;
   readonly #runArgs: readonly string[];
+  #isOver = false;
   readonly #beside = new Set<Promise<unknown>>();
 
   constructor({ pipeline, env, output }: World, run: string, batchSize: number) {
@@ -47,17 +48,21 @@ export class Operator {
   /** A command at the side of what goes on. */
   beside(...args: string[]): void {
     const done = this.#start(args).then(({ exited }) => exited);
-    const entry = done.finally(() => this.#beside.delete(entry));
+    const entry = done
+      .catch(() => {}) // a round that is over starts nobody
+      .finally(() => this.#beside.delete(entry));
     this.#beside.add(entry);
   }
 
-  /** Leaves nobody behind. */
+  /** Leaves nobody behind, and lets nobody follow. */
   async stop(): Promise<void> {
+    this.#isOver = true;
     const left = this.history.filter(({ ended }) => ended === undefined);
     await Promise.all(left.map(({ process }) => stopProcess(process, 0)));
   }
 
   async #start(args: readonly string[]): Promise<Process> {
+    if (this.#isOver) throw new Error('The round is over');
     const process = await this.#pipeline.startCutline(args, this.#env);
     const entry: Operator['history'][number] = { name: `cutline ${args[0]}`, process };
     this.history.push(entry);

@@ -87,7 +87,8 @@ export async function playRound(
   }
   round.violations.push(...world.crew.violations, ...operator.violations);
   for (const { name, process, ended } of [...world.crew.history, ...operator.history]) {
-    note(`${name} (process ${process.pid}): ${ended ?? 'still there'}`);
+    const why = ended === 'status 2' ? `: ${process.stderr.findLast(isReason)}` : '';
+    note(`${name} (process ${process.pid}): ${ended ?? 'still there'}${why}`);
     round.logs.set(`${process.pid}-${name}`, [...process.stdout, ...process.stderr].join('\n'));
   }
   round.seconds = (performance.now() - started) / 1000;
@@ -153,6 +154,11 @@ function countExcused(rows: readonly PartRow[], { archive }: Expected): Record<s
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return counts;
+}
+
+/** What a program says last that stops for a person to act. */
+function isReason(line: string): boolean {
+  return /"level":"fatal"|^(cutline|(en|de)coder-worker): /.test(line);
 }
 
 function describeRound({ images, batchSize, latencyMs }: Schedule, world: WorldOptions): string {
