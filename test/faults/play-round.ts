@@ -140,8 +140,11 @@ async function playOut(
     violations.push(...checkRows(rows, expected, []), ...checkKept(end.rows, rows));
     end = { state, rows };
   }
-  const checks = [checkTotals(scene, end.state, end.rows), checkRedis(scene), checkVerified(scene)];
-  violations.push(...(await Promise.all(checks)).flat());
+  scene.pipeline.proxy.latencyMs = {};
+  violations.push(...(await checkTotals(scene, end.state, end.rows)));
+  violations.push(...(await checkRedis(scene)));
+  note('the queues are empty');
+  violations.push(...(await checkVerified(scene)));
   const bytes = await featureBytesLeft(scene);
   if (bytes > 0) note(`${bytes} bytes of features are left to expire`);
 }
