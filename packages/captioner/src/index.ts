@@ -1,7 +1,7 @@
 /** Neural image captioning: what other packages use. */
 export { type SearchCandidate, searchCaptions } from './beam-search.ts';
 export { type BeamStepInputs, type BeamStepOutputs, beamStep, gatherRows } from './beam-step.ts';
-export { type CaptionOptions, captionOptionsSchema } from './caption-options.ts';
+export { type CaptionOptions, captionOptionsSchema, captionRanges } from './caption-options.ts';
 export {
   type Caption,
   type Captioner,
