@@ -100,6 +100,15 @@ test('what stands below everything knows of captioners only how they are asked t
   expect(new Set(imports)).toEqual(new Set(['@cutline/captioner/caption-options']));
 });
 
+test('nothing but the implementation of queues on BullMQ knows of it', () => {
+  const knowing = workspaces
+    .flatMap((workspace) => sourceFiles(join(root, workspace, 'src')))
+    .filter(({ text }) => importsOf(text).includes('bullmq'))
+    .map(({ path }) => path);
+  const queues = 'packages/pipeline/src/queue';
+  expect(knowing).toEqual([`${queues}/bullmq-queue.ts`, `${queues}/bullmq-taker.ts`]);
+});
+
 test('inference threads load nothing that reaches the network, the queues or sharp', () => {
   const loaded = new Set<string>();
   const load = (path: string) => {
