@@ -357,7 +357,7 @@ function describeMemory(engine: Engine, countTensors: () => number): void {
 
 export function readShippedBundle(): ModelBundle {
   const folder = new URL(
-    '../../../../models/mobilenet-v2-show-attend-tell-flickr8k/',
+    '../../../../models/mobilenet-v2-show-attend-tell-broad/',
     import.meta.url,
   );
   return parseModelBundle(
