@@ -13,7 +13,7 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openStore, parseLocation } from '@cutline/shared';
+import { openStore, parseLocation } from '@cutline/shared/stores';
 import { ChildProcesses } from './child-processes.mjs';
 import { photographs } from './photographs.mjs';
 import { startPrivateRedis } from './private-redis.mjs';

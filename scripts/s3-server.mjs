@@ -4,19 +4,24 @@
  * The S3-protocol server of the demo and the tests: fauxqs, in this process, in memory, on
  * 127.0.0.1 only, for as long as the process runs. Any credentials will do.
  *
- * fauxqs 1.9.2 needs three corrections to be S3 enough
+ * fauxqs 1.9.2 needs four corrections to be S3 enough
  * (docs/decisions/0002-s3-server-for-demo-and-tests.md), which are made here:
  * - It sorts keys by locale but continues a listing by code units, and so leaves out keys at page
  *   boundaries. S3 lists in the order of the keys' UTF-8 bytes.
  * - It ignores `encoding-type=url`.
  * - It refuses objects above 11 MiB.
+ * - It knows conditions on GET only, and writes whatever a PUT with `If-None-Match: *` or `If-Match`
+ *   says.
  */
 
 /** S3's own limit for one request. */
 const objectBytesMax = 5 * 1024 ** 3;
 
-/** @param {{ port?: number }} [options] port 0 (default): a free one */
-export async function startS3Server({ port = 0 } = {}) {
+/**
+ * @param {{ port?: number, conditions?: boolean }} [options] port 0 (default): a free one;
+ *   `conditions: false` leaves the last correction out, as there are stores like that
+ */
+export async function startS3Server({ port = 0, conditions = true } = {}) {
   const { buildApp } = await import('fauxqs');
   // The package exports the server, but not the stores that `buildApp` takes.
   const inPackage = (/** @type {string} */ path) =>
@@ -41,6 +46,7 @@ export async function startS3Server({ port = 0 } = {}) {
     { parseAs: 'buffer', bodyLimit: objectBytesMax },
     async (/** @type {unknown} */ _request, /** @type {Buffer} */ body) => body,
   );
+  if (conditions) app.addHook('preHandler', refuseUnmetConditions(s3Store));
   const endpoint = await app.listen({ host: '127.0.0.1', port });
 
   return {
@@ -71,6 +77,37 @@ function listInByteOrder(bucket, options) {
     objects: matching.slice(0, maxKeys).map(({ object }) => object),
     commonPrefixes: [],
     isTruncated: matching.length > maxKeys,
+  };
+}
+
+/**
+ * A hook with a callback: between it and the handler, which writes synchronously, nothing else runs.
+ *
+ * @param {{ buckets: Map<string, Map<string, { etag: string }>> }} s3Store
+ * @returns {(request: any, reply: any, done: () => void) => void}
+ */
+function refuseUnmetConditions(s3Store) {
+  return (request, reply, done) => {
+    const { 'if-none-match': ifNoneMatch, 'if-match': ifMatch } = request.headers;
+    const objects = s3Store.buckets.get(request.params.bucket);
+    const isPut = request.method === 'PUT' && request.params['*'] && objects !== undefined;
+    if (!isPut || (ifNoneMatch === undefined && ifMatch === undefined)) return done();
+    const found = objects.get(request.params['*'])?.etag;
+    const refuse = (/** @type {number} */ status, /** @type {string} */ code) =>
+      reply
+        .status(status)
+        .header('content-type', 'application/xml')
+        .send(
+          `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code>` +
+            '<Message>At least one of the pre-conditions you specified did not hold</Message></Error>',
+        );
+    if (ifNoneMatch === '*' && found !== undefined) return refuse(412, 'PreconditionFailed');
+    if (ifMatch !== undefined && found === undefined) return refuse(404, 'NoSuchKey');
+    const plain = (/** @type {string} */ etag) => etag.replaceAll('"', '');
+    if (ifMatch !== undefined && found !== undefined && plain(found) !== plain(ifMatch)) {
+      return refuse(412, 'PreconditionFailed');
+    }
+    done();
   };
 }
 

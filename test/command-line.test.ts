@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { PartRow } from '@cutline/shared';
+import type { PartRow } from '@cutline/shared/run';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Pipeline, startPipeline } from './support/pipeline.ts';
 import { startProcess, stopProcess } from './support/processes.ts';

@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:net';
-import { connectRedis } from '@cutline/shared';
+import { connectRedis } from '@cutline/pipeline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Pipeline, startPipeline } from './support/pipeline.ts';
 import { type RedisServer, startRedis } from './support/redis-server.ts';
@@ -412,6 +412,6 @@ test('nothing was written or enqueued by all that was refused', async () => {
   for await (const { key } of pipeline.output.list()) written.push(key);
   expect(written).toEqual([]);
   const redis = await connectRedis(pipeline.redis.url);
-  expect(await redis.keys('cutline:cutline-*:wait')).toEqual([]);
+  expect(await redis.keys('*:wait')).toEqual([]);
   redis.disconnect();
 });

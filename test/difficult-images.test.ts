@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaptionedRow, FailureClass, PartRow } from '@cutline/shared';
+import type { FailureClass } from '@cutline/shared/errors';
+import type { CaptionedRow, PartRow } from '@cutline/shared/run';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { boats, difficultImages } from './support/difficult-images.ts';
@@ -46,10 +47,12 @@ beforeAll(async () => {
   await pipeline.upload(files);
   await pipeline.upload(inBucketOnly.map((key) => [key, photo] as const));
   const { source, proxy } = pipeline;
-  const beforeGet = (key: string, before: () => Promise<void>) =>
+  const beforeGet = (key: string, before: () => Promise<unknown>) =>
     proxy.add({ operation: 'get', key, does: { before } });
   beforeGet('deleted.jpg', () => source.delete('deleted.jpg'));
-  beforeGet('replaced.jpg', () => source.put('replaced.jpg', files.get('lying.jpg') as Buffer));
+  beforeGet('replaced.jpg', async () => {
+    await source.put('replaced.jpg', files.get('lying.jpg') as Buffer);
+  });
   proxy.add({ operation: 'get', key: 'denied.jpg', does: accessDenied });
 
   await Promise.all([

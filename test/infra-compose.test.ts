@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { connectRedis, readSettings, refuseUnknownVariables, settings } from '@cutline/shared';
+import { connectRedis } from '@cutline/pipeline';
+import { readSettings, refuseUnknownVariables, settings } from '@cutline/shared/process';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readCompose } from './support/infra-compose.ts';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { settings } from '@cutline/shared';
+import { settings } from '@cutline/shared/process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { imageOf, readDockerfile, type Stage } from './support/infra-dockerfile.ts';
 import { startProcess } from './support/processes.ts';

@@ -1,4 +1,4 @@
-import { Metrics } from '@cutline/shared';
+import { Metrics } from '@cutline/shared/process';
 import { describe, expect, test } from 'vitest';
 import {
   infraExpressions,

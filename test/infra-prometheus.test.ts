@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type HttpPort, Metrics, openHttpPort } from '@cutline/shared';
+import { type HttpPort, Metrics, openHttpPort } from '@cutline/shared/process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { readDashboard, withRanges } from './support/infra-metrics.ts';

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PartRow } from '@cutline/shared';
+import type { PartRow } from '@cutline/shared/run';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { photographs } from '../scripts/photographs.mjs';
 import { type Pipeline, startPipeline } from './support/pipeline.ts';

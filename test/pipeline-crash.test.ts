@@ -1,4 +1,12 @@
-import { addJob, closeQueues, connectRedis, FeatureStore, openQueues } from '@cutline/shared';
+import {
+  closeQueues,
+  connectRedis,
+  type EncodeJob,
+  openQueues,
+  RedisFeatures,
+  realWorld,
+} from '@cutline/pipeline';
+import { RunStore, readChunk, readRunState } from '@cutline/shared/run';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Environment,
@@ -136,26 +144,32 @@ test('an image that kills workers becomes a failure, and the others of its batch
   expect(deaths).toBe(5);
 });
 
-test('a batch that is encoded again when it is done leaves nothing behind', {
+test('a job that comes late, when its run is over, leaves nothing behind', {
   timeout: 120_000,
 }, async () => {
   await pipeline.upload(await sampleImages(3), 'again/');
   await pipeline.succeed('run', 's3://archive/again/', '--run', 'again');
   const before = await pipeline.results('again');
+  const runStore = new RunStore(pipeline.output, '', 'again');
+  const { run, claims } = await readRunState(runStore);
+  const { model, options, sidecars, source } = run;
+  const job: EncodeJob = {
+    ...{ run: 'again', batch: 0, attempt: '0', source: source.store, model, options, sidecars },
+    output: { store: pipeline.output.url, prefix: '' },
+    images: (await readChunk(runStore, claims, 0)).images,
+  };
   const redis = await connectRedis(pipeline.redis.url);
-  const { encode, decode } = openQueues(redis);
+  const queues = openQueues({ model, redis, lockMs: 30_000, world: realWorld });
   try {
-    // What a worker does that died between handing over and saying that it is done.
-    const job = await encode.getJob('again.000000.0');
-    if (!job) throw new Error('the encode job is not kept');
-    await job.remove();
-    await addJob(encode, job.data);
-    await waitFor(async () => (await encode.getJobState('again.000000.0')) === 'completed', {
+    // What a producer does that slept through the end of its run.
+    await redis.del(`{cutline-${model.split('@')[1]}}:${queues.encode.name}:again.000000.0`);
+    expect(await queues.encode.add(job)).toBe(true);
+    await waitFor(async () => (await queues.encode.live('again')).length === 0, {
       deadlineMs: 60_000,
-      what: 'the batch to be encoded again',
+      what: 'the batch to be dropped',
     });
   } finally {
-    await closeQueues({ encode, decode });
+    await closeQueues(queues);
     redis.disconnect();
   }
   expect(await featureBytes()).toBe(0);
@@ -172,7 +186,7 @@ async function expectAllCaptioned(run: string): Promise<void> {
 
 async function featureBytes(): Promise<number> {
   const redis = await connectRedis(pipeline.redis.url);
-  const bytes = await new FeatureStore(redis, { ttlMs: 1 }).bytesInFlight();
+  const bytes = await new RedisFeatures(redis, { ttlMs: 1 }).bytesInFlight();
   redis.disconnect();
   return bytes;
 }

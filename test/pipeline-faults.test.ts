@@ -1,9 +1,10 @@
-import { connectRedis, packFeatures, unpackFeatures } from '@cutline/shared';
+import { connectRedis, packFeatures, unpackFeatures } from '@cutline/pipeline';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accessDenied, type Effect, slowDown } from './support/fault-proxy.ts';
 import { type Pipeline, startPipeline, untilDone, type WorkerProcess } from './support/pipeline.ts';
 import type { Process } from './support/processes.ts';
+import { countJobs, featuresKey } from './support/redis-keys.ts';
 import { expectToReconcile, type RunResults } from './support/run-results.ts';
 import { sampleImages } from './support/sample-images.ts';
 import { waitFor } from './support/wait-for.ts';
@@ -92,7 +93,7 @@ describe('an output store', () => {
     pipeline.proxy.add({ operation: 'put', key, times: 3, does: slowDown });
     const results = await captionAll('later', 10);
     expect(results.summary).toMatchObject({ captioned: 10, parts: 2 });
-    const retries = decoder.stderr.filter((line) => line.includes('"will retry"'));
+    const retries = decoder.stderr.filter((line) => line.includes('"will be tried again"'));
     expect(retries).toEqual([expect.stringMatching(/"run":"later","batch":0,.*asks for fewer/)]);
   });
 
@@ -131,15 +132,13 @@ describe('an output store', () => {
 });
 
 describe('features', () => {
-  const blobKey = (run: string, batch: number) => `cutline:features:${run}.00000${batch}.0`;
+  const blobKey = (run: string, batch: number) => featuresKey(redis, `${run}.00000${batch}.0`);
 
   test('that are lost or damaged are made again', { timeout: 120_000 }, async () => {
     const producer = await encodeOnly('features', 20);
-    const [lost, changed, cut] = [0, 1, 2].map((batch) => blobKey('features', batch)) as [
-      string,
-      string,
-      string,
-    ];
+    const lost = await blobKey('features', 0);
+    const changed = await blobKey('features', 1);
+    const cut = await blobKey('features', 2);
     expect(await redis.unlink(lost)).toBe(1);
     await redis.setrange(changed, (await redis.strlen(changed)) - 1, '~');
     await redis.set(cut, await redis.getrangeBuffer(cut, 0, -100), 'KEEPTTL');
@@ -162,7 +161,7 @@ describe('features', () => {
 
   test('of another model stop the decoder, and lose nothing', { timeout: 120_000 }, async () => {
     const producer = await encodeOnly('other', 5);
-    const key = blobKey('other', 0);
+    const key = await blobKey('other', 0);
     const blob = await redis.getBuffer(key);
     if (!blob) throw new Error('there are no features');
     const other = { ...unpackFeatures(blob), model: 'other@0123456789ab' };
@@ -187,8 +186,7 @@ describe('features', () => {
     await decoder.exited;
     await pipeline.upload(await sampleImages(count), `${run}/`);
     const producer = await startRun(run);
-    const waiting = 'cutline:cutline-decode:wait';
-    await waitFor(async () => (await redis.llen(waiting)) === count / batchSize, {
+    await waitFor(async () => (await countJobs(redis, 'decode', 'wait')) === count / batchSize, {
       deadlineMs: 60_000,
       what: `the features of ${run}`,
     });

@@ -1,7 +1,8 @@
-import { connectRedis, FeatureStore } from '@cutline/shared';
+import { connectRedis, RedisFeatures } from '@cutline/pipeline';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';
+import { countJobs } from './support/redis-keys.ts';
 import { expectToReconcile } from './support/run-results.ts';
 import { sampleImages } from './support/sample-images.ts';
 import { waitFor } from './support/wait-for.ts';
@@ -34,8 +35,8 @@ test('encoders wait for decoders, and the producer for encoders', {
   const args = ['s3://archive/pressed/', '--run', 'pressed', '--batch-size', '5', '--window', '7'];
   const producer = await pipeline.startProducer(args);
   const jobs = (queue: 'encode' | 'decode', list: 'wait' | 'active') =>
-    redis.llen(`cutline:cutline-${queue}:${list}`);
-  const bytesInFlight = () => new FeatureStore(redis, { ttlMs: 1 }).bytesInFlight();
+    countJobs(redis, queue, list);
+  const bytesInFlight = () => new RedisFeatures(redis, { ttlMs: 1 }).bytesInFlight();
   await waitFor(async () => (await jobs('encode', 'wait')) === 7, {
     deadlineMs: 60_000,
     what: 'the window to be full',

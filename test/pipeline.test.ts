@@ -1,9 +1,10 @@
-import { connectRedis } from '@cutline/shared';
+import { connectRedis } from '@cutline/pipeline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { countCommands } from './support/count-commands.ts';
 import { metricNamesInInfra } from './support/infra-metrics.ts';
 import { type Pipeline, startPipeline, untilDone, type WorkerProcess } from './support/pipeline.ts';
 import type { Process } from './support/processes.ts';
+import { countJobs } from './support/redis-keys.ts';
 import { expectToReconcile } from './support/run-results.ts';
 import { sampleImages, sampleKeys } from './support/sample-images.ts';
 import { scrape } from './support/scrape.ts';
@@ -49,7 +50,7 @@ describe(`a run of ${manyImages} images`, () => {
     pipeline.proxy.resetCounts();
     const monitor = await countCommands(pipeline.redis.url, isForJobs);
     const producer = await pipeline.startProducer(['s3://archive/many/', '--run', 'many']);
-    const [, port] = await producer.waitForLine(/"httpPort":(\d+),"msg":"producing/, 60_000);
+    const [, port] = await producer.waitForLine(/"httpPort":(\d+),"msg":"serving/, 60_000);
     const declared = (await scrape(Number(port))).names;
     expect(metricNamesInInfra().filter((name) => !declared.has(name))).toEqual([]);
     await untilDone(producer);
@@ -130,7 +131,7 @@ test('two runs at a time share the workers, and neither takes the other for itse
   }
   // All that is left of both runs stands in one queue, one behind the other.
   const redis = await connectRedis(pipeline.redis.url);
-  await waitFor(async () => (await redis.llen('cutline:cutline-decode:wait')) === 20, {
+  await waitFor(async () => (await countJobs(redis, 'decode', 'wait')) === 20, {
     deadlineMs: 60_000,
     what: 'the features of both runs',
   });

@@ -14,7 +14,10 @@
  *   caption   all images of a folder, from files to rows, as `cutline caption` does
  */
 import { decodeImage, defaultBundleFolder, prepareSharp, startInference } from '@cutline/inference';
-import { captionOptions, listImages, Metrics, openStore, parseLocation } from '@cutline/shared';
+import { listImages } from '@cutline/shared/listing';
+import { Metrics } from '@cutline/shared/process';
+import { captionOptions } from '@cutline/shared/run';
+import { openStore, parseLocation } from '@cutline/shared/stores';
 import { captionLocally } from '../../apps/cutline/dist/caption-locally.js';
 import { decodeLimits, readImages } from '../read-images.mjs';
 import { serveLines } from '../serve-lines.mjs';

@@ -2,14 +2,10 @@
 
 /**
  * A decoder-worker without a model: every image gets the same caption. Its jobs are handled by
- * apps/decoder-worker's own function.
+ * the function that decoder-workers have.
  */
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
-import { decodeJobSchema, runWorkerProgram } from '@cutline/shared';
-import { decodeBatch } from '../../apps/decoder-worker/dist/decode-batch.js';
-import { nullFeatures } from './null-features.mjs';
-
-/** @import { InferencePool } from '@cutline/inference' */
+import { decodeBatch, decodeJobSchema, runWorkerProgram } from '@cutline/pipeline';
 
 const candidate = { caption: 'a photograph', logProb: -1, score: -1 };
 
@@ -19,20 +15,19 @@ await runWorkerProgram({
   queue: 'decode',
   schema: decodeJobSchema,
   settings: ['remainderDelayMs'],
-  async prepare({ settings, queues, redis, features, stores, metrics }) {
-    const model = { ...(await describeBundle(defaultBundleFolder())), features: nullFeatures };
-    const pool = /** @type {InferencePool} */ (
-      /** @type {unknown} */ ({
-        model,
-        decode: async (/** @type {Uint8Array} */ _features, /** @type {number} */ count) =>
-          Array.from({ length: count }, () => ({ ...candidate, candidates: [candidate] })),
-      })
-    );
-    const { remainderDelayMs } = settings;
+  async prepare(context) {
+    const { id: model } = await describeBundle(defaultBundleFolder());
     return {
-      model: model.id,
       jobConcurrency: 2,
-      handle: decodeBatch({ pool, features, queues, redis, stores, metrics, remainderDelayMs }),
+      handle: decodeBatch({
+        ...context,
+        caption: async (_features, count) =>
+          Array.from({ length: count }, () => ({ ...candidate, candidates: [candidate] })),
+        async prove() {},
+        model,
+        openStore: (url) => context.stores.open(url),
+        remainderDelayMs: context.settings.remainderDelayMs,
+      }),
     };
   },
 });

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openStore } from '@cutline/shared';
+import { openStore } from '@cutline/shared/stores';
 import { inParallel } from '../in-parallel.mjs';
 import { LineProcess } from '../line-process.mjs';
 import { readImages } from '../read-images.mjs';

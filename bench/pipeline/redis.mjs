@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
-import { connectRedis } from '@cutline/shared';
+import { connectRedis } from '@cutline/pipeline';
 import { startPrivateRedis } from '../../scripts/private-redis.mjs';
 
 /** @import { ChildProcesses } from '../../scripts/child-processes.mjs' */

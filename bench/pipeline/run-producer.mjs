@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 /** @import { Readable } from 'node:stream' */
-/** @import { Summary } from '@cutline/shared' */
+/** @import { Summary } from '@cutline/shared/run' */
 
 const program = fileURLToPath(import.meta.resolve('@cutline/producer'));
 const preload = new URL('./report-cpu-time.mjs', import.meta.url).href;

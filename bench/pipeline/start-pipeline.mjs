@@ -1,6 +1,5 @@
 // @ts-check
 
-import { closeQueues, openQueues } from '@cutline/shared';
 import { ChildProcesses } from '../../scripts/child-processes.mjs';
 import { startRedis } from './redis.mjs';
 import { runProducer } from './run-producer.mjs';
@@ -41,7 +40,6 @@ export async function startPipeline({ name, programs, archive, env = {}, runFlag
         startWorker(children, { name, stage, program, env: environment }),
       ),
     );
-    const queues = openQueues(server.redis);
 
     const costsSoFar = async () => {
       const scrapes = await Promise.all(workers.map(({ scrape }) => scrape()));
@@ -82,7 +80,7 @@ export async function startPipeline({ name, programs, archive, env = {}, runFlag
       const { workersCpuSeconds, producerCpuSeconds, redisCpuSeconds } = perImage;
       return {
         images,
-        seconds: ((await lastDecoded(queues, run)) - Date.parse(summary.created)) / 1000,
+        seconds: (Date.parse(summary.finished) - Date.parse(summary.created)) / 1000,
         cpuSeconds: (workersCpuSeconds + producerCpuSeconds + redisCpuSeconds) * images,
         perImage,
         eventLoopLag: after.eventLoopLag,
@@ -98,7 +96,6 @@ export async function startPipeline({ name, programs, archive, env = {}, runFlag
         return result;
       },
       async stop() {
-        await closeQueues(queues);
         server.redis.disconnect();
         await children.stopAll();
       },
@@ -138,20 +135,6 @@ async function startWorker(children, { name, stage, program, env }) {
       };
     },
   };
-}
-
-/**
- * When the run's last batch was done, in ms since 1970. The producer's own end comes later: it
- * looks every two seconds whether jobs are left.
- *
- * @param {import('@cutline/shared').Queues} queues
- * @param {string} run
- */
-async function lastDecoded({ decode }, run) {
-  const finished = await decode.getJobs(['completed'], 0, 99);
-  return Math.max(
-    ...finished.filter(({ data }) => data.run === run).map(({ finishedOn = 0 }) => finishedOn),
-  );
 }
 
 /** What the shell sets must not decide what is measured. @param {NodeJS.ProcessEnv} environment */

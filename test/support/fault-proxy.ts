@@ -57,7 +57,7 @@ export type Effect =
   | { delayMs: number }
   | { cutAfterBytes: number }
   | { stallAfterBytes: number }
-  | { before: () => Promise<void> };
+  | { before: () => Promise<unknown> };
 
 export const accessDenied: Effect = { status: 403, code: 'AccessDenied' };
 export const slowDown: Effect = { status: 503, code: 'SlowDown' };

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type ObjectStore, openStore } from '@cutline/shared';
+import { type ObjectStore, openStore } from '@cutline/shared/stores';
 import { tinyBundleFiles } from '../../packages/captioner/test/support/tiny-model.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { type Process, startProcess, stopProcess } from './processes.ts';

@@ -23,15 +23,29 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** @param args more of Redis's own, such as `['--maxmemory-policy', 'allkeys-lru']` */
+/**
+ * @param args more of Redis's own, such as `['--maxmemory-policy', 'allkeys-lru']`
+ * @param cluster whether it is a Redis Cluster, of one node: it refuses commands and scripts whose
+ *   keys could lie on several.
+ */
 export async function startRedis({
   args = [],
+  cluster = false,
 }: {
   args?: readonly string[];
+  cluster?: boolean;
 } = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'cutline-redis-'));
   const port = await freePort();
-  const start = () => launch(port, folder, args);
+  const start = async () => {
+    if (!cluster) return launch(port, folder, args);
+    // The default, 10,000 above the port, is not always a port.
+    const clusterPort = String(await freePort());
+    const clusterArgs = ['--cluster-enabled', 'yes', '--cluster-port', clusterPort];
+    const node = await launch(port, folder, [...clusterArgs, ...args]);
+    await takeAllSlots(port);
+    return node;
+  };
   let server = await start();
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -92,22 +106,33 @@ async function startFirst(commands: readonly string[], args: readonly string[]):
   );
 }
 
-function answersPing(port: number): Promise<boolean> {
+const answersPing = async (port: number) => (await ask(port, 'PING')).startsWith('+PONG');
+
+async function takeAllSlots(port: number): Promise<void> {
+  await ask(port, 'CLUSTER ADDSLOTSRANGE 0 16383');
+  await waitFor(async () => (await ask(port, 'CLUSTER INFO')).includes('cluster_state:ok'), {
+    deadlineMs: 10_000,
+    what: 'the cluster to be complete',
+  });
+}
+
+/** The beginning of what Redis answers; '' where it does not. */
+function ask(port: number, command: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port, timeout: 500 });
-    const answer = (yes: boolean) => {
+    const answer = (text: string) => {
       socket.destroy();
-      resolve(yes);
+      resolve(text);
     };
-    socket.once('connect', () => socket.write('PING\r\n'));
-    socket.once('data', (data) => answer(data.toString().startsWith('+PONG')));
-    socket.once('error', () => answer(false));
-    socket.once('timeout', () => answer(false));
+    socket.once('connect', () => socket.write(`${command}\r\n`));
+    socket.once('data', (data) => answer(data.toString()));
+    socket.once('error', () => answer(''));
+    socket.once('timeout', () => answer(''));
   });
 }
 
 /** Free when asked; that another process takes it before Redis does is possible, but unlikely. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

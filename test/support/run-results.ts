@@ -1,43 +1,50 @@
 import {
-  countChunks,
   type ImageRef,
-  type ObjectStore,
   type PartRow,
   RunStore,
   readChunk,
+  readResults as readRows,
+  readRunState,
   type Summary,
-} from '@cutline/shared';
+  verifyRun,
+} from '@cutline/shared/run';
+import type { ObjectStore } from '@cutline/shared/stores';
 import { expect } from 'vitest';
 
 /** What a run has left in the output store. */
 export interface RunResults {
   manifest: ImageRef[];
-  /** Of all parts, in their order. */
+  /** That count, in the order of the manifest. */
   rows: PartRow[];
   /** Their keys without the folder: `000000.jsonl`, `000000.0r.jsonl`, … */
   parts: string[];
   summary: Summary | undefined;
+  /** What `cutline verify` says of it, if it is finished. */
+  problems: string[];
 }
 
 export async function readResults(store: ObjectStore, run: string): Promise<RunResults> {
   const runStore = new RunStore(store, '', run);
+  const state = await readRunState(runStore);
   const manifest: ImageRef[] = [];
-  const chunks = await countChunks(runStore);
-  for (let chunk = 0; chunk < chunks; chunk++) manifest.push(...(await readChunk(runStore, chunk)));
-  const rows: PartRow[] = [];
-  const parts: string[] = [];
-  for (const part of [...(await runStore.listParts()).values()].flat()) {
-    parts.push(part.key.slice(`${runStore.prefix}parts/`.length));
-    rows.push(...(await runStore.readPart(part)));
+  for (let chunk = 0; chunk < state.manifest.chunks; chunk++) {
+    manifest.push(...(await readChunk(runStore, state.claims, chunk)).images);
   }
-  return { manifest, rows, parts, summary: await runStore.readSummary() };
+  const rows: PartRow[] = [];
+  for await (const some of readRows(runStore, state)) rows.push(...some);
+  const parts = (await runStore.listParts()).map(({ key }) =>
+    key.slice(`${runStore.prefix}parts/`.length),
+  );
+  const { problems } = state.summary ? await verifyRun(runStore) : { problems: [] };
+  return { manifest, rows, parts, summary: state.summary, problems };
 }
 
 /**
  * Holds a finished run to the invariant of the project: every listed image has exactly one row,
  * and the summary says the same as the rows.
  */
-export function expectToReconcile({ manifest, rows, parts, summary }: RunResults): void {
+export function expectToReconcile({ manifest, rows, summary, problems }: RunResults): void {
+  expect(problems).toEqual([]);
   const keys = (images: readonly { key: string }[]) => images.map(({ key }) => key).toSorted();
   expect(keys(rows)).toEqual(keys(manifest));
   const count = (status: PartRow['status']) => rows.filter((row) => row.status === status).length;
@@ -46,8 +53,6 @@ export function expectToReconcile({ manifest, rows, parts, summary }: RunResults
     captioned: count('captioned'),
     skipped: count('skipped'),
     failed: count('failed'),
-    missing: 0,
-    parts: parts.length,
   });
   const { captioned = 0, skipped = 0, failed = 0, images } = summary ?? {};
   expect(captioned + skipped + failed).toBe(images);

@@ -1,5 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3';
-import type { StoreConfig } from '@cutline/shared';
+import type { StoreConfig } from '@cutline/shared/stores';
 import { startS3Server } from '../../scripts/s3-server.mjs';
 
 /** An S3-protocol server of a test file's own, in this process, empty and in memory. */
@@ -18,8 +18,9 @@ export interface S3Server {
 
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test-secret' };
 
-export async function startS3(): Promise<S3Server> {
-  const server = await startS3Server();
+/** @param options.conditions false: a server that ignores the conditions of puts */
+export async function startS3(options: { conditions?: boolean } = {}): Promise<S3Server> {
+  const server = await startS3Server(options);
   const { config, env } = s3Access(server.endpoint);
   const client = new S3Client({
     endpoint: server.endpoint,

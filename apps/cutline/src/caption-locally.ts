@@ -4,15 +4,10 @@ import {
   encodeImages,
   type InferencePool,
 } from '@cutline/inference';
-import {
-  applyOutcomes,
-  type CaptionOptions,
-  type ImageRef,
-  type Metrics,
-  type ObjectStore,
-  type PartRow,
-  toPartRows,
-} from '@cutline/shared';
+import { applyOutcomes, toPartRows } from '@cutline/pipeline';
+import type { Metrics } from '@cutline/shared/process';
+import type { CaptionOptions, ImageRef, PartRow } from '@cutline/shared/run';
+import type { ObjectStore } from '@cutline/shared/stores';
 
 export interface LocalPipeline {
   store: ObjectStore;

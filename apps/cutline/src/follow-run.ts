@@ -1,65 +1,113 @@
-import { readSettings, type Summary } from '@cutline/shared';
+import { outputLocation, type ProduceRunOptions, produceRun } from '@cutline/pipeline';
+import { describeError, isForUser, isTransient } from '@cutline/shared/errors';
+import {
+  Closers,
+  createNotesLogger,
+  Metrics,
+  readSettings,
+  storeConfig,
+  untilStopped,
+} from '@cutline/shared/process';
+import type { Summary } from '@cutline/shared/run';
+import { StorePool } from '@cutline/shared/stores';
 import { formatSummary } from './format-summary.ts';
-import { withRun } from './run-context.ts';
-import { startProducer } from './start-producer.ts';
 import { createStatusLine } from './status-line.ts';
 import { statusReader, watchRun } from './watch-run.ts';
 
-/** 128 and the number of SIGINT or SIGTERM: the status of a producer that was told to stop. */
-const stoppedStatuses = [130, 143];
+/** The settings of every command that produces a run. */
+export const producingSettings = ['redis', 'featuresRedis', 's3PathStyle'] as const;
+
+export interface FollowOptions {
+  what: ProduceRunOptions['what'];
+  /** Jobs of the run at most, in both queues. */
+  window: number;
+  /** As the command was given them. */
+  flags: Record<string, unknown> & { output?: string };
+}
 
 /**
- * Starts a producer for a run and shows its progress until it ends. The exit status is the
- * producer's.
+ * Produces a run in this process, and shows its progress until it ends.
+ * @throws what the producer throws; after it began, with the way to go on in the message
  */
-export async function followRun(
-  name: string,
-  options: Record<string, unknown>,
-  producerArgs: string[],
-): Promise<void> {
-  const { redis } = readSettings(options, ['redis']);
-  const output = options.output === undefined ? [] : ['--output', String(options.output)];
+export async function followRun({ what, window, flags }: FollowOptions): Promise<void> {
+  const settings = readSettings(flags, producingSettings);
+  const name = 'begin' in what ? what.begin.run : what.resume;
+  const { stopped } = untilStopped();
+  const closers = new Closers();
   let note = (text: string): void => {
     process.stderr.write(`${text}\n`);
   };
-  const producer = startProducer(
-    [...producerArgs, ...output, '--redis', redis, '--http-port', '0'],
-    (text) => note(text),
-  );
-  // What is missing or wrong is the producer's to find; once it lists, there is a run to watch.
+  const onNotice = (text: string) => note(text);
+  const stores = new StorePool({ ...storeConfig(settings), onNotice });
+  closers.add('stores', () => stores.close());
   const status = createStatusLine(process.stderr);
   status.show('starting …');
-  const started = await producer.started.finally(status.clear);
-  let results = '';
-  if (started) {
-    await withRun(name, options, async ({ run, closers }) => {
-      results = run.url;
-      note(`Run ${name} → ${run.url}`);
-      await watchRun(statusReader(run, redis, closers), {
-        until: producer.exited,
+  let watching: Promise<unknown> | undefined;
+  let results: string | undefined;
+  let end: () => void = () => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const producing = produceRun({
+    what,
+    output: outputLocation(flags),
+    redisUrl: settings.redis,
+    stores,
+    window,
+    metrics: new Metrics(),
+    log: createNotesLogger((text) => note(text)),
+    closers,
+    onStarted({ runStore }) {
+      status.clear();
+      results = runStore.url;
+      note(`Run ${name} → ${runStore.url}`);
+      watching = watchRun(statusReader(runStore, settings, closers), {
+        until: ended,
         notes: (print) => {
           note = print;
         },
-      });
-    }).catch((error) => {
-      producer.stop(); // nobody watches it any more
-      throw error;
+      }).catch((error) => note(describeError(error)));
+    },
+  });
+  producing.catch(() => {}); // it is heard below
+  try {
+    const outcome = await Promise.race([producing, stopped]).finally(() => {
+      status.clear();
+      end();
+      return watching;
     });
+    if ('signal' in outcome) {
+      process.exitCode = outcome.signal === 'SIGINT' ? 130 : 143;
+      const workers = results ? ' Workers finish what is enqueued.' : '';
+      process.stderr.write(`cutline: stopped.${workers}${goOn(name, flags)}\n`);
+      await closers.closeAll();
+      process.exit(); // the producer is left where it is: whatever it has done stays true
+    }
+    showSummary(outcome as Summary, results ?? runUrl(flags, name));
+  } catch (error) {
+    const isSaid = describeError(error).includes('cutline ');
+    if (results && !isSaid && (isForUser(error) || isTransient(error))) {
+      process.stderr.write(`cutline: ${describeError(error)}${goOn(name, flags)}\n`);
+      process.exitCode = 2;
+      return;
+    }
+    throw error;
+  } finally {
+    await closers.closeAll();
   }
+}
 
-  const { code, message, result } = await producer.exited;
-  process.exitCode = code;
-  if (code === 0) {
-    const summary: Summary = JSON.parse(result);
-    if (summary.images === 0) process.stdout.write('There are no images to caption there.\n');
-    const isBelowBars = process.stdout.isTTY && process.stderr.isTTY;
-    process.stdout.write(`${isBelowBars ? '\n' : ''}${formatSummary(summary, results)}`);
-    return;
-  }
-  const why = stoppedStatuses.includes(code)
-    ? `stopped.${started ? ' Workers finish what is enqueued.' : ''}`
-    : message || 'the producer died without a word.';
-  const resume = `Go on with: cutline resume ${name} --output ${options.output}`;
-  const isSaid = message.includes('cutline resume');
-  process.stderr.write(`cutline: ${why}${started && !isSaid ? ` ${resume}` : ''}\n`);
+function goOn(name: string, { output }: FollowOptions['flags']): string {
+  return ` Go on with: cutline resume ${name} --output ${output}`;
+}
+
+function runUrl(flags: FollowOptions['flags'], name: string): string {
+  const { store, prefix } = outputLocation(flags);
+  return `${store}/${prefix}runs/${name}/`;
+}
+
+function showSummary(summary: Summary, results: string): void {
+  if (summary.images === 0) process.stdout.write('There are no images to caption there.\n');
+  const isBelowBars = process.stdout.isTTY && process.stderr.isTTY;
+  process.stdout.write(`${isBelowBars ? '\n' : ''}${formatSummary(summary, results)}`);
 }

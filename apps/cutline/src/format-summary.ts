@@ -1,4 +1,4 @@
-import type { Summary } from '@cutline/shared';
+import type { Summary } from '@cutline/shared/run';
 import { formatCount, formatCounts, formatDuration, formatQuantity, formatRate } from './format.ts';
 
 /** The end of a run, for a person. */

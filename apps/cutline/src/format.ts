@@ -1,4 +1,4 @@
-import { failureClasses } from '@cutline/shared';
+import { failureClasses } from '@cutline/shared/errors';
 
 export function formatCount(n: number): string {
   return n.toLocaleString('en-US');

@@ -1,4 +1,4 @@
-import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shared';
+import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shared/process';
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
 import { addGallery } from './commands/gallery.ts';
@@ -8,6 +8,7 @@ import { addResume } from './commands/resume.ts';
 import { addRetry } from './commands/retry.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
+import { addVerify } from './commands/verify.ts';
 
 const examples = `
 Examples:
@@ -33,6 +34,7 @@ await runProgram('cutline', async () => {
   addResume(program);
   addRetry(program);
   addCancel(program);
+  addVerify(program);
   addGallery(program);
   addModel(program);
   program.addHelpText('after', examples);

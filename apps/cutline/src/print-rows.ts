@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { PartRow } from '@cutline/shared';
+import type { PartRow } from '@cutline/shared/run';
 import { CaptionTable } from './caption-table.ts';
 
 /** Prints rows as they come: JSON Lines for machines, a table for people. */

@@ -1,4 +1,4 @@
-import type { RunProgress } from '@cutline/shared';
+import type { RunProgress } from '@cutline/pipeline';
 import cliProgress from 'cli-progress';
 import { wrap } from './fit-text.ts';
 import { formatBytes, formatCount, formatCounts, formatDuration, formatRate } from './format.ts';
@@ -110,7 +110,8 @@ function outcomes({ skipped, failed, failedByClass }: RunProgress): string {
 }
 
 /** What to do about work that waits for processes that are not there. */
-function hintsOf({ run, queues, hasProducer }: RunStatus): string[] {
+function hintsOf({ run, queues, hasProducer, isCancelled }: RunStatus): string[] {
+  if (isCancelled) return [`cancelled: cutline resume ${run} goes on with it`];
   const hints = (['encode', 'decode'] as const)
     .filter((stage) => queues && queues[stage].waiting > 0 && queues[stage].workers === 0)
     .map((stage) => `no ${stage}r-worker is connected: start one`);

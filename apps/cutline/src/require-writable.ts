@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { UserError } from '@cutline/shared';
+import { UserError } from '@cutline/shared/errors';
 
 /**
  * Makes sure that a file can be written, before the work whose results it is to hold.

@@ -1,19 +1,25 @@
 import {
-  addSettings,
-  Closers,
   closeQueues,
   connectRedis,
   openQueues,
-  parseLocation,
+  outputLocation,
   type Queues,
-  RunStore,
+  RedisBoard,
+  RedisFeatures,
+  type RunBoard,
+  realWorld,
+} from '@cutline/pipeline';
+import { UserError } from '@cutline/shared/errors';
+import {
+  addSettings,
+  Closers,
   readSettings,
-  StorePool,
+  type Settings,
   storeConfig,
-  UserError,
-} from '@cutline/shared';
+} from '@cutline/shared/process';
+import { RunStore } from '@cutline/shared/run';
+import { StorePool } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
-import type { Redis } from 'ioredis';
 
 /** Flags of the commands about a run that exists: where its results are. */
 export function addRunArguments(command: Command): Command {
@@ -29,16 +35,32 @@ export function addRunArguments(command: Command): Command {
   );
 }
 
-/** Connects to Redis and to the queues there; the closers disconnect. */
-export async function connectQueues(
-  redisUrl: string,
+/** What Redis knows of runs of one model. */
+export interface RedisContext {
+  board: RunBoard;
+  queues: Queues;
+  features: RedisFeatures;
+}
+
+/** Connects to Redis, and to the one for features where that is another; the closers disconnect. */
+export async function connectToRun(
+  settings: Settings<'redis' | 'featuresRedis'>,
+  model: string,
   closers: Closers,
-): Promise<{ redis: Redis; queues: Queues }> {
-  const redis = await connectRedis(redisUrl);
+): Promise<RedisContext> {
+  const world = realWorld;
+  const redis = await connectRedis(settings.redis);
   closers.add('Redis', () => redis.disconnect());
-  const queues = openQueues(redis);
+  let featuresRedis = redis;
+  if (settings.featuresRedis) {
+    const setting = '--features-redis (or FEATURES_REDIS_URL)';
+    featuresRedis = await connectRedis(settings.featuresRedis, { setting });
+    closers.add('Redis for features', () => featuresRedis.disconnect());
+  }
+  const queues = openQueues({ model, redis, lockMs: 30_000, world });
   closers.add('queues', () => closeQueues(queues));
-  return { redis, queues };
+  const features = new RedisFeatures(featuresRedis, { ttlMs: 1, world });
+  return { board: new RedisBoard(redis), queues, features };
 }
 
 /** Opens the results of a run, and closes what was opened when the work is done or has failed. */
@@ -56,13 +78,15 @@ export async function withRun<T>(
   }
   const closers = new Closers();
   try {
-    const stores = new StorePool(storeConfig(readSettings(options, ['s3PathStyle'])));
+    const stores = new StorePool({
+      ...storeConfig(readSettings(options, ['s3PathStyle'])),
+      onNotice: (text) => void process.stderr.write(`${text}\n`),
+    });
     closers.add('stores', () => stores.close());
-    const { store: url, prefix } = parseLocation(output);
+    const { store: url, prefix } = outputLocation({ output });
     const store = await stores.open(url);
     await store.check();
-    const folder = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
-    return await work({ run: new RunStore(store, folder, name), stores, closers });
+    return await work({ run: new RunStore(store, prefix, name), stores, closers });
   } finally {
     await closers.closeAll();
   }

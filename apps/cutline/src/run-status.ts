@@ -1,15 +1,14 @@
+import type { JobQueue } from '@cutline/pipeline';
+import { progressOf, type RunProgress } from '@cutline/pipeline';
 import {
-  countByOutcome,
-  type FeatureStore,
-  producerKey,
-  progressOf,
-  type Queues,
-  type RunProgress,
+  addCounts,
+  countResults,
+  type RunState,
   type RunStore,
-  readProgress,
+  readRunState,
   type Summary,
-} from '@cutline/shared';
-import type { Redis } from 'ioredis';
+} from '@cutline/shared/run';
+import type { RedisContext } from './run-context.ts';
 
 /** Everything there is to know of a run at one moment. */
 export interface RunStatus {
@@ -18,6 +17,8 @@ export interface RunStatus {
   progress: RunProgress;
   /** Present when the run is finished. */
   summary?: Summary;
+  /** Whether it was cancelled, and nobody has gone on with it. */
+  isCancelled: boolean;
   /** The following are absent where Redis was not asked: the run is finished. */
   queues?: Record<'encode' | 'decode', QueueStatus>;
   featureBytes?: number;
@@ -32,62 +33,48 @@ export interface QueueStatus {
   workers: number;
 }
 
-export interface StatusSources {
-  runStore: RunStore;
-  redis: Redis;
-  queues: Queues;
-  features: FeatureStore;
-}
-
 /**
  * Asks the results first: a finished run has a summary, and needs no Redis. For a run under way,
- * Redis knows the numbers; where it was flushed, they are counted from the parts.
+ * Redis knows the numbers; where it was flushed, they are counted from the ledgers, and from the
+ * parts of chunks that have none.
  *
  * @param connect is called only for a run under way.
  */
 export async function readStatus(
   runStore: RunStore,
-  connect: () => Promise<StatusSources>,
+  connect: (state: RunState) => Promise<RedisContext>,
 ): Promise<RunStatus> {
-  const base = { run: runStore.run, results: runStore.url };
-  const summary = await runStore.readSummary();
+  const state = await readRunState(runStore);
+  const { summary, isCancelled } = state;
+  const base = { run: runStore.run, results: runStore.url, isCancelled };
   if (summary) return { ...base, progress: progressOf(summary), summary };
-  const { redis, queues, features } = await connect();
-  const progress = (await readProgress(redis, runStore.run)) ?? (await countParts(runStore));
+  const { board, queues, features } = await connect(state);
+  const { run } = runStore;
   return {
     ...base,
-    progress,
+    progress: (await board.progress(run)) ?? (await countParts(runStore, state)),
     queues: { encode: await queueStatus(queues.encode), decode: await queueStatus(queues.decode) },
     featureBytes: await features.bytesInFlight(),
-    hasProducer: (await redis.exists(producerKey(runStore.run))) > 0,
+    hasProducer: (await board.owner(run)) !== undefined,
   };
 }
 
-async function queueStatus(queue: Queues[keyof Queues]): Promise<QueueStatus> {
-  const counts = await queue.getJobCounts('waiting', 'active', 'delayed');
-  const { waiting = 0, active = 0, delayed = 0 } = counts;
-  return { waiting, active, delayed, workers: await queue.getWorkersCount() };
+async function queueStatus(queue: Pick<JobQueue, 'counts' | 'workers'>): Promise<QueueStatus> {
+  const { waiting, active, delayed } = await queue.counts();
+  return { waiting, active, delayed, workers: await queue.workers() };
 }
 
-async function countParts(runStore: RunStore): Promise<RunProgress> {
-  const { images } = await runStore.readRun();
-  const counts: Record<string, number> = {};
-  for (const part of [...(await runStore.listParts()).values()].flat()) {
-    const rows = countByOutcome(await runStore.readPart(part));
-    for (const [field, n] of Object.entries(rows)) counts[field] = (counts[field] ?? 0) + n;
-  }
-  const count = (field: string) => counts[field] ?? 0;
-  const failures = Object.entries(counts).filter(([field]) => field.startsWith('failed:'));
+async function countParts(runStore: RunStore, state: RunState): Promise<RunProgress> {
+  const { images } = state.manifest;
+  const counts = addCounts(await countResults(runStore, state));
   return {
-    listed: images ?? count('captioned') + count('skipped') + count('failed'),
+    listed: images ?? counts.images,
     listingComplete: images === null ? 0 : 1,
     enqueued: 0,
-    encoded: count('captioned'),
-    captioned: count('captioned'),
-    skipped: count('skipped'),
-    failed: count('failed'),
-    failedByClass: Object.fromEntries(
-      failures.map(([field, n]) => [field.slice('failed:'.length), n]),
-    ),
+    encoded: counts.captioned,
+    captioned: counts.captioned,
+    skipped: counts.skipped,
+    failed: counts.failed,
+    failedByClass: counts.failedByClass,
   };
 }

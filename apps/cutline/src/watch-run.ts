@@ -1,24 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Closers, FeatureStore, isTransient, type RunStore } from '@cutline/shared';
+import { isTransient } from '@cutline/shared/errors';
+import type { Closers, Settings } from '@cutline/shared/process';
+import type { RunStore } from '@cutline/shared/run';
 import { showProgress } from './progress-display.ts';
-import { connectQueues } from './run-context.ts';
-import { type RunStatus, readStatus, type StatusSources } from './run-status.ts';
+import { connectToRun, type RedisContext } from './run-context.ts';
+import { type RunStatus, readStatus } from './run-status.ts';
 
 const intervalMs = 500;
 /** For a last look after the end: Redis may be gone, and commands to it wait until it is back. */
 const lastLookMs = 2_000;
 
 /** Reads a run's status, connecting to Redis when it is needed, and only once. */
-export function statusReader(runStore: RunStore, redisUrl: string, closers: Closers) {
-  let sources: Promise<StatusSources> | undefined;
-  const connect = async (): Promise<StatusSources> => {
-    const { redis, queues } = await connectQueues(redisUrl, closers);
-    return { runStore, redis, queues, features: new FeatureStore(redis, { ttlMs: 1 }) };
-  };
+export function statusReader(
+  runStore: RunStore,
+  settings: Settings<'redis' | 'featuresRedis'>,
+  closers: Closers,
+) {
+  let context: Promise<RedisContext> | undefined;
   return (): Promise<RunStatus> =>
-    readStatus(runStore, () => {
-      sources ??= connect();
-      return sources;
+    readStatus(runStore, ({ run }) => {
+      context ??= connectToRun(settings, run.model, closers);
+      return context;
     });
 }
 

@@ -1,4 +1,4 @@
-import type { PartRow } from '@cutline/shared';
+import type { PartRow } from '@cutline/shared/run';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { CaptionTable } from '../dist/caption-table.js';

@@ -3,7 +3,7 @@
  * model gives them, and attention made up from a seed (a spot that wanders from word to word).
  */
 import { fileURLToPath } from 'node:url';
-import type { CaptionedRow, FailedRow, SkippedRow } from '@cutline/shared';
+import type { CaptionedRow, FailedRow, SkippedRow } from '@cutline/shared/run';
 
 const model = 'flickr8k-attention@0123456789ab';
 

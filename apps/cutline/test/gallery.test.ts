@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { PartRow } from '@cutline/shared';
+import type { PartRow } from '@cutline/shared/run';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Gallery, type GalleryLimits, writeGallery } from '../dist/gallery/index.js';
 import { captionedRow, failedRow, skippedRow, spot } from './gallery-rows.ts';

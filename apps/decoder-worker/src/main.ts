@@ -1,6 +1,5 @@
-import { startStage } from '@cutline/inference';
-import { decodeJobSchema, runWorkerProgram } from '@cutline/shared';
-import { decodeBatch } from './decode-batch.ts';
+import { captionFeatures } from '@cutline/inference';
+import { decodeBatch, decodeJobSchema, runWorkerProgram, startStage } from '@cutline/pipeline';
 
 /** The decoder-worker: what it is made of. */
 await runWorkerProgram({
@@ -10,13 +9,21 @@ await runWorkerProgram({
   schema: decodeJobSchema,
   settings: ['remainderDelayMs'],
   async prepare(context) {
-    const { settings, metrics } = context;
+    const { settings, stores, metrics } = context;
     const pool = await startStage('decode', context);
+    const { locations, channels } = pool.model.features;
     return {
-      model: pool.model.id,
       // A thread computes a whole batch: one each, and one that is fetched or written.
       jobConcurrency: pool.threadCount + 1,
-      handle: decodeBatch({ ...context, pool, remainderDelayMs: settings.remainderDelayMs }),
+      handle: decodeBatch({
+        ...context,
+        caption: (payload, count, options) =>
+          captionFeatures(payload, count, { pool, options, metrics }),
+        prove: () => pool.decode(new Uint8Array(locations * channels * 2), 1, pool.model.decoding),
+        model: pool.model.id,
+        openStore: (url) => stores.open(url),
+        remainderDelayMs: settings.remainderDelayMs,
+      }),
       beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'decode' }, pool.busyRatio()),
     };
   },

@@ -1,7 +1,11 @@
-import { prepareSharp, startStage } from '@cutline/inference';
-import { encodeJobSchema, runWorkerProgram } from '@cutline/shared';
-import { encodeBatch } from './encode-batch.ts';
-import { HoldBack } from './hold-back.ts';
+import { encodeImages, prepareSharp } from '@cutline/inference';
+import {
+  encodeBatch,
+  encodeJobSchema,
+  HoldBack,
+  runWorkerProgram,
+  startStage,
+} from '@cutline/pipeline';
 
 /** The encoder-worker: what it is made of. */
 await runWorkerProgram({
@@ -20,22 +24,29 @@ await runWorkerProgram({
     'featureBytesMax',
   ],
   async prepare(context) {
-    const { settings, features, metrics, log, closers } = context;
+    const { settings, stores, features, metrics, world, log } = context;
     prepareSharp();
     const pool = await startStage('encode', context);
-    metrics.featureBytesBudget.set(settings.featureBytesMax);
-    const holdBack = new HoldBack({ features, bytesMax: settings.featureBytesMax, log });
-    await holdBack.look();
+    const { width, height } = pool.model.preprocessing;
+    const imageBytes = width * height * 3;
+    const bytesMax = settings.featureBytesMax;
+    const holdBack = new HoldBack({
+      ...{ features, bytesMax, world, log },
+      onBudget: (bytes) => metrics.featureBytesBudget.set(bytes),
+    });
     return {
-      model: pool.model.id,
       // All threads share a batch, while the next one is fetched.
       jobConcurrency: 2,
-      handle: encodeBatch({ ...context, pool, limits: settings, holdBack }),
+      handle: encodeBatch({
+        ...context,
+        encode: (images, store) => encodeImages(images, { store, pool, limits: settings, metrics }),
+        prove: () => pool.encode(new Uint8Array(imageBytes), 1),
+        model: pool.model,
+        openStore: (url) => stores.open(url),
+        onStored: (bytes) => holdBack.observe(bytes),
+      }),
       beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'encode' }, pool.busyRatio()),
-      attach(worker) {
-        holdBack.attach(worker);
-        closers.add('hold-back', () => holdBack.stop());
-      },
+      untilRoom: (isStopping) => holdBack.untilRoom(isStopping),
     };
   },
 });

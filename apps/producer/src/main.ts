@@ -1,40 +1,34 @@
-import { mkdir } from 'node:fs/promises';
 import { defaultBundleFolder } from '@cutline/inference';
 import {
-  addRunFlags,
+  countListing,
+  describeExcluded,
+  observeQueues,
+  outputLocation,
+  produceRun,
+  RedisFeatures,
+  requestRun,
+  resultsPrefix,
+  type StartedRun,
+} from '@cutline/pipeline';
+import { UserError } from '@cutline/shared/errors';
+import {
   addSettings,
   Closers,
-  closeQueues,
-  connectRedis,
   createCommand,
   createLogger,
-  FeatureStore,
   type Logger,
-  lockRun,
-  logOutages,
   Metrics,
-  observeQueues,
   openHttpPort,
-  openQueues,
-  type Run,
-  type RunFlags,
-  RunStore,
   readSettings,
   refuseUnknownVariables,
-  requireKeysList,
   runProgram,
   type Settings,
-  StorePool,
   storeConfig,
-  UserError,
   untilStopped,
-} from '@cutline/shared';
+} from '@cutline/shared/process';
+import { addRunFlags, type RunFlags } from '@cutline/shared/run';
+import { StorePool } from '@cutline/shared/stores';
 import { Argument } from 'commander';
-import { countListing } from './count-listing.ts';
-import { produce } from './produce.ts';
-import { resumeListing } from './resume-listing.ts';
-import { outputLocation, requestRun, resultsPrefix } from './run-request.ts';
-import { ManifestProgress } from './write-manifest.ts';
 
 const settingNames = ['redis', 'model', 'httpPort', 'httpHost', 's3PathStyle', 'logLevel'] as const;
 
@@ -62,9 +56,14 @@ await runProgram('producer', async () => {
   const log = createLogger({ process: 'producer', level: settings.logLevel });
   const closers = new Closers();
   const { stopped } = untilStopped();
+  const stores = new StorePool({
+    ...storeConfig(settings),
+    onNotice: (text) => log.warn(text),
+  });
+  closers.add('stores', () => stores.close());
   const program = flags.dryRun
-    ? dryRun(source, flags, settings, closers)
-    : run(source, flags, settings, closers, log);
+    ? dryRun(source, flags, settings, stores)
+    : run(source, flags, settings, { stores, closers, log });
   const stop = await Promise.race([program, stopped]).finally(() => closers.closeAll(log));
   if (stop && 'signal' in stop) {
     log.warn('stopped before the end: go on with "cutline resume"');
@@ -77,14 +76,17 @@ async function dryRun(
   sourceText: string | undefined,
   flags: ProducerFlags,
   settings: ProducerSettings,
-  closers: Closers,
+  stores: StorePool,
 ): Promise<void> {
-  const stores = openStores(settings, closers);
   const { source, selection } = await requestRun(sourceText, flags, bundleFolder(settings));
   const store = await stores.open(source.store);
   await store.check();
   const exceptPrefix = flags.output ? resultsPrefix(source, outputLocation(flags)) : undefined;
-  const counts = await countListing({ store, prefix: source.prefix }, selection, { exceptPrefix });
+  const counts = await countListing({ store, prefix: source.prefix }, selection, {
+    exceptPrefix,
+    onExcluded: (keys) => void process.stderr.write(`${describeExcluded(keys, exceptPrefix)}\n`),
+    stores,
+  });
   process.stdout.write(`${JSON.stringify(counts)}\n`);
 }
 
@@ -93,99 +95,45 @@ async function run(
   sourceText: string | undefined,
   flags: ProducerFlags,
   settings: ProducerSettings,
-  closers: Closers,
-  log: Logger,
+  { stores, closers, log }: { stores: StorePool; closers: Closers; log: Logger },
 ): Promise<void> {
-  const stores = openStores(settings, closers);
-  const output = outputLocation(flags);
-  await createOutputFolder(output.store);
-  const outputStore = await stores.open(output.store);
-  await outputStore.check();
-  const redis = await connectRedis(settings.redis);
-  closers.add('Redis', () => redis.disconnect());
-  logOutages(redis, log);
-  const queues = openQueues(redis);
-  closers.add('queues', () => closeQueues(queues));
-
-  const open = (name: string) => new RunStore(outputStore, output.prefix, name);
-  const request = flags.resume ? undefined : await newRun(sourceText, flags, settings, open);
-  const runStore = open(request?.run ?? nameToResume(flags));
-  const lock = await lockRun(redis, runStore.run);
-  closers.add('lock', lock.release);
-  // Read under the lock: whoever had it before has counted generations.
-  const run = request ?? (await nextGeneration(runStore));
-  const sourceStore = await stores.open(run.source.store);
-  await sourceStore.check();
-  const { keysFrom } = run.selection;
-  if (run.images === null && keysFrom !== null) await requireKeysList(keysFrom, sourceStore);
-
   const metrics = new Metrics({ processMetrics: true });
-  const features = new FeatureStore(redis, { ttlMs: 1 });
+  const what = flags.resume
+    ? { resume: nameToResume(flags) }
+    : { begin: await requestRun(sourceText, flags, bundleFolder(settings)) };
+  const output = outputLocation(flags);
+  // Before anything is begun: a port that is taken is a mistake, and no run should be left of it.
+  let started: StartedRun | undefined;
   const http = await openHttpPort({
     host: settings.httpHost,
     port: settings.httpPort,
     metrics,
-    beforeScrape: () => observeQueues(metrics, { redis, queues, features }),
+    beforeScrape: async () => {
+      if (!started) return;
+      const features = new RedisFeatures(started.redis, { ttlMs: 1 });
+      await observeQueues(metrics, { ...started, features });
+    },
     unhealthy: () => undefined,
     ready: async () => {
-      await Promise.all([redis.ping(), stores.check()]);
+      await Promise.all([started?.redis.ping(), stores.check()]);
     },
   });
   closers.add('http', () => http.close());
-
-  await runStore.writeRun(run);
-  await runStore.deleteSummary();
-  log.info({ run: run.run, results: runStore.url, httpPort: http.port }, 'producing');
-  const source = { store: sourceStore, prefix: run.source.prefix };
-  const exceptPrefix = resultsPrefix(run.source, output);
-  const { images, batchSize } = run;
-  const listing =
-    images === null ? await resumeListing(runStore, run, source, { exceptPrefix }) : undefined;
-  const manifest =
-    images === null ? new ManifestProgress() : ManifestProgress.complete({ images, batchSize });
-  const { window } = flags;
-  const context = { runStore, run, output, queues, redis, manifest, window, listing, metrics, log };
-  const summary = await Promise.race([produce(context), lock.lost]);
-  log.info({ run: run.run, captioned: summary.captioned, failed: summary.failed }, 'run finished');
+  log.info({ httpPort: http.port }, 'serving metrics');
+  const summary = await produceRun({
+    ...{ what, output, stores, metrics, log, closers },
+    redisUrl: settings.redis,
+    window: flags.window,
+    onStarted(opened) {
+      started = opened;
+    },
+  });
   process.stdout.write(`${JSON.stringify(summary)}\n`);
-}
-
-async function newRun(
-  sourceText: string | undefined,
-  flags: ProducerFlags,
-  settings: ProducerSettings,
-  open: (name: string) => RunStore,
-): Promise<Run> {
-  const run = await requestRun(sourceText, flags, bundleFolder(settings));
-  const runStore = open(run.run);
-  if (await runStore.exists()) {
-    throw new UserError(
-      `There is a run "${run.run}" already at ${runStore.url}. Choose another --run, or go on ` +
-        `with it: cutline resume ${run.run}`,
-    );
-  }
-  return run;
 }
 
 function nameToResume(flags: ProducerFlags): string {
   if (!flags.run) throw new UserError('Say which run to resume: --run <name>.');
   return flags.run;
-}
-
-async function nextGeneration(runStore: RunStore): Promise<Run> {
-  const run = await runStore.readRun();
-  return { ...run, generation: run.generation + 1 };
-}
-
-/** A missing folder is made; a missing parent is more likely a disk that is not mounted. */
-async function createOutputFolder(storeUrl: string): Promise<void> {
-  if (storeUrl.startsWith('file:')) await mkdir(new URL(storeUrl)).catch(() => {});
-}
-
-function openStores(settings: ProducerSettings, closers: Closers): StorePool {
-  const stores = new StorePool(storeConfig(settings));
-  closers.add('stores', () => stores.close());
-  return stores;
 }
 
 function bundleFolder(settings: ProducerSettings): string {

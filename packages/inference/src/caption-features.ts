@@ -1,4 +1,5 @@
-import type { CaptionOptions, Metrics } from '@cutline/shared';
+import type { Metrics } from '@cutline/shared/process';
+import type { CaptionOptions } from '@cutline/shared/run';
 import type { ImageCaptions } from './inference-messages.ts';
 import type { InferencePool } from './inference-pool.ts';
 

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { ImageError } from '@cutline/shared';
+import { ImageError } from '@cutline/shared/errors';
 import sharp from 'sharp';
 import { enlargeBicubic } from './enlarge-bicubic.ts';
 import { isSrgbProfile } from './icc-profile.ts';

@@ -1,13 +1,8 @@
 import { setMaxListeners } from 'node:events';
-import {
-  describeError,
-  type Failure,
-  ImageError,
-  type ImageRef,
-  type Metrics,
-  type ObjectStore,
-  StoreError,
-} from '@cutline/shared';
+import { describeError, ImageError } from '@cutline/shared/errors';
+import type { Metrics } from '@cutline/shared/process';
+import type { Failure, ImageRef } from '@cutline/shared/run';
+import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
 import { type DecodedImage, decodeImage, decodeParallelism } from './decode-image.ts';
 import { type FetchLimits, fetchImage } from './fetch-image.ts';

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exportOnnx, type WeightType } from '@cutline/captioner';
-import { describeError, UserError } from '@cutline/shared';
+import { describeError, UserError } from '@cutline/shared/errors';
 import { loadModelBundle } from './load-bundle.ts';
 
 /**

@@ -1,14 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type FailureClass,
-  ImageError,
-  type ImageRef,
-  type Metrics,
-  type ObjectStore,
-  type StoredObject,
-  StoreError,
-  UserError,
-} from '@cutline/shared';
+import { type FailureClass, ImageError, UserError } from '@cutline/shared/errors';
+import type { Metrics } from '@cutline/shared/process';
+import type { ImageRef } from '@cutline/shared/run';
+import { type ObjectStore, type StoredObject, StoreError } from '@cutline/shared/stores';
 
 /**
  * One image's bytes out of a store, with patience: an outage of seconds is waited out here, one of
@@ -67,6 +61,8 @@ async function tryToFetch(
     if (!(error instanceof StoreError)) throw error;
     if (error.reason === 'misconfigured') throw new UserError(error.message, { cause: error });
     if (error.reason === 'unavailable') throw error;
+    // Of puts only.
+    if (error.reason === 'exists' || error.reason === 'refused') throw error;
     throw new ImageError(error.reason satisfies FailureClass, error.message, { cause: error });
   }
 }

@@ -28,7 +28,6 @@ export {
   type ModelSummary,
 } from './load-bundle.ts';
 export { type InferenceOptions, startInference } from './start-inference.ts';
-export { startStage } from './start-stage.ts';
 export {
   type Device,
   describeTuning,

@@ -1,5 +1,5 @@
 import type { Backend, CaptionOptions, Engine } from '@cutline/captioner';
-import type { Candidate } from '@cutline/shared';
+import type { Candidate } from '@cutline/shared/run';
 import type { ModelSummary } from './load-bundle.ts';
 
 /**

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -97,10 +98,21 @@ async function load<Bundle>(
       `There is no folder ${path}: give the folder of a model bundle (with model.json in it).`,
     );
   }
-  const files = new Map<string, Uint8Array>();
-  for (const name of names) files.set(name, await readBundleFile(path, name));
+  const json = await readBundleFile(path, 'model.json', descriptionBytesMax);
+  const files = new Map<string, Uint8Array>([['model.json', json]]);
+  const { files: described } = asBundle(path, () => parseModelDescription(json));
+  for (const name of names) {
+    if (name === 'model.json') continue;
+    const { bytes } = described[name as keyof typeof described];
+    files.set(name, await readBundleFile(path, name, bytes));
+  }
+  return asBundle(path, () => parse(files));
+}
+
+/** @throws UserError instead of what `parse` throws */
+function asBundle<Result>(path: string, parse: () => Result): Result {
   try {
-    return parse(files);
+    return parse();
   } catch (cause) {
     throw new UserError(
       `The model bundle in ${path} cannot be used: ${describeError(cause)}. Copy it again, or ` +
@@ -110,16 +122,40 @@ async function load<Bundle>(
   }
 }
 
-async function readBundleFile(folder: string, name: string): Promise<Uint8Array> {
+/**
+ * Reads a file that is one, and has no more bytes than `bytesMax`: a device has no end, a pipe keeps
+ * one waiting, and what is larger than model.json says cannot be the right one.
+ */
+async function readBundleFile(folder: string, name: string, bytesMax: number): Promise<Buffer> {
+  let file: FileHandle | undefined;
   try {
-    return await readFile(join(folder, name));
+    // Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it.
+    file = await open(join(folder, name), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stats = await file.stat();
+    if (stats.isFile() && stats.size <= bytesMax) return await file.readFile();
+    throw bundleFault(
+      folder,
+      stats.isFile()
+        ? `has ${stats.size} bytes of ${name}, where at most ${bytesMax} are expected`
+        : `has a ${name} that is ${stats.isDirectory() ? 'a folder' : 'a device or a pipe'}, not a file`,
+    );
   } catch (cause) {
+    if (cause instanceof UserError) throw cause;
     const code = (cause as NodeJS.ErrnoException).code;
     const what =
       code === 'ENOENT' ? `has no ${name}` : `has a ${name} that cannot be read (${code})`;
-    throw new UserError(
-      `The folder ${folder} ${what}: copy the model bundle again, or choose another.`,
-      { cause },
-    );
+    throw bundleFault(folder, what, cause);
+  } finally {
+    await file?.close();
   }
 }
+
+function bundleFault(folder: string, what: string, cause?: unknown): UserError {
+  return new UserError(
+    `The folder ${folder} ${what}: copy the model bundle again, or choose another.`,
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+/** That which ships has 3 KB. */
+const descriptionBytesMax = 1024 * 1024;

@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { setFlagsFromString } from 'node:v8';
-import { describeError, UserError } from '@cutline/shared';
+import { describeError, UserError } from '@cutline/shared/errors';
 import type {
   BackendChoice,
   DeviceBatches,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { SHARE_ENV, Worker } from 'node:worker_threads';
-import { UserError } from '@cutline/shared';
+import { UserError } from '@cutline/shared/errors';
 import { ComputeGate } from './compute-gate.ts';
 import type { ThreadReady, ThreadReply, ThreadRequest, ThreadSetup } from './inference-messages.ts';
 

@@ -10,14 +10,10 @@ import {
   type InferencePool,
   startInference,
 } from '@cutline/inference';
-import {
-  type ImageRef,
-  Metrics,
-  type ObjectStore,
-  openStore,
-  StoreError,
-  UserError,
-} from '@cutline/shared';
+import { UserError } from '@cutline/shared/errors';
+import { Metrics } from '@cutline/shared/process';
+import type { ImageRef } from '@cutline/shared/run';
+import { type ObjectStore, openStore, StoreError } from '@cutline/shared/stores';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { handmadePng, plain, scene, storedWithOrientation, toSharp } from './image-fixtures.ts';
 

@@ -12,7 +12,7 @@ import {
   type InferencePool,
   startInference,
 } from '@cutline/inference';
-import { UserError } from '@cutline/shared';
+import { UserError } from '@cutline/shared/errors';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { photographs } from '../../../scripts/photographs.mjs';
 

@@ -5,7 +5,8 @@
  * - What may heal by itself (an outage of a store, of Redis, of the network): it is retried.
  *   `isTransient` knows it by what those throw.
  * - `UserError`: the configuration or the command is wrong. One line that says what to do,
- *   and an exit status other than 0; work that was taken stays in the queue.
+ *   and an exit status other than 0; work that was taken stays in the queue. `isForUser` knows
+ *   besides what stores and Redis say that no other try would mend.
  *
  * Anything else is a broken invariant: the process logs it and stops.
  */
@@ -52,8 +53,45 @@ export class UserError extends Error {
 }
 
 /**
- * Whether trying again later may help: an outage of a store, of Redis, of the network. Redis out
- * of memory (OOM), loading or failing over counts too, since those end.
+ * Replies of Redis to what may well succeed later: it is full, or busy, or loading, or its cluster
+ * or its replicas are about to change roles. Any other reply (NOPERM, WRONGTYPE, WRONGPASS, an
+ * unknown command, …) would be the same in a week.
+ */
+const passingReplies: ReadonlySet<string> = new Set([
+  'BUSY', // a script runs for too long
+  'CLUSTERDOWN', // a master of the cluster is gone, and no replica has taken over yet
+  'LOADING', // the data, from disk or from the master
+  'MASTERDOWN', // a replica that lost its master
+  'MISCONF', // it cannot save: the disk is full
+  'NOREPLICAS', // fewer replicas than min-replicas-to-write
+  'NOSCRIPT', // a script that Redis forgot when it started anew
+  'OOM', // maxmemory
+  'READONLY', // a replica now, which was the master before a failover
+  'TRYAGAIN', // a slot of the cluster is on its way to another node
+  'UNBLOCKED', // a blocking command was ended, since the master became a replica
+]);
+
+/** `READONLY`, `ERR`, … of a reply of Redis that is an error; undefined of any other error. */
+export function redisReplyCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return undefined;
+  // Redis 6 and older wrap what a script ran into: "ERR Error running script (…): … -OOM …".
+  const inScript = /^ERR Error running script.*: -([A-Z]+) /.exec(error.message)?.[1];
+  return inScript ?? /^-?([A-Z]+)\b/.exec(error.message)?.[1];
+}
+
+function isPassingReply(error: Error): boolean {
+  const code = redisReplyCode(error);
+  if (code === 'EXECABORT') {
+    const { previousErrors = [] } = error as { previousErrors?: unknown[] };
+    return previousErrors.every(isTransient);
+  }
+  if (code === 'ERR') return /^ERR max number of clients/.test(error.message);
+  return code !== undefined && passingReplies.has(code);
+}
+
+/**
+ * Whether trying again later may help: an outage of a store, of Redis, of the network. Replies of
+ * Redis count where they tell of a state that ends (see `passingReplies`).
  */
 export function isTransient(error: unknown): boolean {
   if (isDisconnection(error)) return true;
@@ -61,8 +99,10 @@ export function isTransient(error: unknown): boolean {
   const { reason } = error as { reason?: unknown };
   return (
     (error.name === 'StoreError' && reason === 'unavailable') ||
-    error.name === 'ReplyError' ||
-    error.name === 'MaxRetriesPerRequestError'
+    (error.name === 'ReplyError' && isPassingReply(error)) ||
+    error.name === 'MaxRetriesPerRequestError' ||
+    error.name === 'ClusterAllFailedError' ||
+    error.message.startsWith('Too many Cluster redirections')
   );
 }
 
@@ -82,8 +122,9 @@ export function isDisconnection(error: unknown): boolean {
  */
 export function isForUser(error: unknown): error is Error {
   if (error instanceof UserError) return true;
-  if (!(error instanceof Error) || error.name !== 'StoreError') return false;
-  return (error as { reason?: unknown }).reason === 'misconfigured';
+  if (!(error instanceof Error)) return false;
+  if (error.name === 'ReplyError') return !isPassingReply(error);
+  return error.name === 'StoreError' && (error as { reason?: unknown }).reason === 'misconfigured';
 }
 
 /**
@@ -93,10 +134,18 @@ export function isForUser(error: unknown): error is Error {
 export function describeError(error: unknown): string {
   const messages: string[] = [];
   for (let e: unknown = error; e !== undefined && e !== null; ) {
-    const message = e instanceof Error ? e.message || e.name : String(e);
+    const message = e instanceof Error ? messageOf(e) : String(e);
     if (!messages.some((m) => m.includes(message))) messages.push(message);
     if (!(e instanceof Error) || e.name === 'StoreError' || e.name === 'UserError') break;
     e = e.cause;
   }
   return messages.join(': ').replaceAll(/\s*\n\s*/g, ' ');
+}
+
+function messageOf(error: Error): string {
+  const message = error.message || error.name;
+  // Redis seldom says what it was that it would not do. Arguments may be secret, or large.
+  const { command } = error as { command?: { name?: unknown } };
+  if (error.name !== 'ReplyError' || typeof command?.name !== 'string') return message;
+  return `Redis answers ${command.name} with "${message}"`;
 }

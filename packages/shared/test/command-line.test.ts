@@ -1,4 +1,5 @@
-import { createCommand, wholeNumber } from '@cutline/shared';
+import { createCommand } from '@cutline/shared/process';
+import { wholeNumber } from '@cutline/shared/run';
 import { Option } from 'commander';
 import { describe, expect, test } from 'vitest';
 

@@ -1,4 +1,4 @@
-import { type HttpPort, Metrics, openHttpPort } from '@cutline/shared';
+import { type HttpPort, Metrics, openHttpPort } from '@cutline/shared/process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let metrics: Metrics;

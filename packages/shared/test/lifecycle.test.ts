@@ -1,4 +1,5 @@
-import { Closers, UserError } from '@cutline/shared';
+import { UserError } from '@cutline/shared/errors';
+import { Closers } from '@cutline/shared/process';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Process, startProcess, stopProcess } from '../../../test/support/processes.ts';
 
@@ -14,7 +15,7 @@ const deadlineMs = 60_000;
 
 /** Starts Node.js with a program that has everything of the package at hand. */
 async function start(body: string): Promise<Process> {
-  const program = `import * as shared from '@cutline/shared';\nconst {${names}} = shared;\n${body}`;
+  const program = `${imports}\n${body}`;
   running = await startProcess({
     command: process.execPath,
     args: ['--input-type=module', '--eval', program],
@@ -22,7 +23,11 @@ async function start(body: string): Promise<Process> {
   });
   return running;
 }
-const names = 'Closers, createLogger, runProgram, stopProcess, untilStopped, UserError, StoreError';
+const imports = [
+  "import { Closers, createLogger, runProgram, stopProcess, untilStopped } from '@cutline/shared/process';",
+  "import { UserError } from '@cutline/shared/errors';",
+  "import { StoreError } from '@cutline/shared/stores';",
+].join('\n');
 
 async function run(body: string) {
   const { exited, stdout, stderr } = await start(body);

@@ -2,13 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import {
-  type ImageRef,
-  listImages,
-  type ObjectStore,
-  openStore,
-  type Selection,
-} from '@cutline/shared';
+import { listImages } from '@cutline/shared/listing';
+import type { ImageRef, Selection } from '@cutline/shared/run';
+import { MemoryStore, type ObjectStore, openStore } from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type S3Server, startS3 } from '../../../test/support/s3-server.ts';
 
@@ -94,10 +90,80 @@ describe('a listing', () => {
     });
   });
 
-  test('leaves out the results that a run writes into its own source', async () => {
-    await put('a.jpg', 'out/runs/r1/parts/x.jpg', 'out/b.jpg', 'out/runs.jpg');
-    const images = await collect(store, {}, { exceptPrefix: 'out/runs/' });
-    expect(keys(images)).toEqual(['a.jpg', 'out/b.jpg', 'out/runs.jpg']);
+  describe('leaves out the results that runs write into their own source', () => {
+    const results = ['run.json', 'summary.json', 'manifest/000000.jsonl.gz', 'parts/000000.jsonl'];
+    results.push('ledger/0.json', 'claims/0', 'results/0.parquet', 'reviews/ann.jsonl');
+    const photos = ['a.jpg', 'out/b.jpg', 'out/runs.jpg', 'runs/r1/run.json'];
+    photos.push('out/runs/2024/photo.jpg', 'out/runs/photo.jpg', 'out/runs/r1/parts.jpg');
+    photos.push('out/runs/r1/run.json.jpg', 'out/runs/no run/parts/x.jpg');
+    photos.push('out/runs/r1/sub/parts/x.jpg');
+    const counted = async (
+      exceptPrefix: string | undefined,
+      selection: Partial<Selection> = {},
+    ) => {
+      const told: number[] = [];
+      const options = { exceptPrefix, onExcluded: (n: number) => told.push(n) };
+      const listed: string[] = [];
+      const listing = listImages({ store, prefix: '' }, { ...everything, ...selection }, options);
+      for await (const { key } of listing) listed.push(key);
+      return { listed, told };
+    };
+    beforeEach(() => put(...photos, ...results.map((name) => `out/runs/r1/${name}`)));
+
+    test('and nothing else, and tells how many they were', async () => {
+      const { listed, told } = await counted('out/runs/');
+      expect(listed).toEqual(photos.toSorted());
+      expect(told).toEqual([results.length]);
+    });
+
+    test('once, however the listing ends', async () => {
+      expect((await counted('out/runs/', { limit: 3 })).told.length).toBeLessThanOrEqual(1);
+      expect((await counted('out/runs/', { sample: { images: 2, seed: 1 } })).told).toEqual([8]);
+      expect((await counted('elsewhere/runs/')).told).toEqual([]);
+      expect((await counted(undefined)).listed).toHaveLength(photos.length + results.length);
+    });
+  });
+
+  describe('that is not in the order of the keys is refused', () => {
+    const listed = async (...names: string[]) => {
+      const seen: string[] = [];
+      const fake = new MemoryStore('s3://photos--x-s3');
+      fake.list = async function* () {
+        for (const key of names) yield { key, etag: 'e', bytes: 1 };
+      };
+      const error = await (async () => {
+        for await (const { key } of listImages({ store: fake, prefix: '' }, everything))
+          seen.push(key);
+      })().catch((thrown: Error) => thrown);
+      return { seen, error };
+    };
+
+    test.each([
+      [
+        'another order',
+        ['a', 'c', 'b', 'd'],
+        /lists "b" after "c".*directory buckets.*--keys-from/,
+      ],
+      ['UTF-16 order', ['\u{1f600}', '\uff21'], /lists "\uff21" after "\u{1f600}"/u],
+      ['a folder of a console', ['b/', 'a/'], /lists "a\/" after "b\/"/],
+      ['a key twice', ['a', 'a', 'b'], /lists "a" twice.*--keys-from/],
+      ['names that are not UTF-8', ['a\ufffd', 'a\ufffd'], /twice: .* not UTF-8. Rename them/],
+    ])('%s', async (_, names, message) => {
+      const { seen, error } = await listed(...names);
+      expect(error).toMatchObject({
+        name: 'UserError',
+        message: expect.stringMatching(message),
+      });
+      expect((error as Error).message).toMatch(/^s3:\/\/photos--x-s3 lists [^\n]+$/);
+      expect(seen.length).toBeLessThan(names.length);
+    });
+
+    test('and what is in order is not', async () => {
+      expect(await listed('A', 'a', 'a/b', 'a0', '\uff21', '\u{1f600}')).toMatchObject({
+        error: undefined,
+        seen: { length: 6 },
+      });
+    });
   });
 
   describe('is limited', () => {

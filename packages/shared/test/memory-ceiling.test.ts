@@ -1,4 +1,5 @@
-import { MemoryCeiling, type MemoryExcess, UserError } from '@cutline/shared';
+import { UserError } from '@cutline/shared/errors';
+import { MemoryCeiling, type MemoryExcess } from '@cutline/shared/process';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 let residentBytes = 0;

@@ -2,7 +2,13 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ObjectInfo, type ObjectStore, openStore } from '@cutline/shared';
+import {
+  type ListOptions,
+  MemoryStore,
+  type ObjectInfo,
+  type ObjectStore,
+  openStore,
+} from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type S3Server, startS3 } from '../../../test/support/s3-server.ts';
 
@@ -16,12 +22,17 @@ interface Kind {
   stop(): Promise<void>;
   /** The URL of an empty store that exists. */
   create(): Promise<string>;
-  /** The URL of a store that does not exist. */
-  missing(): string;
+  /** The URL of a store that does not exist, where there can be such. */
+  missing?(): string;
   open(url: string): Promise<ObjectStore>;
 }
 
-const kinds = [s3Kind(), folderKind()];
+const kinds = [
+  s3Kind('S3'),
+  s3Kind('S3 that ignores conditions', { conditions: false }),
+  folderKind(),
+  memoryKind(),
+];
 
 describe.each(kinds)('$name', (kind) => {
   let store: ObjectStore;
@@ -140,6 +151,121 @@ describe.each(kinds)('$name', (kind) => {
     expect(keys).toEqual(inByteOrder(expected));
   });
 
+  test('goes on with a listing after a key, which need not exist', async () => {
+    for (const key of difficultKeys) await put(key, 'x');
+    const sorted = inByteOrder(difficultKeys);
+    const after = async (startAfter: string, prefix = '') =>
+      (await listAll(store, prefix, { startAfter })).map(({ key }) => key);
+    for (const [i, key] of sorted.entries()) expect(await after(key)).toEqual(sorted.slice(i + 1));
+    for (const key of ['', 'a.', 'b.jpg', 'b.jpg/', 'b.jpg0', 'long/long/', '\u{10ffff}']) {
+      const rest = sorted.filter(
+        (other) => Buffer.compare(Buffer.from(other), Buffer.from(key)) > 0,
+      );
+      expect(await after(key), key).toEqual(rest);
+    }
+    expect(await after('a.', 'a')).toEqual(
+      sorted.filter((key) => key.startsWith('a') && key >= 'a.'),
+    );
+    expect(await after('a.', 'b')).toEqual(sorted.filter((key) => key.startsWith('b')));
+  });
+
+  test('goes on after a key on a later page', async () => {
+    const keys = Array.from({ length: 1_500 }, (_, i) => `k/${String(i).padStart(4, '0')}`);
+    for (let i = 0; i < keys.length; i += 100) {
+      await Promise.all(keys.slice(i, i + 100).map((key) => put(key, 'x')));
+    }
+    const listed = await listAll(store, 'k/', { startAfter: 'k/0200' });
+    expect(listed.map(({ key }) => key)).toEqual(keys.slice(201));
+  });
+
+  describe('put', () => {
+    const exists = { name: 'StoreError', reason: 'exists', message: expect.stringContaining('k"') };
+
+    test('returns the ETag of the new object', async () => {
+      for (const text of ['one', 'two', '']) {
+        const { etag } = await put('a/k', text);
+        expect(etag).not.toBe('');
+        expect(await store.head('a/k')).toMatchObject({ etag });
+      }
+      const { etag } = await store.put('b/k', Buffer.from('x'), { ifAbsent: true });
+      expect(await store.head('b/k')).toMatchObject({ etag });
+    });
+
+    test('ifAbsent writes where there is nothing, and nowhere else', async () => {
+      for (const key of ['1/k', '2/k']) {
+        await store.put(key, Buffer.from('first'), { ifAbsent: true });
+        const again = store.put(key, Buffer.from('second'), { ifAbsent: true });
+        await expect(again).rejects.toMatchObject(exists);
+        expect(await read(key)).toBe('first');
+        await store.delete(key);
+        await store.put(key, Buffer.from('third'), { ifAbsent: true });
+        expect(await read(key)).toBe('third');
+      }
+      expect(await listAll(store)).toHaveLength(2);
+    });
+
+    test('ifAbsent refuses first of all where there is something', async () => {
+      await put('k', 'first');
+      const second = store.put('k', Buffer.from('second'), { ifAbsent: true });
+      await expect(second).rejects.toMatchObject(exists);
+      expect(await read('k')).toBe('first');
+    });
+
+    test('ifMatch replaces the version it names, and no other', async () => {
+      const { etag: first } = await put('k', 'first');
+      const { etag: second } = await store.put('k', Buffer.from('next 1'), { ifMatch: first });
+      const third = store.put('k', Buffer.from('next 2'), { ifMatch: first });
+      await expect(third).rejects.toMatchObject(exists);
+      expect(await read('k')).toBe('next 1');
+      await store.put('k', Buffer.from('next 3'), { ifMatch: second });
+      expect(await read('k')).toBe('next 3');
+    });
+
+    test('ifMatch refuses what is gone', async () => {
+      const { etag } = await put('k', 'first');
+      await store.put('k', Buffer.from('first again'), { ifMatch: etag });
+      const { etag: last } = (await store.head('k')) as ObjectInfo;
+      await store.delete('k');
+      for (const ifMatch of [etag, last]) {
+        const late = store.put('k', Buffer.from('late'), { ifMatch });
+        await expect(late).rejects.toMatchObject(exists);
+      }
+      expect(await store.head('k')).toBeUndefined();
+    });
+
+    test('ifMatch tells versions of one size apart, however quick they follow', async () => {
+      const etags: string[] = [];
+      for (let i = 0; i < 40; i++) etags.push((await put('k', `v${i % 10}`)).etag);
+      // S3 gives the same content the same ETag; different content never.
+      expect(new Set(etags).size).toBeGreaterThanOrEqual(10);
+      const stale = store.put('k', Buffer.from('no'), { ifMatch: etags.at(-2) as string });
+      await expect(stale).rejects.toMatchObject(exists);
+      expect(await read('k')).toBe('v9');
+    });
+
+    test.each(['ifAbsent', 'ifMatch'] as const)(
+      '%s: of many at once, one is first',
+      async (kind) => {
+        for (const round of ['1/k', '2/k']) {
+          const condition =
+            kind === 'ifAbsent'
+              ? ({ ifAbsent: true } as const)
+              : { ifMatch: (await put(round, 'start')).etag };
+          const texts = Array.from({ length: 20 }, (_, i) => `text ${i}`);
+          const outcomes = await Promise.allSettled(
+            texts.map((text) => store.put(round, Buffer.from(text), condition)),
+          );
+          const winners = texts.filter((_, i) => outcomes[i]?.status === 'fulfilled');
+          expect(winners).toHaveLength(1);
+          expect(await read(round)).toBe(winners[0]);
+          for (const outcome of outcomes) {
+            if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject(exists);
+          }
+        }
+      },
+    );
+  });
+
   test('a listing can be left early', async () => {
     await put('a', 'x');
     await put('b', 'x');
@@ -184,8 +310,8 @@ describe.each(kinds)('$name', (kind) => {
     await expect(store.check()).resolves.toBeUndefined();
   });
 
-  test('says that a store is missing, rather than that all its objects are', async () => {
-    const missing = await kind.open(kind.missing());
+  test.skipIf(!kind.missing)('says that a store is missing, not all its objects', async () => {
+    const missing = await kind.open(kind.missing?.() as string);
     const name = /no-such-place/;
     const expected = { reason: 'misconfigured', message: expect.stringMatching(name) };
     await expect(missing.check()).rejects.toMatchObject(expected);
@@ -232,19 +358,23 @@ function inByteOrder(keys: readonly string[]): string[] {
   return [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 
-async function listAll(store: ObjectStore, prefix?: string): Promise<ObjectInfo[]> {
+async function listAll(
+  store: ObjectStore,
+  prefix?: string,
+  options?: ListOptions,
+): Promise<ObjectInfo[]> {
   const all: ObjectInfo[] = [];
-  for await (const info of store.list(prefix)) all.push(info);
+  for await (const info of store.list(prefix, options)) all.push(info);
   return all;
 }
 
-function s3Kind(): Kind {
+function s3Kind(name: string, options?: { conditions: boolean }): Kind {
   let server: S3Server;
   let buckets = 0;
   return {
-    name: 'S3',
+    name,
     async start() {
-      server = await startS3();
+      server = await startS3(options);
     },
     stop: () => server.stop(),
     create: async () => server.createBucket(`bucket-${buckets++}`),
@@ -269,5 +399,16 @@ function folderKind(): Kind {
     },
     missing: () => pathToFileURL(join(parent, 'no-such-place')).href,
     open: (url) => openStore(url),
+  };
+}
+
+function memoryKind(): Kind {
+  let stores = 0;
+  return {
+    name: 'memory',
+    start: async () => {},
+    stop: async () => {},
+    create: async () => `s3://memory-${stores++}`,
+    open: async (url) => new MemoryStore(url),
   };
 }

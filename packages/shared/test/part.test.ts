@@ -1,4 +1,4 @@
-import { formatPart, type PartRow, parseJsonLines, parsePart } from '@cutline/shared';
+import { formatPart, type PartRow, parseJsonLines, parsePart } from '@cutline/shared/run';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -62,6 +62,21 @@ describe('what is not a row', () => {
       'parts/000003.jsonl, line 2: not a valid row',
     );
   });
+});
+
+test.each([
+  ['a score', { ...captioned, score: Number.NaN }],
+  ['a log probability', { ...captioned, logProb: Number.NEGATIVE_INFINITY }],
+  [
+    'a candidate',
+    {
+      ...captioned,
+      candidates: [{ caption: 'a dog', logProb: -1, score: Number.POSITIVE_INFINITY }],
+    },
+  ],
+  ['a weight', { ...captioned, attention: [[0.5, Number.NaN]] }],
+])('a row is refused before it is written where %s is not finite', (_, row) => {
+  expect(() => formatPart([failed, row])).toThrow(/expected number/);
 });
 
 test('lines are read from a view into a larger buffer', () => {

@@ -1,7 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ImageRef, listImages, type ObjectStore, openStore } from '@cutline/shared';
+import { listImages, requireKeysList } from '@cutline/shared/listing';
+import type { ImageRef } from '@cutline/shared/run';
+import { type ObjectStore, openStore, StorePool } from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type S3Server, startS3 } from '../../../test/support/s3-server.ts';
 
@@ -24,10 +26,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-async function read(keysFrom: string): Promise<ImageRef[]> {
+async function read(keysFrom: string, stores?: StorePool): Promise<ImageRef[]> {
   const images: ImageRef[] = [];
   const selection = { keysFrom, include: [], exclude: [], limit: null, sample: null };
-  for await (const image of listImages({ store: source, prefix: '' }, selection)) {
+  for await (const image of listImages({ store: source, prefix: '' }, selection, { stores })) {
     images.push(image);
   }
   return images;
@@ -184,6 +186,46 @@ describe('keys', () => {
 });
 
 describe('a list', () => {
+  test('may be in another bucket, which is opened as the program opens its stores', async () => {
+    const stores = new StorePool(s3.config); // no environment says where that server is
+    const lists = await stores.open(s3.createBucket('lists'));
+    await lists.put('keys.csv', Buffer.from('key\na.jpg\n'));
+    expect(keys(await read('s3://lists/keys.csv', stores))).toEqual(['a.jpg']);
+    await requireKeysList('s3://lists/keys.csv', source, stores);
+    await expect(requireKeysList('s3://lists/none.csv', source, stores)).rejects.toThrow(/exist/);
+    await stores.close();
+  });
+
+  test('of many keys from a store comes in pieces, and so do its characters', async () => {
+    const rows = Array.from({ length: 20_000 }, (_, i) => `東京/写真 ${i}.jpg`);
+    await source.put('lists/many.txt', Buffer.from(rows.join('\r\n')));
+    expect(keys(await read('s3://archive/lists/many.txt'))).toEqual(rows);
+  });
+
+  test.each(['list.txt', 'list.jsonl', 'list.csv', 'list.tsv'])(
+    'whose line is endless is refused with its number: %s',
+    async (name) => {
+      const startedMs = performance.now();
+      const long = Buffer.alloc(60_000_000, 'x');
+      const content = Buffer.concat([Buffer.from('"a.jpg"\n'), Buffer.from('"'), long]);
+      await expect(readList(name, content)).rejects.toThrow(
+        name.endsWith('sv')
+          ? /list\.[ct]sv cannot be read: .*65536.* line 2/
+          : /, line 2: longer than 64 KB/,
+      );
+      expect(performance.now() - startedMs).toBeLessThan(5_000);
+    },
+  );
+
+  test('may have lines up to 64 KB', async () => {
+    const row = `{"key":"a.jpg","note":"${'x'.repeat(65_000)}"}`;
+    expect(keys(await readList('list.jsonl', `${row}\n${row.replace('a.jpg', 'b.jpg')}`))).toEqual([
+      'a.jpg',
+      'b.jpg',
+    ]);
+    await expect(readList('list.jsonl', `\n${row}${' '.repeat(600)}\n`)).rejects.toThrow(/line 2/);
+  });
+
   test('may be in the source', async () => {
     await source.put('lists/keys.jsonl', Buffer.from('"a.jpg"\n'));
     expect(keys(await read('s3://archive/lists/keys.jsonl'))).toEqual(['a.jpg']);

@@ -1,12 +1,12 @@
+import { createCommand } from '@cutline/shared/process';
 import {
   addRunFlags,
   type CaptionOptions,
   captionOptions,
   captionOptionsSchema,
-  createCommand,
   type RunFlags,
   selectionOf,
-} from '@cutline/shared';
+} from '@cutline/shared/run';
 import { describe, expect, test } from 'vitest';
 
 function parse(...args: string[]): RunFlags {

@@ -6,7 +6,7 @@ import {
   type SettingName,
   settings,
   storeConfig,
-} from '@cutline/shared';
+} from '@cutline/shared/process';
 import { describe, expect, test } from 'vitest';
 
 const names = Object.keys(settings) as SettingName[];
@@ -24,9 +24,11 @@ const redis = {
   right: [
     ['redis://h:1', 'redis://h:1'],
     ['rediss://:pw@h', 'rediss://:pw@h'],
+    ['redis+cluster://a:1,b:2', 'redis+cluster://a:1,b:2'],
+    ['rediss+sentinel://a,b/main', 'rediss+sentinel://a,b/main'],
   ],
-  wrong: ['h:1', 'http://h', 'redis', '//h'],
-  expected: 'expected redis://host:port or rediss://host:port',
+  wrong: ['h:1', 'http://h', 'redis', '//h', '/tmp/redis.sock', 'redis://h:0'],
+  expected: 'expected redis://host:port, ',
 };
 
 /** For every setting: what it is by default, what it may be and become, and what it may not. */
@@ -140,6 +142,34 @@ describe.each(names)('%s', (name) => {
     expect(help).toContain(`${flags} `);
     expect(help).toContain(`env: ${env})`);
   });
+});
+
+test.each([
+  'redis://:SECRET',
+  'redis://user:SEC/RET@h',
+  'redis://user:SEC?RET@h',
+  'redis://user:SEC#RET@h',
+  'redis://user:SEC%RET@h',
+  'redis://h:port?password=SECRET',
+  'http://SECRET@h',
+])('the URL %s is refused in one line, and its password not shown', (url) => {
+  const error = (() => {
+    try {
+      return read('redis', [], { REDIS_URL: url });
+    } catch (thrown) {
+      return thrown as Error;
+    }
+  })() as Error;
+  expect(error).toMatchObject({
+    name: 'UserError',
+    message: expect.stringMatching(/^--redis \(or REDIS_URL\) is ".*\*\*\*.*": expected [^\n]+$/),
+  });
+  expect(error.message).not.toMatch(/SEC|RET/);
+});
+
+test('a password that is written as URLs need it is taken', () => {
+  const url = 'redis://user:p%2Fw%40%25@h:1/2';
+  expect(read('redis', ['--redis', url])).toBe(url);
 });
 
 describe('a flag without a value', () => {

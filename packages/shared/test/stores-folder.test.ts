@@ -13,8 +13,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type ObjectStore, openStore } from '@cutline/shared';
+import { type ObjectStore, openStore } from '@cutline/shared/stores';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { writeFileWhole } from '../dist/stores/folder/folder-write.js';
 
 /** What holds for folders only; the rest is in object-store-contract.test.ts. */
 let parent: string;
@@ -53,7 +54,7 @@ describe('keys', () => {
     const refusal = { name: 'StoreError', reason: 'access-denied' };
     await expect(store.get(key)).rejects.toMatchObject(refusal);
     await expect(store.head(key)).rejects.toMatchObject(refusal);
-    await expect(store.put(key, Buffer.from('y'))).rejects.toMatchObject(refusal);
+    await expect(store.put(key, Buffer.from('y'))).rejects.toMatchObject({ reason: 'refused' });
     await expect(store.delete(key)).rejects.toMatchObject(refusal);
     expect((await readdir(parent)).sort()).toEqual(['photos', 'secret']);
   });
@@ -181,14 +182,77 @@ describe('put', () => {
 
   test('leaves no temporary file, whether it succeeds or not', async () => {
     await store.put('a/b.jpg', Buffer.from('x'));
-    await expect(store.put('a', Buffer.from('x'))).rejects.toMatchObject({
-      reason: 'misconfigured',
-    });
-    await expect(store.put('a/b.jpg/c', Buffer.from('x'))).rejects.toMatchObject({
-      reason: 'misconfigured',
+    const clash = {
+      reason: 'refused',
       message: expect.stringContaining('a file stands where a folder is needed'),
-    });
+    };
+    for (const condition of [{}, { ifAbsent: true }, { ifMatch: '1-2' }] as const) {
+      for (const key of ['a', 'a/b.jpg/c', 'a/b.jpg/c/d']) {
+        const attempt = store.put(key, Buffer.from('x'), condition);
+        if ('ifMatch' in condition && key === 'a') {
+          await expect(attempt).rejects.toMatchObject({ reason: 'exists' });
+        } else await expect(attempt, key).rejects.toMatchObject(clash);
+      }
+    }
+    const taken = store.put('a/b.jpg', Buffer.from('x'), { ifAbsent: true });
+    await expect(taken).rejects.toMatchObject({ reason: 'exists' });
     expect((await readdir(folder, { recursive: true })).sort()).toEqual(['a', 'a/b.jpg']);
+  });
+
+  test('takes names as long as the file system does, and refuses longer ones', async () => {
+    for (const length of [253, 255]) {
+      const key = `a/${'n'.repeat(length)}`;
+      await store.put(key, Buffer.from('x'));
+      await store.put(`${key.replace('a/', 'b/')}`, Buffer.from('x'), { ifAbsent: true });
+    }
+    for (const key of [
+      'n'.repeat(256),
+      `${'n'.repeat(256)}/a`,
+      'long/'.repeat(900),
+      'a\ud800.jpg',
+    ]) {
+      await expect(store.put(key, Buffer.from('x'))).rejects.toMatchObject({ reason: 'refused' });
+    }
+  });
+
+  test('gives a new file a later time than the one it replaces had', async () => {
+    await store.put('a', Buffer.from('old'));
+    await utimes(join(folder, 'a'), new Date(), new Date(Date.now() + 3_600_000));
+    const before = (await store.head('a'))?.etag;
+    const { etag } = await store.put('a', Buffer.from('new'));
+    expect(Number(etag.split('-')[1])).toBeGreaterThan(Number(before?.split('-')[1]));
+    expect((await store.head('a'))?.etag).toBe(etag);
+  });
+
+  test.each(['EPERM', 'ENOTSUP', 'EMLINK'])(
+    'ifAbsent where links are refused with %s: made exclusively, then renamed',
+    async (code) => {
+      const noLinks = () => Promise.reject(Object.assign(new Error(code), { code }));
+      const write = (text: string) =>
+        writeFileWhole(join(folder, 'a'), Buffer.from(text), { ifAbsent: true }, noLinks);
+      const outcomes = await Promise.allSettled([write('one'), write('two'), write('three')]);
+      expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+      await expect(write('four')).rejects.toMatchObject({ reason: 'exists' });
+      expect((await store.get('a')).bytes.toString()).toBe('one');
+      expect(await readdir(folder)).toEqual(['a']);
+    },
+  );
+
+  test('ifAbsent between processes: the file system decides', async () => {
+    // What another process does between the look at the file and the link.
+    const linkAfterOther: typeof link = async (...args) => {
+      await writeFile(join(folder, 'a'), 'theirs');
+      return link(...args);
+    };
+    const ours = writeFileWhole(
+      join(folder, 'a'),
+      Buffer.from('ours'),
+      { ifAbsent: true },
+      linkAfterOther,
+    );
+    await expect(ours).rejects.toMatchObject({ reason: 'exists' });
+    expect((await store.get('a')).bytes.toString()).toBe('theirs');
+    expect(await readdir(folder)).toEqual(['a']);
   });
 
   test('replaces the file rather than writing into it', async () => {

@@ -1,6 +1,7 @@
 import { sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { openStore, parseLocation, parseObjectLocation } from '@cutline/shared';
+import { inspect } from 'node:util';
+import { openStore, parseLocation, parseObjectLocation } from '@cutline/shared/stores';
 import { describe, expect, test } from 'vitest';
 
 const here = pathToFileURL(process.cwd()).href;
@@ -54,6 +55,15 @@ describe('parseLocation', () => {
     );
   });
 
+  test.each(['https://user:SECRET@host/photos', 's3://KEY:SECRET@archive', 'ftp://SECRET@h/a'])(
+    'refuses %j without showing what is secret in it',
+    (text) => {
+      expect(() => parseLocation(text)).toThrow(
+        expect.objectContaining({ message: expect.not.stringContaining('SECRET') }),
+      );
+    },
+  );
+
   test.each(['file:///a?b', 'file:///a#b'])('says how to write %j', (text) => {
     expect(() => parseLocation(text)).toThrow('write "?" as %3F and "#" as %23');
   });
@@ -92,6 +102,7 @@ describe('openStore', () => {
   test.each([
     [{ endpoint: 'localhost:9000' }, 'endpoint'],
     [{ endpoint: 'ftp://localhost' }, 'endpoint'],
+    [{ endpoint: 'http://[::1' }, 'endpoint'],
     [{ requestTimeoutMs: 0 }, 'requestTimeoutMs'],
     [{ bucket: 'x' }, 'bucket'],
   ])('refuses the configuration %j in one line', async (config, named) => {
@@ -110,6 +121,29 @@ describe('openStore', () => {
       });
     } finally {
       delete process.env.AWS_ENDPOINT_URL_S3;
+    }
+  });
+
+  test.each([
+    'http://user:pa55@127.0.0.1:1',
+    'http://pa55@127.0.0.1:1',
+    'http://127.0.0.1:1?password=pa55',
+    'http://127.0.0.1:1/pa55@w0rd',
+    'http://user:pa55@127.0.0.1:port',
+    'user:pa55@127.0.0.1:1',
+  ])('refuses the endpoint %s and does not show it', async (endpoint) => {
+    for (const [config, variable] of [
+      [{ endpoint }, undefined],
+      [{}, endpoint],
+    ] as const) {
+      if (variable) process.env.AWS_ENDPOINT_URL_S3 = variable;
+      const error = await openStore('s3://archive', config).catch((thrown: Error) => thrown);
+      delete process.env.AWS_ENDPOINT_URL_S3;
+      expect(error).toMatchObject({
+        name: 'UserError',
+        message: expect.stringMatching(/endpoint \(AWS_ENDPOINT_URL_S3\): expected http:[^\n]+$/),
+      });
+      expect(inspect(error, { depth: 9 })).not.toMatch(/pa55|w0rd/);
     }
   });
 });

@@ -1,7 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type ObjectStore, openStore, type StoreConfig } from '@cutline/shared';
+import { type ObjectStore, openStore, type StoreConfig } from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   accessDenied,
@@ -136,6 +139,30 @@ describe('behind a proxy that injects faults', () => {
       reason,
       message: expect.stringMatching(/^[^\n]+$/),
     });
+  });
+
+  test.each([
+    [400, 'KeyTooLongError'],
+    [414, 'RequestURITooLong'],
+    [400, 'EntityTooLarge'],
+    [400, 'XMinioInvalidObjectName'],
+    [409, 'XMinioParentIsObject'],
+  ])('a put refused with %i %s is about that one key', async (status, code) => {
+    inject({ operation: 'put', key: 'a.jpg', does: { status, code } });
+    for (const condition of [{}, { ifMatch: (await store.head('a.jpg'))?.etag }]) {
+      await expect(store.put('a.jpg', Buffer.from('x'), condition)).rejects.toMatchObject({
+        reason: 'refused',
+        message: expect.stringMatching(new RegExp(`a\\.jpg" cannot be written.*${code}`)),
+      });
+    }
+    await store.put('b.jpg', Buffer.from('b'));
+  });
+
+  test('a key that no URL can hold is refused', async () => {
+    await expect(store.put('a\ud800', Buffer.from('x'))).rejects.toMatchObject({
+      reason: 'refused',
+    });
+    await expect(store.get('a\ud800')).rejects.toMatchObject({ reason: 'not-found' });
   });
 
   test.each([{ delayMs: 60_000 }, { stallAfterBytes: 100_000 }, { cutAfterBytes: 100_000 }])(
@@ -377,7 +404,7 @@ describe('with a server that answers by hand', () => {
 });
 
 describe('in a process of its own', () => {
-  const shared = fileURLToPath(import.meta.resolve('@cutline/shared'));
+  const shared = fileURLToPath(import.meta.resolve('@cutline/shared/stores'));
   const run = async (body: string, env: Record<string, string | undefined>) => {
     const script = `import { openStore } from ${JSON.stringify(shared)};\n${body}`;
     const child = await startProcess({
@@ -432,6 +459,65 @@ describe('in a process of its own', () => {
       'unavailable: Cannot reach the S3 server at http://127.0.0.1:1 (ECONNREFUSED): is it ' +
         'running, and is AWS_ENDPOINT_URL_S3 right?',
     );
+  });
+
+  describe('credentials that have expired', () => {
+    /** Refuses the old ones as Amazon does, and writes what was asked for. */
+    const serve = async () => {
+      const http = createServer((request, response) => {
+        const isOld = /Credential=OLD/.test(request.headers.authorization ?? '');
+        response.writeHead(isOld ? 400 : 200, { 'content-type': 'application/xml', etag: '"e"' });
+        const error = '<Error><Code>ExpiredToken</Code><Message>m</Message></Error>';
+        const page =
+          '<ListBucketResult><Name>archive</Name><IsTruncated>false</IsTruncated></ListBucketResult>';
+        response.end(request.method === 'HEAD' ? undefined : isOld ? error : page);
+      });
+      await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+      return http;
+    };
+    const script = (renew: string) =>
+      `
+      import { writeFileSync } from 'node:fs';
+      const file = process.env.AWS_SHARED_CREDENTIALS_FILE;
+      const write = (id) => writeFileSync(file, '[default]\\naws_access_key_id = ' + id + '\\naws_secret_access_key = s\\n');
+      write('OLD');
+      const store = await openStore('s3://archive');
+      const tell = (work) => work.then(() => console.log('done'), (e) => console.log(e.reason + ': ' + e.message));
+      await tell(store.check());
+      ${renew}
+      await tell(store.check());
+      await tell(store.get('k'));
+      write('OLD');
+      const other = await openStore('s3://archive');
+      await other.check().catch(() => {});
+      ${renew}
+      await tell(other.head('k'));
+    `.replaceAll('\\\\', '\\');
+    const expired = 'misconfigured: The credentials have expired (ExpiredToken): renew them.';
+
+    test.each([
+      [
+        'are read again once, before that is said',
+        "write('NEW');",
+        [expired, 'done', 'done', 'done'],
+      ],
+      [
+        'are said to be so',
+        '',
+        [expired, expired, expired, expect.stringContaining('refused to head')],
+      ],
+    ])('%s', async (_, renew, said) => {
+      const http = await serve();
+      const folder = await mkdtemp(join(tmpdir(), 'cutline-credentials-'));
+      const { stdout } = await run(script(renew), {
+        AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+        AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials'),
+      });
+      expect(stdout.split('\n')).toEqual(said);
+      http.closeAllConnections();
+      http.close();
+      await rm(folder, { recursive: true });
+    });
   });
 
   test('a folder is opened without loading the AWS SDK', async () => {

@@ -2,29 +2,33 @@ import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { defaultBundleFolder, prepareSharp, startInference } from '@cutline/inference';
+import { UserError } from '@cutline/shared/errors';
+import { listImages } from '@cutline/shared/listing';
+import {
+  addSettings,
+  Closers,
+  Metrics,
+  readSettings,
+  type Settings,
+  storeConfig,
+} from '@cutline/shared/process';
 import {
   addCaptionFlags,
   addSelectionFlags,
-  addSettings,
   type CaptionFlags,
-  Closers,
   captionOptions,
   type ImageRef,
-  listImages,
-  Metrics,
-  type ObjectStore,
   type PartRow,
-  parseLocation,
-  parseObjectLocation,
-  readSettings,
   type Selection,
   type SelectionFlags,
-  type Settings,
-  StorePool,
   selectionOf,
-  storeConfig,
-  UserError,
-} from '@cutline/shared';
+} from '@cutline/shared/run';
+import {
+  type ObjectStore,
+  parseLocation,
+  parseObjectLocation,
+  StorePool,
+} from '@cutline/shared/stores';
 import type { Command } from 'commander';
 import { captionLocally } from '../caption-locally.ts';
 import { formatCount, formatDuration, formatRate } from '../format.ts';
@@ -139,7 +143,7 @@ async function openSource(
   }
   const store = await stores.open(location.store);
   await store.check();
-  return { store, images: listImages({ store, prefix: location.prefix }, selection) };
+  return { store, images: listImages({ store, prefix: location.prefix }, selection, { stores }) };
 }
 
 async function* oneImage(key: string): AsyncGenerator<ImageRef> {

@@ -1,19 +1,21 @@
 import { resolve } from 'node:path';
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
+import { addSettings, readSettings } from '@cutline/shared/process';
 import {
-  addSettings,
+  addCounts,
   type CaptionedRow,
-  type ObjectStore,
+  countResults,
   type PartRow,
+  type RunState,
   type RunStore,
-  readSettings,
-  StoreError,
+  readResults,
+  readRunState,
   wholeNumber,
-} from '@cutline/shared';
+} from '@cutline/shared/run';
+import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { makeThumbnail, type Thumbnail, writeGallery } from '../gallery/index.ts';
-import { readRows } from '../read-rows.ts';
 import { requireWritable } from '../require-writable.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 
@@ -31,8 +33,8 @@ export function addGallery(program: Command): void {
     const { model } = readSettings(options, ['model']);
     await requireWritable(options.page);
     await withRun(name, options, async ({ run, stores }) => {
-      const request = await run.readRun();
-      const summary = await run.readSummary();
+      const state = await readRunState(run);
+      const { run: request, summary } = state;
       const source = await stores.open(request.source.store);
       const bundle = await describeBundle(model ?? defaultBundleFolder());
       const page = resolve(options.page);
@@ -44,8 +46,8 @@ export function addGallery(program: Command): void {
           lengthPenalty: request.options.lengthPenalty,
           created: request.created,
           finished: summary?.finished,
-          totals: summary ?? (await countRows(run, request.images)),
-          rows: flatten(readRows(run)),
+          totals: summary ?? (await countSoFar(run, state)),
+          rows: flatten(readResults(run, state)),
           thumbnail: (row) => readThumbnail(source, row),
         },
         page,
@@ -57,10 +59,9 @@ export function addGallery(program: Command): void {
 }
 
 /** What an unfinished run has so far; the page calls the rest still to do. */
-async function countRows(run: RunStore, images: number | null) {
-  const totals = { captioned: 0, skipped: 0, failed: 0 };
-  for await (const row of flatten(readRows(run))) totals[row.status] += 1;
-  return { ...totals, images: images ?? totals.captioned + totals.skipped + totals.failed };
+async function countSoFar(run: RunStore, state: RunState) {
+  const counts = addCounts(await countResults(run, state));
+  return { ...counts, images: state.manifest.images ?? counts.images };
 }
 
 /** The rows one by one. */

@@ -1,8 +1,7 @@
-import { type PartRow, wholeNumber } from '@cutline/shared';
+import { type PartRow, readResults, readRunState, wholeNumber } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { rowPrinter } from '../print-rows.ts';
-import { readRows } from '../read-rows.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 
 export function addResults(program: Command): void {
@@ -14,9 +13,9 @@ export function addResults(program: Command): void {
   addRunArguments(command).action(async (name: string, options) => {
     const limit: number = options.limit ?? Number.POSITIVE_INFINITY;
     await withRun(name, options, async ({ run }) => {
-      await run.readRun();
+      const state = await readRunState(run);
       const print = rowPrinter(process.stdout, { json: options.json ?? false });
-      const { shown, more } = await printFirst(readRows(run), limit, print);
+      const { shown, more } = await printFirst(readResults(run, state), limit, print);
       if (more) process.stderr.write(`  … (the first ${formatQuantity(shown, 'image')})\n`);
       if (shown === 0) process.stderr.write(`Run ${name} has no results yet.\n`);
     });

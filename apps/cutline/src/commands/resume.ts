@@ -1,4 +1,5 @@
-import { addSettings } from '@cutline/shared';
+import { addSettings } from '@cutline/shared/process';
+import { windowDefault } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { followRun } from '../follow-run.ts';
 import { addRunArguments } from '../run-context.ts';
@@ -7,7 +8,9 @@ export function addResume(program: Command): void {
   const command = program
     .command('resume')
     .description('Go on with a run: whatever it has no result for is enqueued again.');
-  addSettings(addRunArguments(command), ['redis']).action(async (name: string, options) => {
-    await followRun(name, options, ['--resume', '--run', name]);
-  });
+  addSettings(addRunArguments(command), ['redis', 'featuresRedis']).action(
+    async (name: string, flags) => {
+      await followRun({ what: { resume: name }, window: windowDefault, flags });
+    },
+  );
 }

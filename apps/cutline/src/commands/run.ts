@@ -1,41 +1,66 @@
-import { addRunFlags, addSettings, newRunName, type RunFlags, readSettings } from '@cutline/shared';
+import { defaultBundleFolder } from '@cutline/inference';
+import {
+  countListing,
+  describeExcluded,
+  outputLocation,
+  requestRun,
+  resultsPrefix,
+} from '@cutline/pipeline';
+import { addSettings, readSettings, storeConfig } from '@cutline/shared/process';
+import { addRunFlags, type RunFlags } from '@cutline/shared/run';
+import { StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { followRun } from '../follow-run.ts';
+import { followRun, producingSettings } from '../follow-run.ts';
 import { formatBytes, formatCounts, formatQuantity } from '../format.ts';
-import { startProducer } from '../start-producer.ts';
 
-const settingNames = ['redis', 'model', 's3PathStyle'] as const;
+const settingNames = [...producingSettings, 'model'] as const;
 
 export function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('Caption a bucket or a folder with the workers, and watch until it is done.')
     .argument('<source>', 'images: s3://bucket/prefix or a folder');
-  addSettings(addRunFlags(command), settingNames).action(async (_source, options) => {
-    readSettings(options, settingNames);
-    const flags: RunFlags = options;
-    // The producer has the same flags: it gets them as they were given.
-    const given = process.argv.slice(3);
-    if (flags.dryRun) return printDryRun(given);
-    const name = flags.run || newRunName(new Date());
-    await followRun(name, options, [...given, ...(flags.run ? [] : ['--run', name])]);
-  });
+  addSettings(addRunFlags(command), settingNames).action(
+    async (source: string, flags: RunFlags & Record<string, unknown>) => {
+      const { model = defaultBundleFolder(), s3PathStyle } = readSettings(flags, settingNames);
+      const run = await requestRun(source, flags, model);
+      if (!flags.dryRun) {
+        outputLocation(flags); // said before anything else is looked at
+        await followRun({ what: { begin: run }, window: flags.window, flags });
+        return;
+      }
+      const stores = new StorePool(storeConfig({ s3PathStyle }));
+      try {
+        await printDryRun(run, flags, stores);
+      } finally {
+        await stores.close();
+      }
+    },
+  );
 }
 
-async function printDryRun(args: string[]): Promise<void> {
-  const { exited } = startProducer(args, (text) => process.stderr.write(`${text}\n`));
-  const { code, message, result } = await exited;
-  if (code !== 0) {
-    process.stderr.write(`cutline: ${message}\n`);
-    process.exitCode = code;
-    return;
-  }
-  const { images, bytes, skippedByReason, examples } = JSON.parse(result);
+async function printDryRun(
+  { source, selection }: Awaited<ReturnType<typeof requestRun>>,
+  flags: RunFlags,
+  stores: StorePool,
+): Promise<void> {
+  const store = await stores.open(source.store);
+  await store.check();
+  const exceptPrefix = flags.output ? resultsPrefix(source, outputLocation(flags)) : undefined;
+  const { images, bytes, skippedByReason, examples } = await countListing(
+    { store, prefix: source.prefix },
+    selection,
+    {
+      exceptPrefix,
+      onExcluded: (keys) => void process.stderr.write(`${describeExcluded(keys, exceptPrefix)}\n`),
+      stores,
+    },
+  );
   const skipped = formatCounts(skippedByReason);
   const size = bytes > 0 ? ` (${formatBytes(bytes)})` : '';
   process.stdout.write(
     `${formatQuantity(images, 'image')}${size} would be captioned` +
       `${skipped && `, others skipped (${skipped})`}. Nothing was written.\n` +
-      `${examples.map((key: string) => `  ${key}\n`).join('')}${images > examples.length ? '  …\n' : ''}`,
+      `${examples.map((key) => `  ${key}\n`).join('')}${images > examples.length ? '  …\n' : ''}`,
   );
 }

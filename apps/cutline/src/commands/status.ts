@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { addSettings, type Run, readSettings } from '@cutline/shared';
+import { addSettings, readSettings } from '@cutline/shared/process';
+import type { Run } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { formatSummary } from '../format-summary.ts';
@@ -14,18 +15,20 @@ export function addStatus(program: Command): void {
     .description('Say how far a run is: by stage, what waits, failures by class.')
     .option('-w, --watch', 'go on until the run is finished, with rates and the time that is left')
     .option('--json', 'one JSON object, for machines');
-  addSettings(addRunArguments(command), ['redis']).action(async (name: string, options) => {
-    const { redis } = readSettings(options, ['redis']);
-    await withRun(name, options, async ({ run: runStore, closers }) => {
-      const run = await runStore.readRun();
-      const read = statusReader(runStore, redis, closers);
-      const status = options.watch ? await watchUntilInterrupted(read) : await read();
-      if (!status) return;
-      process.stdout.write(
-        options.json ? `${JSON.stringify(status)}\n` : formatStatus(status, run),
-      );
-    });
-  });
+  addSettings(addRunArguments(command), ['redis', 'featuresRedis']).action(
+    async (name: string, options) => {
+      const settings = readSettings(options, ['redis', 'featuresRedis']);
+      await withRun(name, options, async ({ run: runStore, closers }) => {
+        const run = await runStore.readRun();
+        const read = statusReader(runStore, settings, closers);
+        const status = options.watch ? await watchUntilInterrupted(read) : await read();
+        if (!status) return;
+        process.stdout.write(
+          options.json ? `${JSON.stringify(status)}\n` : formatStatus(status, run),
+        );
+      });
+    },
+  );
 }
 
 /** @returns undefined after Ctrl-C: whoever watched has seen enough. */

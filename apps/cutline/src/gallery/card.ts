@@ -1,5 +1,5 @@
 /** One captioned image: its print on a mat, then caption, score, key and the other candidates. */
-import type { Candidate, CaptionedRow } from '@cutline/shared';
+import type { Candidate, CaptionedRow } from '@cutline/shared/run';
 import { type AttentionGrid, encodeAttention, squareGrid } from './attention.ts';
 import { formatScore } from './format.ts';
 import { Html, html } from './html.ts';

@@ -1,4 +1,4 @@
-import type { CaptionedRow, PartRow } from '@cutline/shared';
+import type { CaptionedRow, PartRow } from '@cutline/shared/run';
 import type { AttentionGrid } from './attention.ts';
 import type { Thumbnail } from './thumbnail.ts';
 

@@ -3,14 +3,14 @@
  * while the cards stream by, and a run may hold millions: all are counted, and of each group the
  * first `listedMax` are kept.
  */
+
 import {
-  type FailedRow,
   type FailureClass,
   failureClasses,
-  type SkippedRow,
   type SkipReason,
   skipReasons,
-} from '@cutline/shared';
+} from '@cutline/shared/errors';
+import type { FailedRow, SkippedRow } from '@cutline/shared/run';
 import { formatCount, formatInteger } from './format.ts';
 import { type Html, type HtmlValue, html } from './html.ts';
 import { keyLine } from './key.ts';

@@ -7,7 +7,7 @@ import { createWriteStream } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { CaptionedRow } from '@cutline/shared';
+import type { CaptionedRow } from '@cutline/shared/run';
 import { card } from './card.ts';
 import type { Gallery } from './gallery.ts';
 import type { Html } from './html.ts';

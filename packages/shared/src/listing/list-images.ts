@@ -1,8 +1,10 @@
 import picomatch from 'picomatch';
-import type { ImageRef } from '../jobs.ts';
-import type { Selection } from '../run.ts';
-import type { ObjectStore } from '../stores/index.ts';
-import { type ListedKey, readKeys } from './read-keys.ts';
+import type { ImageRef } from '../run/image-ref.ts';
+import type { Selection } from '../run/run.ts';
+import { runIdSchema } from '../run/run-name.ts';
+import type { ObjectStore } from '../stores/object-store.ts';
+import { inKeyOrder } from './in-key-order.ts';
+import { type ListedKey, readKeys, type Stores } from './read-keys.ts';
 
 /**
  * The images of a run, in a stable order: S3's and a folder's is the byte order of keys; a list's
@@ -14,29 +16,53 @@ import { type ListedKey, readKeys } from './read-keys.ts';
 export async function* listImages(
   source: { store: ObjectStore; prefix: string },
   selection: Selection,
-  options: { exceptPrefix?: string | undefined } = {},
+  options: ListImagesOptions = {},
 ): AsyncGenerator<ImageRef> {
   const wanted = keyFilter(selection);
-  const { exceptPrefix } = options;
+  const { exceptPrefix, onExcluded, stores } = options;
+  let excluded = 0;
   const images = (async function* () {
-    for await (const listed of listKeys(source, selection)) {
-      if (exceptPrefix !== undefined && listed.key.startsWith(exceptPrefix)) continue;
-      if (wanted(listed.key)) yield classify(listed);
+    for await (const listed of listKeys(source, selection, stores)) {
+      if (exceptPrefix !== undefined && isResult(listed.key, exceptPrefix)) excluded += 1;
+      else if (wanted(listed.key)) yield classify(listed);
     }
   })();
   if (selection.sample) yield* drawSample(images, selection.sample);
   else yield* takeFirst(images, selection.limit);
+  if (excluded > 0) onExcluded?.(excluded);
+}
+
+export interface ListImagesOptions {
+  /** Where runs write their results in the source: what looks like a result there is left out. */
+  exceptPrefix?: string | undefined;
+  /** Told at the end how many keys that were, if any. */
+  onExcluded?: ((keys: number) => void) | undefined;
+  /** Opens the store of a list of keys, where that is another than the source. */
+  stores?: Stores | undefined;
 }
 
 function listKeys(
   { store, prefix }: { store: ObjectStore; prefix: string },
   { keysFrom }: Selection,
+  stores: Stores | undefined,
 ): AsyncIterable<ListedKey> {
-  return keysFrom === null ? listObjects(store, prefix) : readKeys(keysFrom, store);
+  return keysFrom === null ? listObjects(store, prefix) : readKeys(keysFrom, store, stores);
 }
 
+/**
+ * Whether a key is what a run writes: `<prefix><run>/run.json` and the like. A person's own photos
+ * below `runs/` are images as any other.
+ */
+function isResult(key: string, prefix: string): boolean {
+  if (!key.startsWith(prefix)) return false;
+  const [run = '', ...rest] = key.slice(prefix.length).split('/');
+  return runIdSchema.safeParse(run).success && resultPath.test(rest.join('/'));
+}
+
+const resultPath = /^((run|summary)\.json$|(manifest|parts|ledger|claims|results|reviews)\/)/;
+
 async function* listObjects(store: ObjectStore, prefix: string): AsyncGenerator<ListedKey> {
-  for await (const object of store.list(prefix)) {
+  for await (const object of inKeyOrder(store.url, store.list(prefix))) {
     // Consoles make empty objects that stand for folders.
     if (object.key.endsWith('/') && object.bytes === 0) continue;
     yield object;

@@ -5,7 +5,11 @@ import { Readable } from 'node:stream';
 import { parse as parseCsv } from 'csv-parse';
 import { z } from 'zod';
 import { describeError, UserError } from '../errors.ts';
-import { type ObjectStore, openStore, parseObjectLocation } from '../stores/index.ts';
+import { redactUrl } from '../process/redact-url.ts';
+import { parseObjectLocation } from '../stores/location.ts';
+import type { ObjectStore } from '../stores/object-store.ts';
+import { StorePool } from '../stores/store-pool.ts';
+import { splitLines } from './split-lines.ts';
 
 /** A key as listed; what a list of keys does not say is undefined. */
 export interface ListedKey {
@@ -48,12 +52,17 @@ interface Row extends ListedKey {
  * Keys are remembered, to mark repetitions: about 150 MB for a million of them.
  *
  * @param from a path, an s3:// URL, or `-` for stdin.
+ * @param stores opens the list's own store, where that is another than the source.
  * @throws UserError naming the line that is wrong.
  */
-export async function* readKeys(from: string, source: ObjectStore): AsyncGenerator<ListedKey> {
+export async function* readKeys(
+  from: string,
+  source: ObjectStore,
+  stores?: Stores,
+): AsyncGenerator<ListedKey> {
   const name = from === '-' ? 'stdin' : from;
   const extension = extname(from).toLowerCase();
-  const stream = await openList(from, source);
+  const stream = await openList(from, source, stores);
   const rows =
     extension === '.csv' || extension === '.tsv'
       ? readCsv(stream, extension === '.tsv' ? '\t' : ',')
@@ -74,20 +83,26 @@ export async function* readKeys(from: string, source: ObjectStore): AsyncGenerat
  * Makes sure that a list can be read, before a run is begun with it.
  * @throws UserError
  */
-export async function requireKeysList(from: string, source: ObjectStore): Promise<void> {
-  if (from !== '-') (await openList(from, source)).destroy();
+export async function requireKeysList(
+  from: string,
+  source: ObjectStore,
+  stores?: Stores,
+): Promise<void> {
+  if (from !== '-') (await openList(from, source, stores)).destroy();
 }
 
-async function openList(from: string, source: ObjectStore): Promise<Readable> {
+/** Opens stores with the settings of the program. */
+export type Stores = Pick<StorePool, 'open'>;
+
+async function openList(
+  from: string,
+  source: ObjectStore,
+  stores: Stores | undefined,
+): Promise<Readable> {
   if (from === '-') return process.stdin;
   try {
-    if (from.startsWith('s3://')) {
-      const { store: url, key } = parseObjectLocation(from);
-      const store = url === source.url ? source : await openStore(url);
-      const { bytes } = await store.get(key);
-      if (store !== source) store.close();
-      return Readable.from([bytes]);
-    }
+    if (/^s3:\/\//i.test(from))
+      return Readable.from(piecesOf(await fetchList(from, source, stores)));
     if ((await stat(from)).isDirectory()) throw new Error('it is a folder');
     const stream = createReadStream(from);
     await new Promise((resolve, reject) => stream.once('open', resolve).once('error', reject));
@@ -97,9 +112,32 @@ async function openList(from: string, source: ObjectStore): Promise<Readable> {
   }
 }
 
+async function fetchList(
+  from: string,
+  source: ObjectStore,
+  stores: Stores | undefined,
+): Promise<Buffer> {
+  const { store: url, key } = parseObjectLocation(from);
+  if (url === source.url) return (await source.get(key)).bytes;
+  if (stores) return (await (await stores.open(url)).get(key)).bytes;
+  const own = new StorePool();
+  try {
+    return (await (await own.open(url)).get(key)).bytes;
+  } finally {
+    await own.close();
+  }
+}
+
+/** As a file would come: all of a large list would be too long for one string. */
+function* piecesOf(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+}
+
+const pieceBytes = 64 * 1024;
+
 async function* readLines(stream: Readable, name: string): AsyncGenerator<Row> {
   let line = 0;
-  for await (const text of linesOf(stream)) {
+  for await (const text of splitLines(stream, name)) {
     line += 1;
     if (text.trim() === '') continue;
     if (!text.startsWith('{') && !text.startsWith('"')) {
@@ -114,19 +152,6 @@ async function* readLines(stream: Readable, name: string): AsyncGenerator<Row> {
     }
     yield { line, ...parsed.data };
   }
-}
-
-/** Without line ends and byte order mark. `readline` would not tell of errors of its stream. */
-async function* linesOf(stream: Readable): AsyncGenerator<string> {
-  const decoder = new TextDecoder(); // which takes the byte order mark away
-  let rest = '';
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split(/\r?\n/);
-    rest = lines.pop() ?? '';
-    yield* lines;
-  }
-  rest += decoder.decode();
-  if (rest !== '') yield rest;
 }
 
 function parseJson(text: string): unknown {
@@ -144,6 +169,7 @@ async function* readCsv(stream: Readable, delimiter: string): AsyncGenerator<Row
     info: true,
     skip_empty_lines: true,
     relax_column_count: true,
+    max_record_size: recordLengthMax,
     // Tab-separated values have no quotes: one in a key is a part of it.
     quote: delimiter === '\t' ? null : '"',
   });
@@ -160,6 +186,9 @@ async function* readCsv(stream: Readable, delimiter: string): AsyncGenerator<Row
   }
 }
 
+/** A quote that is not closed would otherwise take all that follows for one cell. */
+const recordLengthMax = 64 * 1024;
+
 interface CsvRow {
   record: string[];
   info: { lines: number };
@@ -174,5 +203,12 @@ function withoutStore(key: string, source: ObjectStore, where: string): string {
 function cannotRead(name: string, error: unknown): UserError {
   const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
   const reason = missing ? 'there is no such file' : describeError(error);
-  return new UserError(`The list of keys ${name} cannot be read: ${reason}.`, { cause: error });
+  return new UserError(`The list of keys ${shown(name)} cannot be read: ${reason}.`, {
+    cause: error,
+  });
+}
+
+/** Somebody may have given a URL of the web, with a password in it, for a path. */
+function shown(name: string): string {
+  return /^https?:/i.test(name) ? redactUrl(name) : name;
 }

@@ -1,4 +1,24 @@
-export * from './location.ts';
-export * from './object-store.ts';
+export { compareKeys } from './key-order.ts';
+export {
+  folderUrl,
+  type Location,
+  type ObjectLocation,
+  parseLocation,
+  parseObjectLocation,
+} from './location.ts';
+export { MemoryStore } from './memory-store.ts';
+export {
+  type GetOptions,
+  type ListOptions,
+  type ObjectInfo,
+  type ObjectStore,
+  type PutCondition,
+  type PutOptions,
+  type StoredObject,
+  StoreError,
+  type StoreErrorReason,
+} from './object-store.ts';
 export { openStore } from './open-store.ts';
-export { type StoreConfig, storeConfigSchema } from './s3-config.ts';
+export { type PatientOptions, type PatientWorld, patientStore } from './patient-store.ts';
+export { type StoreConfig, storeConfigSchema } from './s3/s3-config.ts';
+export { StorePool } from './store-pool.ts';

@@ -1,6 +1,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { UserError } from '../errors.ts';
+import { redactUrl } from '../process/redact-url.ts';
 
 /**
  * Where images or results are, as a person writes it: `s3://bucket/prefix`, a folder such as
@@ -87,7 +88,7 @@ function parseFileUrl(text: string): string {
 
 function notALocation(text: string, cause?: unknown): UserError {
   return new UserError(
-    `${JSON.stringify(text)} is not a location: expected s3://bucket, s3://bucket/prefix, a folder such as ` +
+    `${JSON.stringify(redactUrl(text))} is not a location: expected s3://bucket, s3://bucket/prefix, a folder such as ` +
       './photos, or file:///absolute/folder.',
     cause === undefined ? undefined : { cause },
   );

@@ -1,6 +1,7 @@
 /**
  * Where images are read from and results are written to: an S3 bucket (`s3://bucket`) or a folder
- * (`file:///absolute/path`). One contract suite holds both to this interface.
+ * (`file:///absolute/path`); memory, for tests and simulations. One contract suite holds all of
+ * them to this interface.
  */
 export interface ObjectStore {
   /** `s3://bucket` or `file:///absolute/path`: what `openStore` was given, normalised. */
@@ -10,8 +11,10 @@ export interface ObjectStore {
    * Every object whose key starts with `prefix`, in the store's listing order, fetched a page at
    * a time. S3: UTF-8 byte order of keys. Folder: the same order, over paths relative to the
    * folder with `/` between segments; symbolic links are followed to files, not to folders.
+   *
+   * With `startAfter`, only keys that come after it in byte order, whether or not it exists.
    */
-  list(prefix?: string): AsyncIterable<ObjectInfo>;
+  list(prefix?: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
 
   /**
    * The whole object.
@@ -23,8 +26,18 @@ export interface ObjectStore {
   /** What is known of an object without reading it; undefined where there is none. */
   head(key: string): Promise<ObjectInfo | undefined>;
 
-  /** Creates or replaces an object; readers see the old bytes or the new, never a mixture. */
-  put(key: string, bytes: Uint8Array, options?: { contentType?: string }): Promise<void>;
+  /**
+   * Creates or replaces an object; readers see the old bytes or the new, never a mixture.
+   *
+   * Of several that put with the same condition at once, one succeeds: in S3 wherever it knows
+   * conditions, in a folder for `ifAbsent`. Elsewhere (S3Store and FolderStore say where) the
+   * store is looked at right before, which leaves a moment in which another process may write.
+   *
+   * @returns the new object's ETag
+   * @throws StoreError `exists` when the condition does not hold, `refused` when the store cannot
+   *   hold an object of this key or size.
+   */
+  put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<{ etag: string }>;
 
   /** Deleting what does not exist is not an error. */
   delete(key: string): Promise<void>;
@@ -36,9 +49,29 @@ export interface ObjectStore {
   close(): void;
 }
 
+export interface ListOptions {
+  startAfter?: string | undefined;
+}
+
+export interface PutOptions extends PutCondition {
+  contentType?: string;
+}
+
+/** At most one of the two. */
+export interface PutCondition {
+  /** Only where there is no object of this key. */
+  ifAbsent?: true | undefined;
+  /** Only in place of the object that has this ETag. */
+  ifMatch?: string | undefined;
+}
+
 export interface ObjectInfo {
   key: string;
-  /** S3: as the store gives it, quotes removed. Folder: `<size>-<mtime in ms>`. */
+  /**
+   * Opaque. S3: as the store gives it, quotes removed. Folder: `<size>-<mtime in ms>`; a put makes
+   * sure that the new file's time is later than the old one's, but a file that is deleted and
+   * written again in the same tick of the clock (some ms) may have the ETag it had.
+   */
   etag: string;
   bytes: number;
 }
@@ -57,6 +90,8 @@ export interface GetOptions {
 
 /**
  * - `not-found`, `access-denied`, `too-large`, `changed`: about one object, permanent.
+ * - `exists`: a put's precondition failed: the object exists, or its ETag differs, or it is gone.
+ * - `refused`: the store cannot hold an object of this key or size, and never will.
  * - `unavailable`: timeouts, refused connections, throttling, 5xx: transient.
  * - `misconfigured`: no such bucket or folder, no or wrong credentials, wrong region: a person has
  *   to act, and the message says how.
@@ -66,15 +101,25 @@ export type StoreErrorReason =
   | 'access-denied'
   | 'too-large'
   | 'changed'
+  | 'exists'
+  | 'refused'
   | 'unavailable'
   | 'misconfigured';
 
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly reason: StoreErrorReason;
+  /** Of `misconfigured`: there is no such bucket or folder, whoever asks for it. */
+  readonly isMissingStore: boolean;
 
-  constructor(reason: StoreErrorReason, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(
+    reason: StoreErrorReason,
+    message: string,
+    options: ErrorOptions & { isMissingStore?: boolean } = {},
+  ) {
+    const { isMissingStore = false, ...rest } = options;
+    super(message, rest);
     this.reason = reason;
+    this.isMissingStore = isMissingStore;
   }
 }

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../errors.ts';
-import { FolderStore } from './folder-store.ts';
+import { FolderStore } from './folder/folder-store.ts';
 import { parseLocation } from './location.ts';
 import type { ObjectStore } from './object-store.ts';
-import { readS3Config, type StoreConfig } from './s3-config.ts';
+import { readS3Config, type StoreConfig } from './s3/s3-config.ts';
 
 /**
  * Opens what `parseLocation(…).store` names: `s3://bucket` or `file:///absolute/folder`. Nothing
@@ -22,6 +22,6 @@ export async function openStore(url: string, config: StoreConfig = {}): Promise<
   if (store.startsWith('file:')) return new FolderStore(fileURLToPath(store));
 
   const s3Config = readS3Config(config, process.env);
-  const { S3Store } = await import('./s3-store.ts');
+  const { S3Store } = await import('./s3/s3-store.ts');
   return new S3Store(store.slice('s3://'.length), s3Config);
 }

@@ -1,0 +1,28 @@
+import { verifyRun } from '@cutline/shared/run';
+import type { Command } from 'commander';
+import { formatQuantity } from '../format.ts';
+import { addRunArguments, withRun } from '../run-context.ts';
+
+export function addVerify(program: Command): void {
+  const command = program
+    .command('verify')
+    .description('Recompute a run from its results alone: every key, every hash, every total.');
+  addRunArguments(command).action(async (name: string, options) => {
+    await withRun(name, options, async ({ run }) => {
+      const { problems, images, parts, chunks } = await verifyRun(run, (problem) => {
+        process.stdout.write(`${problem}\n`);
+      });
+      const what =
+        `${formatQuantity(images, 'image')}, ${formatQuantity(parts, 'part')}, ` +
+        `${formatQuantity(chunks, 'chunk')}`;
+      if (problems.length === 0) {
+        process.stdout.write(`Run ${name} is whole: ${what}; every image has one row.\n`);
+        return;
+      }
+      process.stdout.write(
+        `Run ${name}: ${formatQuantity(problems.length, 'problem')} (${what}).\n`,
+      );
+      process.exitCode = 1;
+    });
+  });
+}

@@ -1,7 +1,0 @@
-import type { PartRow, RunStore } from '@cutline/shared';
-
-/** Every row of a run, in batch order, a part at a time. */
-export async function* readRows(run: RunStore): AsyncGenerator<PartRow[]> {
-  const parts = [...(await run.listParts()).entries()].toSorted(([a], [b]) => a - b);
-  for (const part of parts.flatMap(([, names]) => names)) yield run.readPart(part);
-}

@@ -1,0 +1,64 @@
+import type { EncodeOutcome } from '@cutline/inference';
+import type { CaptionedRow, Failure, ImageRef, PartRow } from '@cutline/shared/run';
+import type { EncodedImage } from './jobs.ts';
+
+/**
+ * How results of the two stages become rows, the same for the workers and for one process.
+ */
+
+/** What the decode stage found for one image. */
+export type Captions = Pick<
+  CaptionedRow,
+  'caption' | 'logProb' | 'score' | 'candidates' | 'attention'
+>;
+
+/**
+ * Puts outcomes beside their images, in the batch's order.
+ *
+ * @param outcomes one for each image that is not skipped, in order.
+ * @param defer whether images whose store was unavailable wait for a later batch; else they fail.
+ */
+export function applyOutcomes(
+  refs: readonly ImageRef[],
+  outcomes: readonly EncodeOutcome[],
+  { defer }: { defer: boolean },
+): { images: EncodedImage[]; deferred: ImageRef[] } {
+  const images: EncodedImage[] = [];
+  const deferred: ImageRef[] = [];
+  let next = 0;
+  for (const ref of refs) {
+    const { key, etag } = ref;
+    if (ref.skipped) {
+      images.push({ status: 'skipped', key, etag, reason: ref.skipped });
+      continue;
+    }
+    const outcome = outcomes[next++]!;
+    if (outcome.status === 'encoded') {
+      images.push({ ...outcome, key });
+    } else if (outcome.status === 'failed') {
+      images.push({ status: 'failed', key, etag, failure: outcome.failure });
+    } else if (defer) {
+      deferred.push(ref);
+    } else {
+      const failure: Failure = { class: 'unavailable', message: outcome.message };
+      images.push({ status: 'failed', key, etag, failure });
+    }
+  }
+  return { images, deferred };
+}
+
+/** @param captions one for each encoded image, in order. */
+export function toPartRows(
+  images: readonly EncodedImage[],
+  captions: readonly Captions[],
+  model: string,
+): PartRow[] {
+  let next = 0;
+  return images.map((image): PartRow => {
+    if (image.status !== 'encoded') return image;
+    const { key, etag, width, height } = image;
+    const { caption, logProb, score, candidates, attention } = captions[next++]!;
+    const row = { key, etag, status: 'captioned' as const, caption, logProb, score, candidates };
+    return { ...row, width, height, model, ...(attention && { attention }) };
+  });
+}

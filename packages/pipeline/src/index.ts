@@ -1,0 +1,79 @@
+export { applyOutcomes, type Captions, toPartRows } from './batch-results.ts';
+export { MemoryBoard } from './board/memory-board.ts';
+export { RedisBoard } from './board/redis-board.ts';
+export type { Counts, RunBoard } from './board/run-board.ts';
+export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
+export { countByOutcome, partStep, progressOf, type RunProgress } from './board/run-progress.ts';
+export { type DecodeBatchContext, decodeBatch } from './decode/decode-batch.ts';
+export { writeSidecars } from './decode/write-sidecars.ts';
+export { type EncodeBatchContext, encodeBatch } from './encode/encode-batch.ts';
+export { HoldBack } from './encode/hold-back.ts';
+export {
+  DamagedFeaturesError,
+  type FeatureBlob,
+  packFeatures,
+  unpackFeatures,
+} from './features/feature-blob.ts';
+export type { FeatureMemory, FeatureStore } from './features/feature-store.ts';
+export { MemoryFeatures } from './features/memory-features.ts';
+export { RedisFeatures } from './features/redis-features.ts';
+export {
+  countDivisions,
+  type DecodeJob,
+  type Division,
+  decodeJobSchema,
+  divide,
+  divisionsMax,
+  type EncodedImage,
+  type EncodeJob,
+  encodedImageSchema,
+  encodeJobSchema,
+  halve,
+  imageRefs,
+  lostWorkersMax,
+  remaindersMax,
+} from './jobs.ts';
+export { backoffMs, patiently } from './patience.ts';
+export { cancelRun } from './produce/cancel-run.ts';
+export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';
+export { countListing, type ListingCounts } from './produce/count-listing.ts';
+export { type DriveRunContext, driveRun } from './produce/drive-run.ts';
+export { type ProduceContext, produce } from './produce/produce.ts';
+export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/produce-run.ts';
+export { type Listing, resumeListing } from './produce/resume-listing.ts';
+export {
+  describeExcluded,
+  outputLocation,
+  requestRun,
+  resultsPrefix,
+} from './produce/run-request.ts';
+export { type BullQueueOptions, openBullQueue } from './queue/bullmq-queue.ts';
+export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
+export { MemoryQueueServer } from './queue/memory-queue.ts';
+export { observeQueues } from './queue/observe-queues.ts';
+export { closeQueues, openQueues, type Queues } from './queue/open-queues.ts';
+export { modelHash, queueName } from './queue/queue-name.ts';
+export { withdrawJobs } from './queue/withdraw-jobs.ts';
+export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts';
+export { connectRedis, logOutages } from './redis/redis.ts';
+export { type RedisMemory, redisMemory } from './redis/redis-info.ts';
+export type { RedisConnection } from './redis/redis-options.ts';
+export { Breaker } from './worker/breaker.ts';
+export { floorOf } from './worker/floor-of.ts';
+export {
+  BrokenWorkerError,
+  type JobContext,
+  type JobHandler,
+  UnwantedJobError,
+} from './worker/job-context.ts';
+export { JobTaker, type JobTakerOptions } from './worker/job-taker.ts';
+export { startStage } from './worker/start-stage.ts';
+export { Suspects } from './worker/try-suspects-alone.ts';
+export {
+  runWorkerProgram,
+  type WorkerContext,
+  type WorkerProgram,
+  type WorkerSetting,
+  type WorkerStage,
+} from './worker/worker-program.ts';
+export { realWorld, type World } from './world.ts';

@@ -1,0 +1,104 @@
+import { type FailureClass, UserError } from '@cutline/shared/errors';
+import type { Run, RunState, RunStore, Summary } from '@cutline/shared/run';
+import { type Claim, readRunState } from '@cutline/shared/run';
+import { type LockContext, lockRun, type RunLock, superseded } from '../board/run-lock.ts';
+
+/** A run that is ours to produce: its lock is held, and it is claimed. */
+export interface ClaimedRun {
+  lock: RunLock;
+  claim: Claim;
+  /** As it was found under the lock, with our claim in it. */
+  state: RunState;
+}
+
+/**
+ * Begins a run.
+ * @throws UserError where there is a run of that name, also one that began this moment.
+ */
+export async function beginRun(context: LockContext, run: Run): Promise<ClaimedRun> {
+  const { runStore } = context;
+  if (await runStore.exists()) throw taken(runStore);
+  const lock = await lockRun(context);
+  return releaseOnError(lock, async () => {
+    if (!(await runStore.createRun(run))) throw taken(runStore);
+    return claimRun(context, lock, {});
+  });
+}
+
+/**
+ * Goes on with a run: whatever has no row is enqueued, and failures of the classes in `retry`.
+ * @returns the summary, and nothing is touched, where there is nothing to do.
+ */
+export async function resumeRun(
+  context: LockContext,
+  { retry = [] }: { retry?: readonly FailureClass[] },
+): Promise<ClaimedRun | { finished: Summary }> {
+  const nothingToDo = ({ summary }: RunState) =>
+    summary && !retry.some((each) => summary.failedByClass[each]) ? summary : undefined;
+  const before = nothingToDo(await readRunState(context.runStore));
+  if (before) return { finished: before };
+  const lock = await lockRun(context);
+  return releaseOnError(lock, async () => {
+    // Whoever had the lock before may have finished it.
+    const state = await readRunState(context.runStore);
+    const finished = nothingToDo(state);
+    if (finished) {
+      await lock.release();
+      return { finished };
+    }
+    if (retry.length > 0 && !state.summary) {
+      throw new UserError(
+        `Run "${state.run.run}" is not finished: retry when it is ` +
+          `(cutline resume ${state.run.run}).`,
+      );
+    }
+    return claimRun(context, lock, { retry });
+  });
+}
+
+/**
+ * Makes the next claim of a run.
+ * @param after the generation that it must follow: that of an earlier pass of the same producer
+ * @throws UserError where another process has claimed the run since
+ */
+export async function claimRun(
+  { runStore, world }: LockContext,
+  lock: RunLock,
+  { retry = [], after }: { retry?: readonly FailureClass[]; after?: number },
+): Promise<ClaimedRun> {
+  await lock.held();
+  const before = await readRunState(runStore);
+  const generation = before.claims.length;
+  if (after !== undefined && generation !== after + 1) throw superseded(runStore.run);
+  const claim: Claim = {
+    format: 2,
+    run: runStore.run,
+    generation,
+    kind: 'produce',
+    retry: [...retry],
+    chunks: before.manifest.chunks,
+    images: before.manifest.images,
+    owner: lock.owner,
+    made: new Date(world.now()).toISOString(),
+  };
+  if (!(await runStore.createClaim(claim))) throw superseded(runStore.run);
+  lock.generation = generation;
+  const claims = [...before.claims, claim];
+  return { lock, claim, state: { ...before, claims, summary: undefined, isCancelled: false } };
+}
+
+async function releaseOnError<T>(lock: RunLock, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await lock.release().catch(() => {});
+    throw error;
+  }
+}
+
+function taken(runStore: RunStore): UserError {
+  return new UserError(
+    `There is a run "${runStore.run}" already at ${runStore.url}. Choose another --run, or go on ` +
+      `with it: cutline resume ${runStore.run}`,
+  );
+}

@@ -1,0 +1,102 @@
+import { describeError, type FailureClass } from '@cutline/shared/errors';
+import { requireKeysList } from '@cutline/shared/listing';
+import type { Logger, Metrics } from '@cutline/shared/process';
+import { type Run, RunStore, type Summary } from '@cutline/shared/run';
+import { type Location, type ObjectStore, patientStore } from '@cutline/shared/stores';
+import type { RunBoard } from '../board/run-board.ts';
+import type { Queues } from '../queue/open-queues.ts';
+import type { World } from '../world.ts';
+import { beginRun, type ClaimedRun, resumeRun } from './claim-run.ts';
+import { produce } from './produce.ts';
+import { resumeListing } from './resume-listing.ts';
+import { describeExcluded, resultsPrefix } from './run-request.ts';
+
+export interface DriveRunContext {
+  /** A new run, or the name of one that exists. */
+  what: { begin: Run } | { resume: string; retry?: readonly FailureClass[] };
+  output: Location;
+  openStore: (url: string) => Promise<ObjectStore>;
+  board: RunBoard;
+  /** Opens the queues of a model. */
+  openQueues: (model: string) => Queues;
+  /** Jobs of the run at most, in both queues. */
+  window: number;
+  world: World;
+  metrics: Metrics;
+  log: Logger;
+  /** Called once the run is ours, and before anything is listed or enqueued. */
+  onClaimed?: (claimed: ClaimedRun, runStore: RunStore, queues: Queues) => Promise<void> | void;
+}
+
+/**
+ * Begins a run, or goes on with one, and sees it to its end; through outages of the stores and of
+ * Redis, for as long as they last.
+ *
+ * @returns the summary; of a run that is finished, without touching it.
+ * @throws UserError for what a person has to put right
+ */
+export async function driveRun(context: DriveRunContext): Promise<Summary> {
+  const { what, output, openStore, board, window, world, metrics, log } = context;
+  const plain = await openStore(output.store);
+  await plain.check(); // at the start, what cannot be reached is a mistake, and no outage
+  const outputStore = patientStore(plain, world, told(log, 'the output store'));
+  const name = 'begin' in what ? what.begin.run : what.resume;
+  const runStore = new RunStore(outputStore, output.prefix, name);
+  if ('begin' in what) await checkSource(what.begin, openStore);
+  const claiming = { board, runStore, world };
+  const claimed =
+    'begin' in what ? await beginRun(claiming, what.begin) : await resumeRun(claiming, what);
+  if ('finished' in claimed) return claimed.finished;
+  try {
+    const { run } = claimed.state;
+    const queues = context.openQueues(run.model);
+    const listing = await openListing(context, claimed, runStore);
+    await context.onClaimed?.(claimed, runStore, queues);
+    const { generation } = claimed.claim;
+    log.info({ run: run.run, results: runStore.url, generation }, 'producing');
+    const base = { runStore, output, queues, board, window, world, metrics, log };
+    const summary = await Promise.race([produce(base, claimed, listing), claimed.lock.lost]);
+    const { captioned, failed } = summary;
+    log.info({ run: run.run, captioned, failed }, 'run finished');
+    return summary;
+  } finally {
+    await claimed.lock.release().catch(() => {}); // it expires by itself
+  }
+}
+
+/** Before a run is begun with it. */
+async function checkSource(run: Run, openStore: DriveRunContext['openStore']): Promise<void> {
+  const store = await openStore(run.source.store);
+  await store.check();
+  const { keysFrom } = run.selection;
+  if (keysFrom !== null) await requireKeysList(keysFrom, store, { open: openStore });
+}
+
+/** What is left to list; undefined where the manifest is complete. */
+async function openListing(
+  { output, openStore, world, log }: DriveRunContext,
+  { state }: ClaimedRun,
+  runStore: RunStore,
+) {
+  if (state.manifest.images !== null) return undefined;
+  const { source } = state.run;
+  const store = patientStore(await openStore(source.store), world, told(log, 'the source'));
+  const exceptPrefix = resultsPrefix(source, output);
+  return resumeListing(
+    runStore,
+    state,
+    { store, prefix: source.prefix },
+    {
+      exceptPrefix,
+      onExcluded: (keys) => log.info(describeExcluded(keys, exceptPrefix)),
+      stores: { open: openStore },
+    },
+  );
+}
+
+function told(log: Logger, name: string) {
+  return {
+    onWait: (error: unknown) => log.warn({ error: describeError(error) }, `waiting for ${name}`),
+    onOver: (durationMs: number) => log.warn({ durationMs }, `${name} answers again`),
+  };
+}

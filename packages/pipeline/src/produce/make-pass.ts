@@ -1,0 +1,178 @@
+import { batchesOf, type ImageRef, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
+import { countByOutcome, partStep } from '../board/run-progress.ts';
+import type { EncodeJob } from '../jobs.ts';
+import { patiently } from '../patience.ts';
+import type { ClaimedRun } from './claim-run.ts';
+import { closeChunk, examineChunk } from './close-chunk.ts';
+import type { ProduceContext } from './produce.ts';
+
+/** What a pass works with: the run as it was claimed for it. */
+export interface PassContext extends ProduceContext {
+  claimed: ClaimedRun;
+  /** The ledgers that count so far, by chunk; the pass adds those that it writes. */
+  ledgers: Map<number, Ledger>;
+}
+
+/** Looks soon at first, for short runs, then every second. */
+const pauseMsMin = 100;
+const pauseMsMax = 1_000;
+
+/**
+ * One pass over the manifest, under one claim. Chunk by chunk, in order:
+ *
+ *   1. What has no row yet, and is in no job, is enqueued, within the window.
+ *   2. When no job of the chunk is left, it is held against its parts, and closed by a ledger if
+ *      every image has a row.
+ *
+ * Jobs are always looked at before parts: a batch that finishes in between is seen as finished.
+ *
+ * @param only these chunks, of a manifest that is complete
+ * @returns images that are left without a row, by chunk.
+ */
+export async function makePass(
+  context: PassContext,
+  only?: ReadonlySet<number>,
+): Promise<Map<number, number>> {
+  const { manifest, world, window } = context;
+  const { lock, state } = context.claimed;
+  const chunkOf = (batch: number) => Math.floor(batch / state.run.chunkBatches);
+  const left = new Map<number, number>();
+  const open: number[] = [];
+  let waiting: EncodeJob[] = [];
+  let next = 0;
+  for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(pauseMs * 1.5, pauseMsMax)) {
+    await lock.held();
+    const jobs = await countJobs(context, chunkOf);
+    for (const chunk of [...open]) {
+      const isAtWork =
+        jobs.chunks.has(chunk) || waiting.some(({ batch }) => chunkOf(batch) === chunk);
+      if (isAtWork) continue;
+      const missing = await settle(context, chunk);
+      if (missing > 0) left.set(chunk, missing);
+      open.splice(open.indexOf(chunk), 1);
+    }
+    for (let room = window - jobs.own; room > 0; ) {
+      const job = waiting.shift();
+      if (job) {
+        await lock.held();
+        await patiently('the encode queue', () => context.queues.encode.add(job), context);
+        room -= 1;
+      } else if (next < manifest.chunks) {
+        const chunk = next++;
+        if (only && !only.has(chunk)) continue;
+        waiting = await plan(context, chunk, jobs.batches);
+        if (!context.ledgers.has(chunk)) open.push(chunk);
+        await tellProgress(context, next);
+      } else break;
+    }
+    const isEnqueued = manifest.isComplete && next >= manifest.chunks && waiting.length === 0;
+    if (isEnqueued && open.length === 0) {
+      await tellProgress(context, next);
+      return left;
+    }
+    await world.sleep(pauseMs);
+  }
+}
+
+/**
+ * The run's jobs in both queues: how many, of which batches and chunks. The encode queue is
+ * read again at the end, since a decode job may send its batch back there between two reads.
+ */
+async function countJobs(context: PassContext, chunkOf: (batch: number) => number) {
+  const { queues } = context;
+  const { run } = context.claimed.state.run;
+  const encode = await patiently('the encode queue', () => queues.encode.live(run), context);
+  const decode = await patiently('the decode queue', () => queues.decode.live(run), context);
+  const again =
+    decode.length > 0
+      ? await patiently('the encode queue', () => queues.encode.live(run), context)
+      : [];
+  const batches = new Set([...encode, ...decode, ...again].map(({ batch }) => batch));
+  const chunks = new Set([...batches].map(chunkOf));
+  return { batches, chunks, own: encode.length + decode.length };
+}
+
+/** The jobs that a chunk wants. It may turn out to be closed: then `ledgers` has it. */
+async function plan(
+  context: PassContext,
+  chunk: number,
+  live: ReadonlySet<number>,
+): Promise<EncodeJob[]> {
+  const { board, ledgers, claimed } = context;
+  const { run, claims } = claimed.state;
+  const { run: name } = run;
+  const ledger = ledgers.get(chunk);
+  if (ledger && !isReopened(ledger, claims)) {
+    await patiently(
+      'progress',
+      () => board.count(name, `chunk:${chunk}`, outcomes(ledger)),
+      context,
+    );
+    return [];
+  }
+  ledgers.delete(chunk);
+  let missing: Iterable<[number, ImageRef[]]>;
+  if (chunk >= claimed.claim.chunks) {
+    // Listed under this claim: nobody can have worked on it.
+    const { images } = await readChunk(context.runStore, claims, chunk);
+    missing = [...batchesOf(chunk, images, run)].map(({ batch, images: refs }) => [batch, refs]);
+  } else {
+    const found = await examineChunk({ runStore: context.runStore, run, claims }, chunk);
+    for (const { name: part, rows } of found.parts) {
+      const counts = countByOutcome(rows.filter((row) => found.rows.includes(row)));
+      await patiently('progress', () => board.count(name, partStep(part), counts), context);
+    }
+    missing = found.missing;
+  }
+  return [...missing]
+    .filter(([batch]) => !live.has(batch))
+    .map(([batch, images]) => toJob(context, batch, images));
+}
+
+/** @returns images that are left without a row. */
+async function settle(context: PassContext, chunk: number): Promise<number> {
+  const { runStore, world, ledgers, claimed, log } = context;
+  const { run, claims } = claimed.state;
+  const { generation } = claimed.claim;
+  await claimed.lock.held();
+  const closed = await closeChunk({ runStore, run, claims, generation, world }, chunk);
+  if ('ledger' in closed) {
+    ledgers.set(chunk, closed.ledger);
+    return 0;
+  }
+  const images = [...closed.missing.values()].reduce((sum, refs) => sum + refs.length, 0);
+  log.info({ run: run.run, chunk, images }, 'images are left without a row');
+  return images;
+}
+
+async function tellProgress(context: PassContext, chunks: number): Promise<void> {
+  const { board, manifest, claimed } = context;
+  const { run, batchSize, chunkBatches } = claimed.state.run;
+  const counts = {
+    listed: manifest.images,
+    listingComplete: manifest.isComplete ? 1 : 0,
+    enqueued: Math.min(chunks * chunkBatches * batchSize, manifest.images),
+  };
+  await patiently('progress', () => board.setProgress(run, counts), context);
+}
+
+function toJob(context: PassContext, batch: number, images: ImageRef[]): EncodeJob {
+  const { run } = context.claimed.state;
+  return {
+    run: run.run,
+    batch,
+    attempt: String(context.claimed.claim.generation),
+    source: run.source.store,
+    output: context.output,
+    model: run.model,
+    options: run.options,
+    sidecars: run.sidecars,
+    images,
+  };
+}
+
+/** `captioned`, `skipped`, `failed` and `failed:<class>`, as the board counts them. */
+function outcomes({ captioned, skipped, failed, failedByClass }: Ledger): Record<string, number> {
+  const byClass = Object.entries(failedByClass).map(([name, n]) => [`failed:${name}`, n]);
+  return { encoded: captioned, captioned, skipped, failed, ...Object.fromEntries(byClass) };
+}

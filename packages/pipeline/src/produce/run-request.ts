@@ -1,0 +1,77 @@
+import { isAbsolute, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describeBundle } from '@cutline/inference';
+import { UserError } from '@cutline/shared/errors';
+import { version } from '@cutline/shared/process';
+import {
+  captionOptions,
+  chunkBatchesDefault,
+  newRunName,
+  type Run,
+  type RunFlags,
+  runIdSchema,
+  selectionOf,
+} from '@cutline/shared/run';
+import { type Location, parseLocation } from '@cutline/shared/stores';
+
+/**
+ * The run that the flags ask for.
+ * @param now names the run where the flags do not.
+ * @throws UserError for what is missing or contradicts itself.
+ */
+export async function requestRun(
+  source: string | undefined,
+  flags: RunFlags,
+  bundleFolder: string,
+  now = new Date(),
+): Promise<Run> {
+  if (!source) {
+    throw new UserError('Say where the images are: s3://bucket/prefix or a folder.');
+  }
+  const name = runIdSchema.safeParse(flags.run ?? newRunName(now));
+  if (!name.success) throw new UserError(`--run "${flags.run}": ${name.error.issues[0]?.message}.`);
+  const bundle = await describeBundle(bundleFolder);
+  if (flags.attention && !bundle.attends) {
+    throw new UserError(`--attention: model ${bundle.id} does not attend to places in the image.`);
+  }
+  return {
+    format: 2,
+    run: name.data,
+    created: now.toISOString(),
+    source: parseLocation(source),
+    selection: selectionOf(flags),
+    model: bundle.id,
+    options: captionOptions(flags, bundle.decoding),
+    sidecars: flags.sidecars,
+    batchSize: flags.batchSize,
+    chunkBatches: chunkBatchesDefault,
+    cutline: version,
+  };
+}
+
+/** @throws UserError where the flag is missing. */
+export function outputLocation(flags: Pick<RunFlags, 'output'>): Location {
+  if (!flags.output) {
+    throw new UserError('Say where results go: --output s3://bucket/prefix or a folder.');
+  }
+  const { store, prefix } = parseLocation(flags.output);
+  return { store, prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/` };
+}
+
+/**
+ * The prefix of keys in the source that are results of ours, so that a run into the bucket or
+ * folder that it reads does not list what it writes.
+ */
+export function resultsPrefix(source: Location, output: Location): string | undefined {
+  if (output.store === source.store) return `${output.prefix}runs/`;
+  if (!output.store.startsWith('file:') || !source.store.startsWith('file:')) return undefined;
+  // As paths: in a URL, "#", "?" and "%" are written in another way than in a key.
+  const path = relative(fileURLToPath(source.store), fileURLToPath(output.store));
+  const segments = path.split(sep);
+  return segments[0] === '..' || isAbsolute(path) ? undefined : `${segments.join('/')}/runs/`;
+}
+
+/** For whoever wonders why keys are not in the listing. */
+export function describeExcluded(keys: number, prefix: string | undefined): string {
+  return `left out of the listing: ${keys} results of runs below ${JSON.stringify(prefix)}`;
+}

@@ -1,0 +1,156 @@
+import type { QueueName } from '@cutline/shared/process';
+import { type BatchAttempt, jobId, parseJobId } from '@cutline/shared/run';
+import { ErrorCode, Job, type JobsOptions, Queue, UnrecoverableError } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { World } from '../world.ts';
+import { BullTaker } from './bullmq-taker.ts';
+import type { JobCounts, JobQueue, TakenJob } from './job-queue.ts';
+import { modelHash, queueName } from './queue-name.ts';
+
+/**
+ * The queue on BullMQ, whose scripts change a job's state in one step. They are called one by one
+ * ("manual processing"), so that the caller decides when to take, to renew and to give up; what a
+ * job leads to is not decided here.
+ *
+ * Commands to Redis: `add` 2, every other operation 1; `take` up to 5 where a job comes while it
+ * waits, and 2 each time that none does. A worker looks for the jobs of dead ones once a `lockMs`.
+ */
+export interface BullQueueOptions {
+  stage: QueueName;
+  /** `<name>@<hash>` */
+  model: string;
+  /** Shared, and left open by `close`; a queue that takes opens one more for itself. */
+  redis: Redis;
+  /** After this long without `renew`, a job goes to another worker, which may take as long again. */
+  lockMs: number;
+  /** BullMQ has its own clock besides, which is the machine's. */
+  world: World;
+}
+
+/** Finished jobs say nothing that the parts do not say; a few are kept to look at. */
+const finishedJobs: JobsOptions = {
+  removeOnComplete: { count: 100 },
+  removeOnFail: { count: 1000 },
+};
+
+const liveStates = ['waiting', 'active', 'delayed', 'prioritized'] as const;
+
+export function openBullQueue<J extends BatchAttempt>(options: BullQueueOptions): JobQueue<J> {
+  return new BullQueue<J>(options);
+}
+
+class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
+  readonly name: string;
+  readonly #queue: Queue<BatchAttempt>;
+  readonly #options: BullQueueOptions;
+  /** Where Redis Cluster keeps both queues of a model: BullMQ's scripts want one place for all. */
+  readonly #prefix: string;
+  #taker: BullTaker | undefined;
+  #stopped = false;
+
+  constructor(options: BullQueueOptions) {
+    this.#options = options;
+    this.name = queueName(options.stage, options.model);
+    this.#prefix = `{cutline-${modelHash(options.model)}}`;
+    this.#queue = new Queue(this.name, { connection: options.redis, prefix: this.#prefix });
+    // Whoever asks the queue for something hears of what went wrong with it; without a listener,
+    // it would print every lost connection besides.
+    this.#queue.on('error', () => {});
+  }
+
+  async add(job: J, { delayMs = 0 }: { delayMs?: number } = {}): Promise<boolean> {
+    const { redis, world } = this.#options;
+    const id = jobId(job);
+    // BullMQ answers the same whether the job was there or not. Its name tells: the first one's
+    // stays. A job that is gone already was new, or else was there and is done.
+    const name = world.newId();
+    await this.#queue.add(name, job, { jobId: id, ...(delayMs > 0 && { delay: delayMs }) });
+    const kept = await redis.hget(this.#queue.toKey(id), 'name');
+    return kept === null || kept === name;
+  }
+
+  async take(waitMs: number): Promise<TakenJob | undefined> {
+    if (this.#stopped) return undefined;
+    // Only now: workers are counted by it, and producers never take.
+    this.#taker ??= new BullTaker({ ...this.#options, name: this.name, prefix: this.#prefix });
+    return this.#taker.take(waitMs);
+  }
+
+  async stopTaking(): Promise<void> {
+    this.#stopped = true;
+    await this.#taker?.stop();
+  }
+
+  async renew(job: TakenJob): Promise<boolean> {
+    return (await this.#job(job).extendLock(job.token, this.#options.lockMs)) === 1;
+  }
+
+  finish(job: TakenJob): Promise<boolean> {
+    return whileHeld(this.#job(job).moveToCompleted(null, job.token, false));
+  }
+
+  giveBack(job: TakenJob, { delayMs }: { delayMs: number }): Promise<boolean> {
+    const dueMs = this.#options.world.now() + delayMs;
+    return whileHeld(this.#job(job).moveToDelayed(dueMs, job.token));
+  }
+
+  refuse(job: TakenJob, reason: string): Promise<boolean> {
+    return whileHeld(this.#job(job).moveToFailed(new UnrecoverableError(reason), job.token));
+  }
+
+  async live(run?: string): Promise<BatchAttempt[]> {
+    // From the first to the last: by default, BullMQ gives two jobs of each state.
+    const ids = await this.#queue.getRanges([...liveStates], 0, -1);
+    return ids
+      .map(parseJobId)
+      .filter((attempt) => attempt !== undefined)
+      .filter((attempt) => run === undefined || attempt.run === run);
+  }
+
+  async remove(id: string): Promise<boolean> {
+    return (await this.#queue.remove(id)) === 1;
+  }
+
+  async counts(): Promise<JobCounts> {
+    const counts = await this.#queue.getJobCounts('waiting', 'delayed', 'active', 'failed');
+    const { waiting = 0, delayed = 0, active = 0, failed = 0 } = counts;
+    return { waiting, delayed, active, failed };
+  }
+
+  async oldestWaiting(): Promise<number | undefined> {
+    const [oldest] = await this.#queue.getWaiting(0, 0);
+    return oldest?.timestamp;
+  }
+
+  workers(): Promise<number> {
+    return this.#queue.getWorkersCount();
+  }
+
+  async close(): Promise<void> {
+    await this.stopTaking();
+    await this.#queue.close();
+  }
+
+  /** As much of a job as it takes to end it: no data, which only workers read. */
+  #job({ id }: TakenJob): Job {
+    return new Job(this.#queue, 'batch', {}, finishedJobs, id);
+  }
+}
+
+/** The job was removed or forgotten, its lock has expired, another has its lock, or it is over. */
+const lostCodes: readonly unknown[] = [
+  ErrorCode.JobNotExist,
+  ErrorCode.JobLockNotExist,
+  ErrorCode.JobLockMismatch,
+  ErrorCode.JobNotInState,
+];
+
+async function whileHeld(operation: Promise<unknown>): Promise<boolean> {
+  try {
+    await operation;
+    return true;
+  } catch (error) {
+    if (lostCodes.includes((error as { code?: unknown }).code)) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,181 @@
+import { describeError, isForUser, isTransient } from '@cutline/shared/errors';
+import type { Logger, Metrics, QueueName } from '@cutline/shared/process';
+import { type BatchAttempt, generationOf } from '@cutline/shared/run';
+import type { z } from 'zod';
+import { backoffMs } from '../patience.ts';
+import type { JobQueue, TakenJob } from '../queue/job-queue.ts';
+import type { World } from '../world.ts';
+import { Breaker } from './breaker.ts';
+import { BrokenWorkerError, type JobHandler, UnwantedJobError } from './job-context.ts';
+
+export interface JobTakerOptions<J extends BatchAttempt> {
+  stage: QueueName;
+  queue: JobQueue<J>;
+  schema: z.ZodType<J & { images: unknown[] }>;
+  handle: JobHandler<J>;
+  /** The lowest generation of attempts that a job's run still wants. */
+  floor: (job: J) => Promise<number>;
+  /** Jobs at once: the next one is fetched and decoded while this one computes. */
+  concurrency: number;
+  /** After this long without a sign of life, the job goes to another; renewed at half of it. */
+  lockMs: number;
+  /** Awaited before each job is taken: to hold the worker back. */
+  untilRoom?: () => Promise<void>;
+  /** Told after each job. */
+  afterJob?: () => void;
+  breaker?: Breaker;
+  world: World;
+  metrics: Metrics;
+  log: Logger;
+  /** Something only a person can put right, or a broken invariant: the process should stop. */
+  onFatal: (error: unknown) => void;
+}
+
+/** How long one question for a job waits for an answer. */
+const waitMs = 5_000;
+
+/**
+ * Takes jobs from a queue and sees each to its end:
+ *
+ *   taken → handled → finished
+ *         → handled, but nobody wants it any more → dropped
+ *         → failed over an outage, or in a way that nobody foresaw → given back, to be tried later
+ *         → not of this version → refused, which is logged; the producer's next pass makes it anew
+ */
+export class JobTaker<J extends BatchAttempt> {
+  readonly #options: JobTakerOptions<J>;
+  readonly #breaker: Breaker;
+  readonly #inHand = new Map<Promise<void>, number>();
+  #isStopping = false;
+
+  constructor(options: JobTakerOptions<J>) {
+    this.#options = options;
+    this.#breaker = options.breaker ?? new Breaker();
+  }
+
+  /** When the job was taken that is in hand for longest, in ms since 1970. */
+  get oldestInHand(): number | undefined {
+    return this.#inHand.size === 0 ? undefined : Math.min(...this.#inHand.values());
+  }
+
+  /** Resolves after `stop`, when the last job in hand is done. */
+  async run(): Promise<void> {
+    const { queue, concurrency, untilRoom, world, log, onFatal } = this.#options;
+    for (let failures = 0; !this.#isStopping; ) {
+      if (this.#inHand.size >= concurrency) {
+        await Promise.race(this.#inHand.keys());
+        continue;
+      }
+      try {
+        await untilRoom?.();
+        const taken = this.#isStopping ? undefined : await queue.take(waitMs);
+        failures = 0;
+        if (taken) this.#begin(taken);
+      } catch (error) {
+        if (!isTransient(error)) onFatal(error);
+        failures += 1;
+        if (failures === 1) log.warn({ error: describeError(error) }, 'no jobs can be taken now');
+        await world.sleep(backoffMs(failures, world));
+      }
+    }
+    await Promise.all(this.#inHand.keys());
+  }
+
+  /** Takes no more jobs; those in hand are finished. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#options.queue.stopTaking();
+    await Promise.all(this.#inHand.keys());
+  }
+
+  #begin(taken: TakenJob): void {
+    const { world, afterJob } = this.#options;
+    const done = this.#see(taken).finally(() => {
+      this.#inHand.delete(done);
+      afterJob?.();
+    });
+    this.#inHand.set(done, world.now());
+  }
+
+  async #see(taken: TakenJob): Promise<void> {
+    const { stage, queue, schema, world, metrics, log, onFatal } = this.#options;
+    const started = world.now();
+    metrics.queueWaitSeconds.observe({ queue: stage }, taken.waitedMs / 1000);
+    const parsed = schema.safeParse(taken.data);
+    if (!parsed.success) {
+      log.error({ job: taken.id, error: parsed.error.issues[0]?.message }, wrongVersion);
+      await queue.refuse(taken, wrongVersion).catch(() => {});
+      return;
+    }
+    const job = parsed.data;
+    const jobLog = log.child({ run: job.run, batch: job.batch, attempt: job.attempt });
+    metrics.batchImages.observe({ queue: stage }, job.images.length);
+    const lock = this.#keepLocked(taken);
+    try {
+      const requireWanted = () => this.#requireWanted(taken, job, lock);
+      await this.#options.handle(job, { deaths: taken.deaths, log: jobLog, requireWanted });
+      await queue.finish(taken);
+      const durationMs = Math.round(world.now() - started);
+      jobLog.info({ images: job.images.length, durationMs }, `${stage} done`);
+    } catch (error) {
+      try {
+        await this.#endFailed(taken, error, jobLog);
+      } catch (second) {
+        if (second instanceof BrokenWorkerError || !isTransient(second)) onFatal(second);
+        // else the lock expires, and another worker takes it.
+      }
+    } finally {
+      lock.release();
+    }
+  }
+
+  async #endFailed(taken: TakenJob, error: unknown, log: Logger): Promise<void> {
+    const { queue, world, onFatal } = this.#options;
+    if (error instanceof UnwantedJobError) {
+      log.info({ reason: error.message }, 'dropped');
+      await queue.finish(taken);
+      return;
+    }
+    let fatal: unknown;
+    if (isForUser(error) || error instanceof BrokenWorkerError) fatal = error;
+    else if (!isTransient(error)) {
+      try {
+        this.#breaker.failed(error);
+      } catch (broken) {
+        fatal = broken;
+      }
+    }
+    if (fatal !== undefined) onFatal(fatal);
+    log.warn({ error: describeError(error), tries: taken.givenBack + 1 }, 'will be tried again');
+    await queue.giveBack(taken, { delayMs: backoffMs(taken.givenBack + 1, world) });
+  }
+
+  async #requireWanted(taken: TakenJob, job: J, lock: { isLost: boolean }): Promise<void> {
+    const { queue, floor } = this.#options;
+    const [isHeld, lowest] = await Promise.all([!lock.isLost && queue.renew(taken), floor(job)]);
+    if (!isHeld) throw new UnwantedJobError('it is in the hand of another, or was withdrawn');
+    if (generationOf(job.attempt) < lowest) {
+      throw new UnwantedJobError('the run was finished or cancelled');
+    }
+  }
+
+  #keepLocked(taken: TakenJob): { isLost: boolean; release: () => void } {
+    const { queue, lockMs, world } = this.#options;
+    const stop = new AbortController();
+    const lock = { isLost: false, release: () => stop.abort() };
+    const keep = async () => {
+      while (!stop.signal.aborted) {
+        await world.sleep(lockMs / 2, stop.signal).catch(() => {});
+        if (stop.signal.aborted) return;
+        // During an outage the lock may expire: `requireWanted` finds out.
+        const isHeld = await queue.renew(taken).catch(() => true);
+        if (!isHeld) lock.isLost = true;
+      }
+    };
+    void keep();
+    return lock;
+  }
+}
+
+const wrongVersion =
+  'a job is not of this version of Cutline: run "cutline resume" with the version of the workers';

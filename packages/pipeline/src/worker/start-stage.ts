@@ -1,0 +1,36 @@
+import type { InferencePool } from '@cutline/inference';
+import { defaultBundleFolder, describeTuning, startInference } from '@cutline/inference';
+import { crash } from '@cutline/shared/process';
+import type { WorkerContext } from './worker-program.ts';
+
+/**
+ * Loads one stage's half of the model for a worker process, has it compute once, and says what was
+ * loaded, in the log and in the metrics.
+ *
+ * An inference thread that dies takes the process with it: its batches go, when their locks
+ * expire, to another worker, which finds the image that does it.
+ */
+export async function startStage(
+  stage: 'encode' | 'decode',
+  { settings, metrics, log, closers }: WorkerContext,
+): Promise<InferencePool> {
+  const pool = await startInference({
+    bundleFolder: settings.model ?? defaultBundleFolder(),
+    stages: { encode: stage === 'encode', decode: stage === 'decode' },
+    backend: settings.backend,
+    device: settings.device,
+    threads: settings.threads,
+    deviceBatch: settings.deviceBatch,
+    warmUp: true,
+    memoryBytesMax: settings.memoryBytesMax,
+  });
+  closers.add('inference', () => pool.close());
+  pool.failed.catch((error) => crash(error, log));
+  const { backend, backendReason, model } = pool;
+  metrics.backendInfo.set({ stage, backend, reason: backendReason, model: model.id }, 1);
+  const tuning = pool.tunings.get(stage);
+  if (tuning) log.info(tuning, describeTuning(tuning));
+  const deviceBatch = pool.deviceBatches[stage];
+  log.info({ model: model.id, backend, deviceBatch, reason: backendReason }, 'model loaded');
+  return pool;
+}

@@ -1,0 +1,248 @@
+import type { ModelSummary } from '@cutline/inference';
+import { defaultBundleFolder, describeBundle } from '@cutline/inference';
+import {
+  addSettings,
+  Closers,
+  createCommand,
+  createLogger,
+  type Logger,
+  MemoryCeiling,
+  Metrics,
+  openHttpPort,
+  type QueueName,
+  readSettings,
+  refuseUnknownVariables,
+  runProgram,
+  type SettingName,
+  type Settings,
+  type Stop,
+  stopProcess,
+  storeConfig,
+  untilStopped,
+} from '@cutline/shared/process';
+import { StorePool } from '@cutline/shared/stores';
+import type { Redis } from 'ioredis';
+import type { z } from 'zod';
+import { RedisBoard } from '../board/redis-board.ts';
+import type { RunBoard } from '../board/run-board.ts';
+import type { FeatureStore } from '../features/feature-store.ts';
+import { RedisFeatures } from '../features/redis-features.ts';
+import type { DecodeJob, EncodeJob } from '../jobs.ts';
+import type { JobQueue } from '../queue/job-queue.ts';
+import { observeQueues } from '../queue/observe-queues.ts';
+import { closeQueues, openQueues, type Queues } from '../queue/open-queues.ts';
+import { connectRedis, logOutages } from '../redis/redis.ts';
+import { realWorld, type World } from '../world.ts';
+import { Breaker } from './breaker.ts';
+import { floorOf } from './floor-of.ts';
+import type { JobHandler } from './job-context.ts';
+import { JobTaker } from './job-taker.ts';
+import { Suspects } from './try-suspects-alone.ts';
+
+/** Settings of every worker process; a stage has others besides. */
+const workerSettings = [
+  'redis',
+  'featuresRedis',
+  's3PathStyle',
+  'model',
+  'backend',
+  'device',
+  'threads',
+  'deviceBatch',
+  'memoryBytesMax',
+  'jobConcurrency',
+  'jobLockMs',
+  'shutdownMs',
+  'featureTtlMs',
+  'httpPort',
+  'httpHost',
+  'logLevel',
+] as const;
+
+export type WorkerSetting = (typeof workerSettings)[number];
+
+/** What a worker process hands to the part of it that knows its stage. */
+export interface WorkerContext<S extends SettingName = WorkerSetting> {
+  settings: Settings<WorkerSetting | S>;
+  redis: Redis;
+  queues: Queues;
+  board: RunBoard;
+  features: FeatureStore;
+  stores: StorePool;
+  breaker: Breaker;
+  world: World;
+  metrics: Metrics;
+  log: Logger;
+  /** What the stage opens is closed after the last batch in hand is finished. */
+  closers: Closers;
+  /** Stops the process: something is broken that no retry mends. */
+  fail: (error: unknown) => void;
+}
+
+/** A stage, ready to take jobs. */
+export interface WorkerStage<J> {
+  handle: JobHandler<J>;
+  /** Batches in hand at once, unless the settings say how many. */
+  jobConcurrency: number;
+  /** Brings the stage's own gauges up to date before a scrape. */
+  beforeScrape?: () => void;
+  /** Holds the worker back at times: awaited before each job, until there is room or it stops. */
+  untilRoom?: (isStopping: () => boolean) => Promise<void>;
+}
+
+export interface WorkerProgram<J, S extends SettingName> {
+  name: string;
+  description: string;
+  queue: QueueName;
+  schema: z.ZodType<J & { images: unknown[] }>;
+  /** Of this stage alone. */
+  settings: readonly S[];
+  prepare: (context: WorkerContext<S>) => Promise<WorkerStage<J>>;
+}
+
+/** A batch that takes longer than this without an end means that the process hangs. */
+const batchMsMax = 15 * 60_000;
+
+/**
+ * The life of a worker process, the same for both stages: read the settings, connect, let the
+ * stage load its model, serve metrics and health, take jobs until told to stop or memory is above
+ * its ceiling, finish what is in hand, close.
+ */
+export function runWorkerProgram<J extends EncodeJob | DecodeJob, S extends SettingName>(
+  program: WorkerProgram<J, S>,
+): Promise<void> {
+  return runProgram(program.name, async () => {
+    refuseUnknownVariables(process.env);
+    const command = createCommand(program.name, program.description);
+    const names = [...workerSettings, ...program.settings];
+    addSettings(command, names).parse();
+    await serve(program, readSettings(command.opts(), names));
+  });
+}
+
+async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
+  program: WorkerProgram<J, S>,
+  settings: Settings<WorkerSetting | S>,
+): Promise<void> {
+  const { name, queue: stageName } = program;
+  const log = createLogger({ process: name, level: settings.logLevel });
+  const stop = untilStopped();
+  const closers = new Closers();
+  const opened = await openContext(settings, { log, closers, stop });
+  const { metrics, redis, features, queues, board, stores, world, breaker } = opened;
+
+  // A signal is heard while the model loads, too: there is nothing in hand yet.
+  const prepared = await Promise.race([program.prepare(opened), stop.stopped]);
+  if (!('handle' in prepared)) {
+    return stopProcess(prepared, { closers, deadlineMs: settings.shutdownMs, log });
+  }
+  const stage = prepared;
+  const ceiling = watchMemory(settings, stop);
+  closers.add('memory ceiling', () => ceiling?.stop());
+
+  const suspects = new Suspects(board, stageName);
+  let isStopping = false;
+  const taker = new JobTaker<J>({
+    stage: stageName,
+    // The queue of a stage carries that stage's jobs: the program says both.
+    queue: queues[stageName] as unknown as JobQueue<J>,
+    schema: program.schema,
+    handle: suspects.tryAlone(stage.handle),
+    floor: (job) => floorOf(job, stageName, { board, openStore: (url) => stores.open(url) }),
+    concurrency: settings.jobConcurrency ?? stage.jobConcurrency,
+    lockMs: settings.jobLockMs,
+    ...(stage.untilRoom && { untilRoom: () => stage.untilRoom!(() => isStopping) }),
+    afterJob: () => ceiling?.look(),
+    breaker,
+    world,
+    metrics,
+    log,
+    onFatal: stop.fail,
+  });
+
+  const http = await openHttpPort({
+    host: settings.httpHost,
+    port: settings.httpPort,
+    metrics,
+    beforeScrape: async () => {
+      stage.beforeScrape?.();
+      await observeQueues(metrics, { redis, queues, features });
+    },
+    unhealthy: () => {
+      const ms = Date.now() - (taker.oldestInHand ?? Date.now());
+      return ms > batchMsMax
+        ? `a batch has been in hand for ${Math.round(ms / 1000)} s`
+        : undefined;
+    },
+    ready: async () => {
+      await Promise.all([redis.ping(), features.bytesInFlight(), stores.check()]);
+    },
+  });
+  closers.add('http', () => http.close());
+  // Closed before that: while the last batches are finished, whoever asks is still answered.
+  closers.add('worker', async () => {
+    isStopping = true;
+    await suspects.pardon().catch(() => {});
+    await taker.stop();
+  });
+
+  taker.run().catch(stop.fail);
+  log.info(
+    { httpPort: http.port },
+    `ready: taking ${stageName} jobs from ${queues[stageName].name}`,
+  );
+  await stopProcess(await stop.stopped, { closers, deadlineMs: settings.shutdownMs, log });
+}
+
+async function openContext<S extends SettingName>(
+  settings: Settings<WorkerSetting | S>,
+  { log, closers, stop }: { log: Logger; closers: Closers; stop: Stop },
+): Promise<WorkerContext<S> & { model: ModelSummary }> {
+  const world = realWorld;
+  const metrics = new Metrics({ processMetrics: true });
+  const model = await describeBundle(settings.model ?? defaultBundleFolder());
+  const redis = await connectRedis(settings.redis);
+  closers.add('Redis', () => redis.disconnect());
+  logOutages(redis, log);
+  let featuresRedis = redis;
+  if (settings.featuresRedis) {
+    const setting = '--features-redis (or FEATURES_REDIS_URL)';
+    featuresRedis = await connectRedis(settings.featuresRedis, { setting });
+    closers.add('Redis for features', () => featuresRedis.disconnect());
+    logOutages(featuresRedis, log);
+  }
+  const features = new RedisFeatures(featuresRedis, { ttlMs: settings.featureTtlMs, world });
+  const queues = openQueues({ model: model.id, redis, lockMs: settings.jobLockMs, world });
+  closers.add('queues', () => closeQueues(queues));
+  const stores = new StorePool({
+    ...storeConfig(settings),
+    onNotice: (text) => log.warn(text),
+  });
+  closers.add('stores', () => stores.close());
+  return {
+    settings,
+    redis,
+    queues,
+    board: new RedisBoard(redis),
+    features,
+    stores,
+    breaker: new Breaker(),
+    world,
+    metrics,
+    log,
+    closers,
+    fail: stop.fail,
+    model,
+  };
+}
+
+/** From when the model is loaded: then most of what a worker takes is taken. */
+function watchMemory(
+  { memoryBytesMax }: Settings<'memoryBytesMax'>,
+  { recycle }: Stop,
+): MemoryCeiling | undefined {
+  if (memoryBytesMax === undefined) return undefined;
+  const ceiling = new MemoryCeiling({ memoryBytesMax, onExcess: recycle });
+  ceiling.start();
+  return ceiling;
+}

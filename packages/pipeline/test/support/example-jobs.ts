@@ -1,0 +1,28 @@
+import type { EncodeJob } from '@cutline/pipeline';
+
+/** A job as the producer makes it, of five images. */
+export function encodeJob(fields: Partial<EncodeJob> = {}): EncodeJob {
+  return {
+    run: 'r1',
+    batch: 0,
+    attempt: '0',
+    source: 's3://archive',
+    output: { store: 's3://captions', prefix: 'a/' },
+    model: 'tiny@0123456789ab',
+    options: {
+      beamSize: 3,
+      candidates: 1,
+      lengthPenalty: 0.7,
+      lengthMax: 20,
+      lengthMin: 0,
+      noRepeatNgram: 0,
+      attention: false,
+    },
+    sidecars: ['txt'],
+    images: imagesOf('a', 'b', 'c', 'd', 'e'),
+    ...fields,
+  };
+}
+
+export const imagesOf = (...keys: string[]) =>
+  keys.map((key) => ({ key, etag: `etag-${key}`, bytes: 10 }));

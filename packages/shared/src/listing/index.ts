@@ -1,0 +1,2 @@
+export { type ListImagesOptions, listImages } from './list-images.ts';
+export { requireKeysList } from './read-keys.ts';

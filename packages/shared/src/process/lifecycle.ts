@@ -1,0 +1,117 @@
+import { inspect } from 'node:util';
+import { describeError, isForUser, isTransient } from '../errors.ts';
+import type { Logger } from './logging.ts';
+import type { MemoryExcess } from './memory-ceiling.ts';
+
+/**
+ * How a process starts, stops and ends.
+ *
+ * Exit status: 0 done, or stopped or recycled in good order; 1 a broken invariant, or a stop that
+ * missed its deadline; 2 something for a person to put right, be it a mistake or an outage.
+ */
+
+/** Runs a program: whatever it throws ends the process with the right status and one line. */
+export async function runProgram(name: string, main: () => Promise<void>): Promise<void> {
+  try {
+    await main();
+  } catch (error) {
+    process.stderr.write(`${name}: ${explain(error)}\n`);
+    // A failed start may leave connections and threads open; nothing is in hand to lose.
+    process.exit(exitStatus(error));
+  }
+}
+
+function exitStatus(error: unknown): number {
+  return isForUser(error) || isTransient(error) ? 2 : 1;
+}
+
+/** One line; for a broken invariant, the stack trace that a report of it needs, and its causes'. */
+function explain(error: unknown): string {
+  if (isForUser(error) || isTransient(error)) return describeError(error);
+  return error instanceof Error ? inspect(error) : String(error);
+}
+
+/** Ends the process at once over a broken invariant; what it has in hand goes to another. */
+export function crash(error: unknown, log: Logger): never {
+  log.fatal({ err: error }, 'stopping on a broken invariant');
+  process.exit(1);
+}
+
+/** Steps that undo what was opened, run once, newest first, whatever each of them does. */
+export class Closers {
+  readonly #steps: { name: string; close: () => unknown }[] = [];
+
+  add(name: string, close: () => unknown): void {
+    this.#steps.push({ name, close });
+  }
+
+  async closeAll(log?: Logger): Promise<void> {
+    for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
+      try {
+        await step.close();
+      } catch (error) {
+        log?.warn({ error: describeError(error) }, `closing ${step.name} failed`);
+      }
+    }
+  }
+}
+
+/** Why a long-running process stops; with `memory`, for whoever supervises it to start another. */
+export type StopReason = { signal: NodeJS.Signals } | { memory: MemoryExcess } | { error: unknown };
+
+export interface Stop {
+  stopped: Promise<StopReason>;
+  fail: (error: unknown) => void;
+  recycle: (memory: MemoryExcess) => void;
+}
+
+/** A terminal and the parent process may both pass the same Ctrl-C on. */
+const sameSignalMs = 1_000;
+
+/**
+ * Waits until the process should stop: SIGTERM, SIGINT, `fail(error)` or `recycle(memory)`.
+ * A second signal, more than a second later, ends the process at once.
+ */
+export function untilStopped(): Stop {
+  let resolve: (reason: StopReason) => void;
+  const stopped = new Promise<StopReason>((r) => {
+    resolve = r;
+  });
+  let firstMs: number | undefined;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      firstMs ??= performance.now();
+      if (performance.now() - firstMs > sameSignalMs) process.exit(1);
+      resolve({ signal });
+    });
+  }
+  return {
+    stopped,
+    fail: (error) => resolve({ error }),
+    recycle: (memory) => resolve({ memory }),
+  };
+}
+
+/**
+ * Closes everything within a deadline, then ends the process. What is still in hand at the
+ * deadline is not lost: its lock expires, and another worker takes it.
+ */
+export async function stopProcess(
+  reason: StopReason,
+  options: { closers: Closers; deadlineMs: number; log: Logger },
+): Promise<never> {
+  const { log } = options;
+  if ('signal' in reason) log.info({ signal: reason.signal }, 'stopping');
+  else if ('memory' in reason) log.warn(reason.memory, 'recycling: memory is above the ceiling');
+  else if (isForUser(reason.error)) log.fatal(describeError(reason.error));
+  else log.fatal({ err: reason.error }, 'stopping on a broken invariant');
+
+  const deadline = setTimeout(() => {
+    log.error({ deadlineMs: options.deadlineMs }, 'not finished by the deadline: leaving the rest');
+    process.exit(1);
+  }, options.deadlineMs);
+  await options.closers.closeAll(log);
+  clearTimeout(deadline);
+  log.info('stopped');
+  process.exit('error' in reason ? exitStatus(reason.error) : 0);
+}

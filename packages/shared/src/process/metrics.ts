@@ -1,0 +1,142 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { failureClasses } from '../errors.ts';
+
+/**
+ * Every metric that Cutline exports, in one place, so that the dashboard and the processes cannot
+ * drift apart. Names start with `cutline_`, use base units, and end in `_total` for counters.
+ * Labels are few and bounded: never a key, a run or a job.
+ *
+ * A process creates one `Metrics` in its main.ts and hands it to what needs it.
+ */
+export type Stage = 'list' | 'encode' | 'decode';
+
+/** The timed steps of the pipeline, in the order in which an image meets them. */
+export type Step =
+  | 'list' // one chunk of the manifest
+  | 'fetch' // one image from the store
+  | 'preprocess' // one image: decode, orient, resize
+  | 'encode' // one batch through the CNN
+  | 'store' // one batch of features into Redis
+  | 'load' // one batch of features out of Redis
+  | 'decode' // one batch through beam search
+  | 'write'; // one part into the store
+
+/** How images leave each stage. */
+const imageStates: Record<Stage, string[]> = {
+  list: ['listed'],
+  encode: ['encoded', 'failed', 'deferred'],
+  decode: ['captioned', 'skipped', 'failed'],
+};
+
+export type QueueName = 'encode' | 'decode';
+
+export class Metrics {
+  readonly registry = new Registry();
+
+  readonly images = this.#counter(
+    'cutline_images_total',
+    'Images that left a stage, by outcome (listed, encoded, captioned, skipped, failed, deferred)',
+    ['stage', 'state'],
+  );
+  readonly failures = this.#counter(
+    'cutline_image_failures_total',
+    'Images that ended as a failure row, by class; counted where the part is written',
+    ['class'],
+  );
+  readonly retries = this.#counter(
+    'cutline_retries_total',
+    'Operations on one image that were tried again after a transient fault, by step',
+    ['stage'],
+  );
+  readonly batchSplits = this.#counter(
+    'cutline_batch_splits_total',
+    'Batches split in halves because workers died or failed on them',
+    ['stage'],
+  );
+  readonly featuresLost = this.#counter(
+    'cutline_features_lost_total',
+    'Batches sent back to be encoded because their features were missing or damaged',
+  );
+  readonly stepSeconds = new Histogram({
+    name: 'cutline_step_seconds',
+    help: 'Duration of one step (fetch, preprocess: an image; list: a chunk of the manifest; the others: a batch)',
+    labelNames: ['stage'] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+    registers: [this.registry],
+  });
+  readonly batchImages = new Histogram({
+    name: 'cutline_batch_images',
+    help: 'Images in a job when a worker takes it',
+    labelNames: ['queue'] as const,
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    registers: [this.registry],
+  });
+  readonly queueWaitSeconds = new Histogram({
+    name: 'cutline_queue_wait_seconds',
+    help: 'Time between a job being enqueued and a worker taking it',
+    labelNames: ['queue'] as const,
+    buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400],
+    registers: [this.registry],
+  });
+  readonly queueJobs = this.#gauge('cutline_queue_jobs', 'Jobs in a queue, by state', [
+    'queue',
+    'state',
+  ]);
+  readonly queueOldestSeconds = this.#gauge(
+    'cutline_queue_oldest_job_seconds',
+    'Age of the job that has waited longest; 0 when none waits',
+    ['queue'],
+  );
+  readonly featureBytes = this.#gauge(
+    'cutline_feature_bytes',
+    'Bytes of features in flight between encoders and decoders',
+  );
+  readonly featureBytesBudget = this.#gauge(
+    'cutline_feature_bytes_budget',
+    'Bytes of features in flight at which encoders stop taking work',
+  );
+  readonly redisMemoryBytes = this.#gauge('cutline_redis_memory_bytes', 'used_memory of Redis');
+  readonly inferenceBusyRatio = this.#gauge(
+    'cutline_inference_busy_ratio',
+    'Share of the time since the last scrape in which inference threads computed (0 to 1)',
+    ['stage'],
+  );
+  readonly backendInfo = this.#gauge(
+    'cutline_backend_info',
+    '1; the labels say which backend computes, why that one, and which model is loaded',
+    ['stage', 'backend', 'reason', 'model'],
+  );
+
+  constructor(options: { processMetrics?: boolean } = {}) {
+    if (options.processMetrics) collectDefaultMetrics({ register: this.registry });
+    this.#startAtZero();
+  }
+
+  /** Prometheus misses the first increment of a series that did not exist before: they all exist. */
+  #startAtZero(): void {
+    for (const [stage, states] of Object.entries(imageStates)) {
+      for (const state of states) this.images.inc({ stage, state }, 0);
+    }
+    for (const failureClass of failureClasses) this.failures.inc({ class: failureClass }, 0);
+    for (const stage of ['encode', 'decode']) this.batchSplits.inc({ stage }, 0);
+    this.retries.inc({ stage: 'fetch' }, 0);
+  }
+
+  /** Runs `work` and records how long it took, whether or not it throws. */
+  async time<T>(step: Step, work: () => Promise<T>): Promise<T> {
+    const stop = this.stepSeconds.startTimer({ stage: step });
+    try {
+      return await work();
+    } finally {
+      stop();
+    }
+  }
+
+  #counter<L extends string = never>(name: string, help: string, labelNames: L[] = []) {
+    return new Counter<L>({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  #gauge<L extends string = never>(name: string, help: string, labelNames: L[] = []) {
+    return new Gauge<L>({ name, help, labelNames, registers: [this.registry] });
+  }
+}

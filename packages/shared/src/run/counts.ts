@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import type { PartRow } from './part.ts';
+
+/** Images by what became of them; of a chunk, or of a run. */
+export const countsSchema = z.strictObject({
+  images: z.int().nonnegative(),
+  captioned: z.int().nonnegative(),
+  skipped: z.int().nonnegative(),
+  failed: z.int().nonnegative(),
+  skippedByReason: z.record(z.string(), z.int().positive()),
+  failedByClass: z.record(z.string(), z.int().positive()),
+});
+
+export type Counts = z.infer<typeof countsSchema>;
+
+export function countRows(rows: Iterable<PartRow>): Counts {
+  const counts = noCounts();
+  for (const row of rows) {
+    counts.images += 1;
+    counts[row.status] += 1;
+    if (row.status === 'failed') add(counts.failedByClass, row.failure.class, 1);
+    if (row.status === 'skipped') add(counts.skippedByReason, row.reason, 1);
+  }
+  return counts;
+}
+
+export function addCounts(all: Iterable<Counts>): Counts {
+  const sum = noCounts();
+  for (const counts of all) {
+    for (const field of ['images', 'captioned', 'skipped', 'failed'] as const) {
+      sum[field] += counts[field];
+    }
+    for (const field of ['skippedByReason', 'failedByClass'] as const) {
+      for (const [name, n] of Object.entries(counts[field])) add(sum[field], name, n);
+    }
+  }
+  return sum;
+}
+
+/** @throws Error where an image would be counted twice, or not at all. */
+export function requireSum(counts: Counts, name: string): void {
+  const { images, captioned, skipped, failed } = counts;
+  const total = (by: Record<string, number>) => Object.values(by).reduce((sum, n) => sum + n, 0);
+  if (captioned + skipped + failed !== images) {
+    throw new Error(
+      `${name} does not add up: ${captioned} captioned + ${skipped} skipped + ${failed} failed ` +
+        `is not ${images} images`,
+    );
+  }
+  if (total(counts.skippedByReason) !== skipped || total(counts.failedByClass) !== failed) {
+    throw new Error(`${name} does not add up: skipped by reason, or failed by class`);
+  }
+}
+
+function noCounts(): Counts {
+  return { images: 0, captioned: 0, skipped: 0, failed: 0, skippedByReason: {}, failedByClass: {} };
+}
+
+function add(counts: Record<string, number>, name: string, n: number): void {
+  counts[name] = (counts[name] ?? 0) + n;
+}

@@ -1,0 +1,14 @@
+import { z } from 'zod';
+import { skipReasons } from '../errors.ts';
+
+/** An image as it was listed: what the manifest says of it, and what jobs carry. */
+export const imageRefSchema = z.strictObject({
+  key: z.string().min(1),
+  /** As listed; null where the images were named by a list of keys. */
+  etag: z.string().nullable(),
+  bytes: z.int().nonnegative().nullable(),
+  /** Present on images that are not to be captioned; their row only says why. */
+  skipped: z.enum(skipReasons).optional(),
+});
+
+export type ImageRef = z.infer<typeof imageRefSchema>;

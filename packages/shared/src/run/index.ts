@@ -1,0 +1,64 @@
+export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
+export { type CaptionOptions, captionOptionsSchema } from './caption-options.ts';
+export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
+export { addCounts, type Counts, countRows } from './counts.ts';
+export { type ImageRef, imageRefSchema } from './image-ref.ts';
+export { isReopened, type Ledger, sha256 } from './ledger.ts';
+export {
+  batchesOf,
+  chunkBatchesDefault,
+  createChunk,
+  createEnd,
+  type ManifestEnd,
+  measureManifest,
+  readChunk,
+} from './manifest.ts';
+export {
+  type Candidate,
+  type CaptionedRow,
+  candidateSchema,
+  captionedRowSchema,
+  type FailedRow,
+  type Failure,
+  failedRowSchema,
+  formatPart,
+  type PartRow,
+  parseJsonLines,
+  parsePart,
+  partRowSchema,
+  type SkippedRow,
+  skippedRowSchema,
+} from './part.ts';
+export {
+  countResults,
+  readResults,
+  type SettledBatch,
+  type StoredPart,
+  settleChunk,
+} from './read-results.ts';
+export {
+  type Run,
+  runSchema,
+  type Selection,
+  type Summary,
+  selectionSchema,
+  summarySchema,
+} from './run.ts';
+export {
+  addCaptionFlags,
+  addRunFlags,
+  addSelectionFlags,
+  type CaptionFlags,
+  captionOptions,
+  type RunFlags,
+  type SelectionFlags,
+  selectionOf,
+  wholeNumber,
+  windowDefault,
+} from './run-flags.ts';
+export { newRunName, runIdSchema } from './run-name.ts';
+export { type RunState, readFloor, readRunState } from './run-state.ts';
+export { type PartName, RunStore } from './run-store.ts';
+export { needsWork, type ReadPart, type SettledImage, settleBatch } from './settle.ts';
+export { type SidecarKind, sidecarKinds } from './sidecars.ts';
+export { type Verification, verifyRun } from './verify-run.ts';

@@ -1,0 +1,202 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UserError } from '../errors.ts';
+import {
+  describeWholeNumber,
+  parseWholeNumber,
+  type WholeNumberRange,
+} from '../process/whole-number.ts';
+import type { CaptionOptions } from './caption-options.ts';
+import type { Selection } from './run.ts';
+import { type SidecarKind, sidecarKinds } from './sidecars.ts';
+
+/**
+ * The flags that describe a run, for the producer and for the command line that starts it, so
+ * that the two cannot drift apart.
+ */
+export interface RunFlags extends CaptionFlags, SelectionFlags {
+  output?: string;
+  run?: string;
+  batchSize: number;
+  sidecars: SidecarKind[];
+  window: number;
+  dryRun?: boolean;
+}
+
+export interface SelectionFlags {
+  keysFrom?: string;
+  include: string[];
+  exclude: string[];
+  limit?: number;
+  sample?: number;
+  seed: number;
+}
+
+export interface CaptionFlags {
+  beamSize?: number;
+  candidates?: number;
+  lengthPenalty?: number;
+  lengthMax?: number;
+  lengthMin?: number;
+  uniqueNgrams?: number;
+  attention?: boolean;
+}
+
+/** Jobs of a run that wait or are in hand, at most; enough for hundreds of workers. */
+export const windowDefault = 256;
+
+const theRun = 'The run:';
+const whichImages = 'Which images:';
+const captionSearch = 'How captions are searched for (defaults: as the model says):';
+
+export function addRunFlags(command: Command): Command {
+  addGroup(command, theRun, [
+    new Option('-o, --output <location>', 'where results go: s3://bucket/prefix or a folder').env(
+      'CUTLINE_OUTPUT',
+    ),
+    new Option('--run <name>', 'name of the run')
+      .default(undefined, 'the date and time')
+      .env('CUTLINE_RUN'),
+    new Option('--batch-size <n>', 'images a job')
+      .argParser(wholeNumber({ min: 1, max: 1024 }))
+      .default(64),
+    new Option('--window <n>', 'jobs of the run at most that wait or are in hand, in both queues')
+      .argParser(wholeNumber({ min: 1, max: 100_000 }))
+      .default(windowDefault),
+    new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
+      .argParser(parseSidecars)
+      .default([]),
+    new Option('--dry-run', 'list and count, write and enqueue nothing'),
+  ]);
+  addSelectionFlags(command);
+  return addCaptionFlags(command);
+}
+
+/** Which images: the flags of everything that lists. */
+export function addSelectionFlags(command: Command): Command {
+  return addGroup(command, whichImages, [
+    new Option(
+      '--keys-from <file>',
+      'take keys from a list: JSONL, CSV, TSV or plain lines; - is stdin',
+    ),
+    new Option('--include <glob>', 'only keys that match (may be repeated)')
+      .argParser(collect)
+      .default([]),
+    new Option('--exclude <glob>', 'no keys that match (may be repeated)')
+      .argParser(collect)
+      .default([]),
+    new Option('--limit <n>', 'the first n images').argParser(wholeNumber({ min: 1 })),
+    new Option('--sample <n>', 'n images drawn at random').argParser(wholeNumber({ min: 1 })),
+    new Option('--seed <n>', 'of the random draw').argParser(wholeNumber({ min: 0 })).default(1),
+  ]);
+}
+
+/** @throws UserError for flags that contradict each other. */
+export function selectionOf(flags: SelectionFlags): Selection {
+  const { keysFrom = null, include, exclude, limit = null, sample, seed } = flags;
+  if (limit !== null && sample !== undefined) {
+    throw new UserError('Choose --limit (the first n) or --sample (n at random), not both.');
+  }
+  return {
+    keysFrom,
+    include,
+    exclude,
+    limit,
+    sample: sample === undefined ? null : { images: sample, seed },
+  };
+}
+
+/** How captions are searched for; what is left out is as the model bundle says. */
+export function addCaptionFlags(command: Command): Command {
+  return addGroup(command, captionSearch, [
+    new Option('--beam-size <k>', 'hypotheses kept at each step; 1 is greedy').argParser(
+      wholeNumber({ min: 1, max: 50 }),
+    ),
+    new Option('--candidates <n>', 'captions kept per image, best first').argParser(
+      wholeNumber({ min: 1, max: 50 }),
+    ),
+    new Option('--length-penalty <alpha>', 'score = logProb / (words + 1)^alpha').argParser(
+      decimal(0, 5),
+    ),
+    new Option('--length-max <words>', 'words at most').argParser(
+      wholeNumber({ min: 1, max: 200 }),
+    ),
+    new Option('--length-min <words>', 'words at least').argParser(
+      wholeNumber({ min: 0, max: 200 }),
+    ),
+    new Option(
+      '--unique-ngrams <n>',
+      'no sequence of n words occurs twice in a caption; 0 is off',
+    ).argParser(wholeNumber({ min: 0, max: 10 })),
+    new Option('--attention', 'keep where the model looked for each word (for the gallery)'),
+  ]);
+}
+
+function addGroup(command: Command, heading: string, options: readonly Option[]): Command {
+  for (const option of options) command.addOption(option.helpGroup(heading));
+  return command;
+}
+
+/**
+ * The options of a run: the model's defaults with what the flags say. A default gives way where a
+ * flag leaves it no room: `candidates` to a smaller beam, `lengthMin` to a smaller `lengthMax`.
+ *
+ * @throws UserError for flags that ask for more than the other options allow.
+ */
+export function captionOptions(flags: CaptionFlags, defaults: CaptionOptions): CaptionOptions {
+  const { lengthPenalty, uniqueNgrams, attention } = flags;
+  const { beamSize = defaults.beamSize, lengthMax = defaults.lengthMax } = flags;
+  const { candidates = Math.min(defaults.candidates, beamSize) } = flags;
+  const { lengthMin = Math.min(defaults.lengthMin, lengthMax) } = flags;
+  if (candidates > beamSize) {
+    throw new UserError(
+      `--candidates ${candidates} is more than the beam holds: give --beam-size ${candidates}, too ` +
+        `(it is ${beamSize}).`,
+    );
+  }
+  if (lengthMin > lengthMax) {
+    throw new UserError(
+      `--length-min ${lengthMin} is more than a caption may have: give --length-max, too (it is ` +
+        `${lengthMax}).`,
+    );
+  }
+  return {
+    beamSize,
+    candidates,
+    lengthPenalty: lengthPenalty ?? defaults.lengthPenalty,
+    lengthMax,
+    lengthMin,
+    noRepeatNgram: uniqueNgrams ?? defaults.noRepeatNgram,
+    attention: attention ?? defaults.attention,
+  };
+}
+
+/** A parser of flags. */
+export function wholeNumber(range: WholeNumberRange) {
+  return (text: string): number => {
+    const value = parseWholeNumber(text, range);
+    if (value !== undefined) return value;
+    throw new InvalidArgumentError(`Expected ${describeWholeNumber(range)}.`);
+  };
+}
+
+function decimal(min: number, max: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`Expected a number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}
+
+function parseSidecars(text: string): SidecarKind[] {
+  return text.split(',').map((name) => {
+    const kind = sidecarKinds.find((each) => each === name);
+    if (kind) return kind;
+    throw new InvalidArgumentError(`Expected some of ${sidecarKinds.join(', ')}, with commas.`);
+  });
+}

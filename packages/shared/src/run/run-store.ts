@@ -1,0 +1,247 @@
+import type { z } from 'zod';
+import { UserError } from '../errors.ts';
+import { type ObjectInfo, type ObjectStore, StoreError } from '../stores/object-store.ts';
+import { batchNumber, parseJobId } from './attempt.ts';
+import { type Claim, claimSchema, generationSuffix } from './claim.ts';
+import { checkLedger, type Ledger, ledgerSchema } from './ledger.ts';
+import { formatPart, type PartRow, parsePart } from './part.ts';
+import { checkSummary, type Run, runSchema, type Summary, summarySchema } from './run.ts';
+
+/**
+ * Reads and writes one run's objects in the output store:
+ *
+ *   <prefix>runs/<run>/run.json                   what was asked for
+ *   <prefix>runs/<run>/claims/000000.json         who took the run, one claim a pass
+ *   <prefix>runs/<run>/manifest/000000.jsonl.gz   what was listed, in batch order …
+ *   <prefix>runs/<run>/manifest/end.json          … and how much that is in all
+ *   <prefix>runs/<run>/parts/000000.jsonl         results: one object for each attempt at a batch
+ *   <prefix>runs/<run>/ledger/000000.json         what counts of a chunk of the manifest
+ *   <prefix>runs/<run>/summary.json               the sum of ledgers; written last
+ *
+ * Nothing is ever replaced but summary.json, and that only if it is as it was when it was read.
+ * What a later generation (see claim.ts) writes has its number in its name: `000000.1.jsonl.gz`,
+ * `000000.1ra.jsonl`, `000000.1.json`.
+ */
+export class RunStore {
+  readonly store: ObjectStore;
+  readonly run: string;
+  /** Of all keys: `<prefix>runs/<run>/`. */
+  readonly prefix: string;
+
+  constructor(store: ObjectStore, prefix: string, run: string) {
+    this.store = store;
+    this.run = run;
+    this.prefix = `${prefix}runs/${run}/`;
+  }
+
+  /** Where people find the run: a URL to print. */
+  get url(): string {
+    return `${this.store.url}/${this.prefix}`;
+  }
+
+  /** @throws UserError where there is no such run, or it was written by another version. */
+  async readRun(): Promise<Run> {
+    const run = await this.#read('run.json', runSchema);
+    if (run) return run.value;
+    throw new UserError(
+      `There is no run "${this.run}" in ${this.store.url} (no ${this.prefix}run.json). ` +
+        'Check --output and the run\'s name, or start it with "cutline run".',
+    );
+  }
+
+  async exists(): Promise<boolean> {
+    return (await this.store.head(`${this.prefix}run.json`)) !== undefined;
+  }
+
+  /** @returns false where there is a run of that name already: it stays as it is. */
+  async createRun(run: Run): Promise<boolean> {
+    return this.#create('run.json', runSchema.parse(run));
+  }
+
+  /** All claims, in their order. */
+  async readClaims(): Promise<Claim[]> {
+    const claims: Claim[] = [];
+    for await (const { key } of this.store.list(`${this.prefix}claims/`)) {
+      const name = key.slice(this.prefix.length);
+      if (name !== claimName(claims.length)) continue;
+      const claim = await this.#read(name, claimSchema);
+      if (claim) claims.push(claim.value);
+    }
+    return claims;
+  }
+
+  /** @returns false where another has that number. */
+  async createClaim(claim: Claim): Promise<boolean> {
+    return this.#create(claimName(claim.generation), claimSchema.parse(claim));
+  }
+
+  /** Whether somebody has claimed the run since. */
+  async isSuperseded(generation: number): Promise<boolean> {
+    return (await this.store.head(this.prefix + claimName(generation + 1))) !== undefined;
+  }
+
+  partKey(batch: number, attempt: string): string {
+    const suffix = attempt === '0' ? '' : `.${attempt}`;
+    return `${this.prefix}parts/${batchNumber(batch)}${suffix}.jsonl`;
+  }
+
+  /** The parts that exist of batches from `first` up to, but not including, `end`. */
+  async listParts(first = 0, end = Number.POSITIVE_INFINITY): Promise<PartName[]> {
+    const parts: PartName[] = [];
+    const folder = `${this.prefix}parts/`;
+    // Names of the batch before it that have a letter after their dot come before its own.
+    const startAfter = first === 0 ? undefined : `${folder}${batchNumber(first - 1)}.~`;
+    for await (const { key } of this.store.list(folder, startAfter ? { startAfter } : {})) {
+      const part = this.parsePartKey(key);
+      if (!part || part.batch < first) continue;
+      if (part.batch >= end) break;
+      parts.push(part);
+    }
+    return parts;
+  }
+
+  /** undefined for what is no part: what somebody else put there, or a copy. */
+  parsePartKey(key: string): PartName | undefined {
+    const folder = `${this.prefix}parts/`;
+    if (!key.startsWith(folder) || !key.endsWith('.jsonl')) return undefined;
+    const [number, attempt = '0'] = key.slice(folder.length, -'.jsonl'.length).split('.');
+    const parsed = parseJobId(`${this.run}.${number}.${attempt}`);
+    if (!parsed || key !== this.partKey(parsed.batch, parsed.attempt)) return undefined;
+    return { batch: parsed.batch, attempt: parsed.attempt, key };
+  }
+
+  async readPart(part: PartName): Promise<{ rows: PartRow[]; bytes: Buffer }> {
+    const { bytes } = await this.store.get(part.key);
+    return { rows: parsePart(bytes, part.key), bytes };
+  }
+
+  /**
+   * Writes the results of an attempt, unless it has some: the first ones stay.
+   * @returns the rows that count for the attempt: these, or those that were there before.
+   * @throws Error where a row is not as its readers want it; nothing is written then.
+   */
+  async createPart(batch: number, attempt: string, rows: PartRow[]): Promise<PartRow[]> {
+    const key = this.partKey(batch, attempt);
+    try {
+      const contentType = 'application/x-ndjson';
+      await this.store.put(key, formatPart(rows), { contentType, ifAbsent: true });
+      return rows;
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+      return (await this.readPart({ batch, attempt, key })).rows;
+    }
+  }
+
+  ledgerName(chunk: number, generation: number): string {
+    return `ledger/${batchNumber(chunk)}${generationSuffix(generation)}.json`;
+  }
+
+  /** The latest generation of each chunk's ledger, by chunk. */
+  async listLedgers(): Promise<Map<number, number>> {
+    const latest = new Map<number, number>();
+    for await (const { key } of this.store.list(`${this.prefix}ledger/`)) {
+      const match = /^ledger\/(\d+)(?:\.(\d+))?\.json$/.exec(key.slice(this.prefix.length));
+      if (!match) continue;
+      const [chunk, generation] = [Number(match[1]), Number(match[2] ?? 0)];
+      if (key !== this.prefix + this.ledgerName(chunk, generation)) continue;
+      latest.set(chunk, Math.max(latest.get(chunk) ?? 0, generation));
+    }
+    return latest;
+  }
+
+  /** @throws UserError where it is not there, or not as this version writes it. */
+  async readLedger(chunk: number, generation: number): Promise<Ledger> {
+    const name = this.ledgerName(chunk, generation);
+    const ledger = await this.#read(name, ledgerSchema);
+    if (!ledger) throw new UserError(`${this.url}${name} is gone.`);
+    return ledger.value;
+  }
+
+  /** @returns the ledger that counts for this generation: this one, or the one that was there. */
+  async createLedger(ledger: Ledger): Promise<Ledger> {
+    const { chunk, generation } = ledger;
+    const created = await this.#create(this.ledgerName(chunk, generation), checkLedger(ledger));
+    return created ? ledger : this.readLedger(chunk, generation);
+  }
+
+  /** The summary, of whatever generation, and its ETag, to replace it. */
+  async readSummary(): Promise<{ value: Summary; etag: string } | undefined> {
+    return this.#read('summary.json', summarySchema);
+  }
+
+  /**
+   * Replaces the summary, if it is as it was when it was read.
+   * @param etag of what was read; undefined where there was none.
+   * @returns false where somebody else wrote it meanwhile.
+   */
+  async writeSummary(summary: Summary, etag: string | undefined): Promise<boolean> {
+    const condition = etag === undefined ? { ifAbsent: true } : { ifMatch: etag };
+    return this.#write('summary.json', checkSummary(summary), condition);
+  }
+
+  /** Creates an object of the run as JSON. @returns false where it is there already. */
+  async #create(name: string, value: unknown): Promise<boolean> {
+    return this.#write(name, value, { ifAbsent: true });
+  }
+
+  async #write(name: string, value: unknown, condition: object): Promise<boolean> {
+    const bytes = Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`);
+    try {
+      const options = { contentType: 'application/json', ...condition };
+      await this.store.put(this.prefix + name, bytes, options);
+      return true;
+    } catch (error) {
+      if (isTaken(error)) return false;
+      throw error;
+    }
+  }
+
+  async #read<T>(
+    name: string,
+    schema: z.ZodType<T>,
+  ): Promise<{ value: T; etag: string } | undefined> {
+    const key = this.prefix + name;
+    const object = await readIfThere(this.store, key);
+    if (!object) return undefined;
+    try {
+      return { value: schema.parse(JSON.parse(object.bytes.toString('utf8'))), etag: object.etag };
+    } catch (cause) {
+      throw new UserError(
+        `${this.store.url}/${key} is not a ${name} that this version of Cutline understands. ` +
+          'It may come from another version, or be damaged.',
+        { cause },
+      );
+    }
+  }
+}
+
+/** One part: the results of one attempt at a batch. */
+export interface PartName {
+  batch: number;
+  attempt: string;
+  key: string;
+}
+
+/** `isTaken`: a conditional put found an object there, or another than it expected. */
+export function isTaken(error: unknown): boolean {
+  return error instanceof StoreError && error.reason === 'exists';
+}
+
+/**
+ * By a HEAD first: with credentials that may not list the bucket, S3 answers 403 to a GET of what
+ * does not exist.
+ */
+async function readIfThere(store: ObjectStore, key: string) {
+  const found: ObjectInfo | undefined = await store.head(key);
+  if (!found) return undefined;
+  try {
+    return await store.get(key);
+  } catch (error) {
+    if (error instanceof StoreError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+function claimName(generation: number): string {
+  return `claims/${batchNumber(generation)}.json`;
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { captionOptionsSchema } from './caption-options.ts';
+import { type Counts, countsSchema, requireSum } from './counts.ts';
+import { runIdSchema } from './run-name.ts';
+import { sidecarKinds } from './sidecars.ts';
+
+/** What was asked for, and what came of it: run.json and summary.json. */
+
+/** Which of the images that the source has belong to the run. */
+export const selectionSchema = z.strictObject({
+  /** A list of keys instead of a listing of the store: a path, an s3:// URL, or `-` for stdin. */
+  keysFrom: z.string().nullable(),
+  include: z.array(z.string()),
+  exclude: z.array(z.string()),
+  /** The first n images; what is skipped does not count. */
+  limit: z.int().positive().nullable(),
+  /** n images drawn at random, in the order of the listing. */
+  sample: z.strictObject({ images: z.int().positive(), seed: z.int() }).nullable(),
+});
+
+export type Selection = z.infer<typeof selectionSchema>;
+
+/** Written once, before anything else of the run, and never again. */
+export const runSchema = z.strictObject({
+  format: z.literal(2),
+  run: runIdSchema,
+  /** ISO 8601, UTC. */
+  created: z.string(),
+  source: z.strictObject({ store: z.string(), prefix: z.string() }),
+  selection: selectionSchema,
+  model: z.string(),
+  options: captionOptionsSchema,
+  sidecars: z.array(z.enum(sidecarKinds)),
+  batchSize: z.int().min(1).max(1024),
+  /** Batches in a chunk of the manifest. */
+  chunkBatches: z.int().min(1).max(1_000_000),
+  cutline: z.string(),
+});
+
+export type Run = z.infer<typeof runSchema>;
+
+/** The sum of the ledgers; written last. */
+export const summarySchema = z.strictObject({
+  format: z.literal(2),
+  run: runIdSchema,
+  /** That finished it; a later claim means that the run goes on. */
+  generation: z.int().nonnegative(),
+  ...countsSchema.shape,
+  chunks: z.int().nonnegative(),
+  parts: z.int().nonnegative(),
+  model: z.string(),
+  /** Of the run: ISO 8601, UTC, as the other times. */
+  created: z.string(),
+  /** When every image had a row for the first time. */
+  finished: z.string(),
+  /** Images captioned by then, over the time from `created` to `finished`. */
+  imagesPerSecond: z.number(),
+  /** When failures were last tried again, if they ever were. */
+  retried: z.string().nullable(),
+});
+
+export type Summary = z.infer<typeof summarySchema>;
+
+/** @throws Error where it does not add up: it must not be written. */
+export function checkSummary(summary: Summary): Summary {
+  requireSum(summary satisfies Counts, 'the summary');
+  return summarySchema.parse(summary);
+}

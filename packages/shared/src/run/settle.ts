@@ -1,0 +1,82 @@
+import { compareKeys } from '../stores/key-order.ts';
+import { type Claim, generationOf } from './claim.ts';
+import type { ImageRef } from './image-ref.ts';
+import type { PartRow } from './part.ts';
+
+/**
+ * Which row of an image counts, where several attempts have one: the rule that all readers share.
+ * A caption wins over a failure, then the later generation, then the attempt whose name comes last
+ * (of the same generation, that is the later division).
+ */
+
+/** A part that was read: rows of an attempt at a batch. */
+export interface ReadPart {
+  attempt: string;
+  rows: readonly PartRow[];
+}
+
+/** An image of a batch, with the row that counts. */
+export interface SettledImage<P extends ReadPart> {
+  image: ImageRef;
+  /** undefined where no attempt has one. */
+  row: PartRow | undefined;
+  part: P | undefined;
+}
+
+/** @returns one entry an image, in the batch's order. */
+export function settleBatch<P extends ReadPart>(
+  images: readonly ImageRef[],
+  parts: readonly P[],
+): SettledImage<P>[] {
+  const winners = new Map<string, { row: PartRow; part: P }>();
+  for (const part of parts) {
+    for (const row of part.rows) {
+      const name = rowName(row);
+      const other = winners.get(name);
+      if (!other || wins({ row, part }, other)) winners.set(name, { row, part });
+    }
+  }
+  return images.map((image) => {
+    const winner = winners.get(imageName(image));
+    return { image, row: winner?.row, part: winner?.part };
+  });
+}
+
+interface Contender {
+  row: PartRow;
+  part: ReadPart;
+}
+
+function wins(a: Contender, b: Contender): boolean {
+  const captions = Number(a.row.status === 'captioned') - Number(b.row.status === 'captioned');
+  if (captions !== 0) return captions > 0;
+  const generations = generationOf(a.part.attempt) - generationOf(b.part.attempt);
+  if (generations !== 0) return generations > 0;
+  return compareKeys(a.part.attempt, b.part.attempt) > 0;
+}
+
+/** Whether an image has to be tried (again): it has no row, or a failure that is to be retried. */
+export function needsWork(
+  { row, part }: SettledImage<ReadPart>,
+  claims: readonly Pick<Claim, 'generation' | 'retry'>[],
+): boolean {
+  if (!row || !part) return true;
+  if (row.status !== 'failed') return false;
+  const { class: failureClass } = row.failure;
+  const generation = generationOf(part.attempt);
+  return claims.some(
+    (claim) => claim.generation > generation && claim.retry.includes(failureClass),
+  );
+}
+
+/**
+ * A key may be listed more than once: to be captioned, and again to be skipped as a duplicate, any
+ * number of times. The rows of its repeats are all alike, so one stands for each of them.
+ */
+function imageName({ key, skipped }: ImageRef): string {
+  return skipped ? `${skipped} ${key}` : `- ${key}`;
+}
+
+function rowName(row: PartRow): string {
+  return row.status === 'skipped' ? `${row.reason} ${row.key}` : `- ${row.key}`;
+}

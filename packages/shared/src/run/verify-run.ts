@@ -1,0 +1,179 @@
+import { describeError } from '../errors.ts';
+import { StoreError } from '../stores/object-store.ts';
+import { generationOfChunk } from './claim.ts';
+import { addCounts, type Counts, countRows } from './counts.ts';
+import { isReopened, type Ledger, sha256 } from './ledger.ts';
+import { batchesOf, readChunk } from './manifest.ts';
+import { parsePart } from './part.ts';
+import { type RunState, readRunState } from './run-state.ts';
+import type { RunStore } from './run-store.ts';
+import { settleBatch } from './settle.ts';
+
+/** What `verifyRun` held against each other. */
+export interface Verification {
+  /** One line each; none where all is well. */
+  problems: string[];
+  images: number;
+  parts: number;
+  chunks: number;
+}
+
+/**
+ * Recomputes a finished run from the output store alone: every key of the manifest has exactly one
+ * row that counts, every part is the one that its ledger hashed, every total is the sum of what it
+ * is a total of.
+ *
+ * @param onProblem is told of each as it is found.
+ * @throws UserError where there is no such run
+ */
+export async function verifyRun(
+  runStore: RunStore,
+  onProblem: (problem: string) => void = () => {},
+): Promise<Verification> {
+  const problems: string[] = [];
+  const report = (problem: string) => {
+    problems.push(problem);
+    onProblem(problem);
+  };
+  const state = await readRunState(runStore);
+  const { summary, manifest } = state;
+  if (!summary) report(unfinished(state));
+  if (manifest.images === null)
+    report('the listing is not complete: there is no manifest/end.json');
+
+  const ledgers = await runStore.listLedgers();
+  const counts: Counts[] = [];
+  let parts = 0;
+  for (let chunk = 0; chunk < manifest.chunks; chunk++) {
+    const verified = await verifyChunk(runStore, state, chunk, ledgers.get(chunk), report);
+    counts.push(verified.counts);
+    parts += verified.parts;
+  }
+  const totals = addCounts(counts);
+  if (manifest.images !== null && totals.images !== manifest.images) {
+    report(`the manifest says ${manifest.images} images, its chunks have ${totals.images}`);
+  }
+  if (summary) {
+    compare('summary.json', summary, totals, report);
+    if (summary.parts !== parts) {
+      report(`summary.json: parts is ${summary.parts}, the ledgers name ${parts}`);
+    }
+    if (summary.chunks !== manifest.chunks) {
+      report(`summary.json: chunks is ${summary.chunks}, the manifest has ${manifest.chunks}`);
+    }
+  }
+  return { problems, images: totals.images, parts, chunks: manifest.chunks };
+}
+
+async function verifyChunk(
+  runStore: RunStore,
+  state: RunState,
+  chunk: number,
+  generation: number | undefined,
+  report: (problem: string) => void,
+): Promise<{ counts: Counts; parts: number }> {
+  const nothing = { counts: countRows([]), parts: 0 };
+  const manifest = await readOr(report, `chunk ${chunk} of the manifest`, () =>
+    readChunk(runStore, state.claims, chunk),
+  );
+  if (!manifest) return nothing;
+  if (generation === undefined) {
+    report(`chunk ${chunk} has no ledger`);
+    return nothing;
+  }
+  const name = runStore.ledgerName(chunk, generation);
+  const ledger = await readOr(report, name, () => runStore.readLedger(chunk, generation));
+  if (!ledger) return nothing;
+  if (generation < generationOfChunk(state.claims, chunk) || isReopened(ledger, state.claims)) {
+    report(`${name} is outdated: the chunk was opened again since`);
+  }
+  if (ledger.manifest.name !== manifest.name || ledger.manifest.sha256 !== sha256(manifest.bytes)) {
+    report(`${manifest.name} is not the one that ${name} is about`);
+  }
+
+  const byBatch = await readParts(runStore, ledger, state.run.chunkBatches, report);
+  const rows = [];
+  const used = new Set<string>();
+  for (const { batch, images } of batchesOf(chunk, manifest.images, state.run)) {
+    for (const { image, row, part } of settleBatch(images, byBatch.get(batch) ?? [])) {
+      if (row && part) {
+        rows.push(row);
+        used.add(part.name);
+      } else report(`${JSON.stringify(image.key)} has no row (batch ${batch})`);
+    }
+  }
+  for (const part of ledger.parts) {
+    if (!used.has(part.name)) report(`${name} names ${part.name}, of which no row counts`);
+  }
+  const counts = countRows(rows);
+  compare(name, ledger, counts, report);
+  return { counts: { ...counts, images: manifest.images.length }, parts: ledger.parts.length };
+}
+
+/** The parts that a ledger names, by batch; each is told of that is not as it was. */
+async function readParts(
+  runStore: RunStore,
+  ledger: Ledger,
+  chunkBatches: number,
+  report: (problem: string) => void,
+): Promise<Map<number, { name: string; attempt: string; rows: ReturnType<typeof parsePart> }[]>> {
+  const byBatch: Awaited<ReturnType<typeof readParts>> = new Map();
+  for (const { name, sha256: expected } of ledger.parts) {
+    const part = runStore.parsePartKey(runStore.prefix + name);
+    const isOfChunk = part && Math.floor(part.batch / chunkBatches) === ledger.chunk;
+    if (!part || !isOfChunk) {
+      report(`${name} is no part of chunk ${ledger.chunk}`);
+      continue;
+    }
+    const read = await readOr(report, name, async () => {
+      const { bytes } = await runStore.store.get(part.key);
+      if (sha256(bytes) !== expected) report(`${name} was changed: its SHA-256 is another`);
+      return parsePart(bytes, name);
+    });
+    if (!read) continue;
+    const others = byBatch.get(part.batch) ?? [];
+    byBatch.set(part.batch, [...others, { name, attempt: part.attempt, rows: read }]);
+  }
+  return byBatch;
+}
+
+async function readOr<T>(
+  report: (problem: string) => void,
+  name: string,
+  read: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    const isOutage =
+      error instanceof StoreError && !['not-found', 'access-denied'].includes(error.reason);
+    if (isOutage) throw error;
+    report(`${name} cannot be read: ${describeError(error)}`);
+    return undefined;
+  }
+}
+
+function compare(
+  name: string,
+  said: Counts,
+  found: Counts,
+  report: (problem: string) => void,
+): void {
+  for (const field of ['images', 'captioned', 'skipped', 'failed'] as const) {
+    if (said[field] !== found[field]) {
+      report(`${name}: ${field} is ${said[field]}, counted ${found[field]}`);
+    }
+  }
+  for (const field of ['skippedByReason', 'failedByClass'] as const) {
+    for (const each of new Set([...Object.keys(said[field]), ...Object.keys(found[field])])) {
+      const [a, b] = [said[field][each] ?? 0, found[field][each] ?? 0];
+      if (a !== b) report(`${name}: ${field} ${each} is ${a}, counted ${b}`);
+    }
+  }
+}
+
+function unfinished({ isCancelled, lastSummary }: RunState): string {
+  if (isCancelled) return 'the run was cancelled and is not finished';
+  if (lastSummary) return 'the run goes on: summary.json is of an older generation';
+  return 'the run is not finished: there is no summary.json';
+}

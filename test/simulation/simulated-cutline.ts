@@ -1,0 +1,259 @@
+import {
+  Breaker,
+  cancelRun,
+  type DriveRunContext,
+  decodeBatch,
+  decodeJobSchema,
+  driveRun,
+  encodeBatch,
+  encodeJobSchema,
+  floorOf,
+  HoldBack,
+  type JobHandler,
+  type JobQueue,
+  JobTaker,
+  MemoryBoard,
+  MemoryFeatures,
+  MemoryQueueServer,
+  type Queues,
+  Suspects,
+  type World,
+} from '@cutline/pipeline';
+import { createLogger, Metrics } from '@cutline/shared/process';
+import { type ImageRef, jobId, RunStore } from '@cutline/shared/run';
+import { MemoryStore, type ObjectStore, StoreError } from '@cutline/shared/stores';
+import { captionOf, encodeBytes, modelId } from './simulated-model.ts';
+import { type SharedFate, SimulatedProcess } from './simulated-process.ts';
+
+/** What Redis is like: now and then it is full, or only to be read. */
+export type RedisMode = 'fine' | 'full' | 'read-only';
+
+const lockMs = 30_000;
+export const output = { store: 's3://captions', prefix: '' };
+export const sources = ['s3://archive', 's3://other'] as const;
+
+/** Cutline in one process, in memory: its outside world, and the processes that one starts in it. */
+export class SimulatedCutline {
+  readonly stores = new Map<string, MemoryStore>();
+  readonly board: MemoryBoard;
+  readonly features: MemoryFeatures;
+  readonly queues = new MemoryQueueServer();
+  readonly #world: World;
+  /** Why a worker stopped that should not have. */
+  readonly fatal: unknown[] = [];
+  redis: RedisMode = 'fine';
+  /** An engine that throws on every batch. */
+  isEngineBroken = false;
+  readonly #fate: SharedFate;
+  readonly #metrics = new Metrics();
+  #started = 0;
+
+  constructor(fate: SharedFate) {
+    this.#fate = fate;
+    const { now, sleep } = fate.time;
+    let ids = 0;
+    const world = {
+      now,
+      sleep: sleep.bind(fate.time),
+      random: fate.random,
+      newId: () => `token-${++ids}`,
+    };
+    for (const url of [output.store, ...sources]) this.stores.set(url, new MemoryStore(url));
+    this.board = new MemoryBoard({ world });
+    this.features = new MemoryFeatures({ ttlMs: 6 * 3_600_000, world });
+    this.#world = world;
+  }
+
+  flushRedis(): void {
+    for (const each of [this.board, this.features, this.queues]) {
+      each.flush();
+    }
+  }
+
+  /** Ids of the jobs that are left in the queues. */
+  async jobsLeft(): Promise<string[]> {
+    const open = (stage: 'encode' | 'decode') =>
+      this.queues.open({ stage, model: modelId, lockMs, world: this.#world });
+    return [...(await open('encode').live()), ...(await open('decode').live())].map(jobId);
+  }
+
+  store(url: string): MemoryStore {
+    const store = this.stores.get(url);
+    if (!store) throw new StoreError('misconfigured', `There is no bucket ${url}.`);
+    return store;
+  }
+
+  /** Starts a producer; its process is dead when `done` settles. */
+  produce(what: DriveRunContext['what']) {
+    const process = this.#start('producer');
+    const outside = this.#outside(process);
+    const done = driveRun({
+      what,
+      output,
+      openStore: async (url) => outside.store(url),
+      board: outside.board,
+      openQueues: () => outside.queues,
+      window: 4,
+      world: process.world,
+      metrics: this.#metrics,
+      log,
+    });
+    return { process, done: this.#untilEnd(process, done) };
+  }
+
+  cancel(run: string) {
+    const process = this.#start('cancel');
+    const { board, queues, store } = this.#outside(process);
+    const runStore = new RunStore(store(output.store), output.prefix, run);
+    const done = cancelRun({ runStore, board, queues, world: process.world });
+    return { process, done: this.#untilEnd(process, done) };
+  }
+
+  /** Starts a worker, and another when it dies. */
+  keepWorker(stage: 'encode' | 'decode', isOver: () => boolean): void {
+    const process = this.#start(`${stage}r`);
+    const handler = stage === 'encode' ? this.#encoder(process) : this.#decoder(process);
+    void handler.run();
+    void process.died.then(async () => {
+      await this.#fate.time.sleep(1_000 + this.#fate.random() * 20_000);
+      if (!isOver()) this.keepWorker(stage, isOver);
+    });
+  }
+
+  #encoder(process: SimulatedProcess) {
+    const { queues, board, features, store } = this.#outside(process);
+    const breaker = new Breaker();
+    const holdBack = new HoldBack({ features, bytesMax: 200, world: process.world, log });
+    const handle = encodeBatch({
+      encode: (images, from) => this.#encode(images, from),
+      prove: () => this.#prove(),
+      model: { id: modelId, features: { locations: 1, channels: 2 } },
+      openStore: async (url) => store(url),
+      onStored: (bytes) => holdBack.observe(bytes),
+      ...{ features, queues, board, breaker, metrics: this.#metrics, world: process.world },
+    });
+    const more = { untilRoom: () => holdBack.untilRoom() };
+    return this.#taker(process, 'encode', encodeJobSchema, handle, breaker, more);
+  }
+
+  #decoder(process: SimulatedProcess) {
+    const { queues, board, features, store } = this.#outside(process);
+    const breaker = new Breaker();
+    const handle = decodeBatch({
+      caption: async (payload, count) => {
+        if (this.isEngineBroken) throw new Error('the engine is broken');
+        return Array.from({ length: count }, (_, i) =>
+          captionOf(payload.subarray(i * 4, i * 4 + 4)),
+        );
+      },
+      prove: () => this.#prove(),
+      model: modelId,
+      openStore: async (url) => store(url),
+      remainderDelayMs: 30_000,
+      ...{ features, queues, board, breaker, metrics: this.#metrics },
+    });
+    return this.#taker(process, 'decode', decodeJobSchema, handle, breaker, {});
+  }
+
+  #taker<J extends Parameters<typeof floorOf>[0] & { batch: number; attempt: string }>(
+    process: SimulatedProcess,
+    stage: 'encode' | 'decode',
+    // biome-ignore lint/suspicious/noExplicitAny: the two schemas have their jobs' types
+    schema: any,
+    // biome-ignore lint/suspicious/noExplicitAny: so do their handlers
+    handle: JobHandler<any>,
+    breaker: Breaker,
+    more: { untilRoom?: () => Promise<void> },
+  ): JobTaker<J> {
+    const { queues, board, store } = this.#outside(process);
+    return new JobTaker<J>({
+      stage,
+      queue: queues[stage] as unknown as JobQueue<J>,
+      schema,
+      handle: new Suspects(board, stage).tryAlone(handle),
+      floor: (job) => floorOf(job, stage, { board, openStore: async (url) => store(url) }),
+      concurrency: 2,
+      lockMs,
+      breaker,
+      onFatal: (error) => {
+        if (!this.isEngineBroken) this.fatal.push(error);
+        process.kill();
+      },
+      ...more,
+      ...{ world: process.world, metrics: this.#metrics, log },
+    });
+  }
+
+  async #prove(): Promise<void> {
+    if (this.isEngineBroken) throw new Error('the engine is broken');
+  }
+
+  /** Fetches as the encode stage does, and has no pixels to look at. */
+  async #encode(images: readonly ImageRef[], from: ObjectStore) {
+    if (this.isEngineBroken) throw new Error('the engine is broken');
+    const payload: Uint8Array[] = [];
+    const outcomes = [];
+    for (const { key, etag } of images) {
+      outcomes.push(
+        await from.get(key, etag === null ? {} : { etag }).then(
+          (object) => encodeBytes(object, payload),
+          (error: StoreError) => {
+            if (error.reason === 'unavailable') {
+              return { status: 'deferred' as const, message: error.message };
+            }
+            const failure = { class: error.reason as 'not-found', message: error.message };
+            return { status: 'failed' as const, failure };
+          },
+        ),
+      );
+    }
+    return { outcomes, features: Buffer.concat(payload) };
+  }
+
+  #start(kind: string): SimulatedProcess {
+    this.#started += 1;
+    return new SimulatedProcess(`${kind} ${this.#started}`, this.#fate);
+  }
+
+  /** What a process sees of the world. */
+  #outside(process: SimulatedProcess) {
+    const lost = () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+    const unavailable = () => new StoreError('unavailable', 'S3 asks for fewer requests (503).');
+    const blocked = (operation: string) => refusedBy(this.redis, operation);
+    const queue = (stage: 'encode' | 'decode') => {
+      const { world } = process;
+      return process.reach(
+        this.queues.open({ stage, model: modelId, lockMs, world }),
+        lost,
+        blocked,
+      );
+    };
+    const queues = { encode: queue('encode'), decode: queue('decode') } as unknown as Queues;
+    return {
+      queues,
+      board: process.reach(this.board, lost, blocked),
+      features: process.reach(this.features, lost, blocked),
+      store: (url: string): ObjectStore => process.reach(this.store(url), unavailable),
+    };
+  }
+
+  /** A process ends when its main function does, well or not. */
+  async #untilEnd<T>(process: SimulatedProcess, done: Promise<T>): Promise<T | 'died'> {
+    const died = process.died.then(() => 'died' as const);
+    return Promise.race([done, died]).finally(() => process.kill());
+  }
+}
+
+/** What a Redis that is full, or a replica, says to a command. */
+function refusedBy(mode: RedisMode, operation: string): Error | undefined {
+  if (mode === 'fine' || /^(get|counts|live|progress|owner|floor|bytesInFlight)$/.test(operation)) {
+    return undefined;
+  }
+  const message =
+    mode === 'full'
+      ? "OOM command not allowed when used memory > 'maxmemory'."
+      : "READONLY You can't write against a read only replica.";
+  return Object.assign(new Error(message), { name: 'ReplyError' });
+}
+
+const log = createLogger({ process: 'simulation', level: 'silent' });
