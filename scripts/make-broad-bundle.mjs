@@ -5,8 +5,8 @@
  *     npm run build
  *     node scripts/make-broad-bundle.mjs <weights-folder>
  *
- * Weights are rounded to float16, which halves what everyone downloads; the card says what it changes.
- * The same weights give the same bytes, and so the same model id.
+ * Weights are rounded to float16, which halves what everyone downloads; the card, which is not made
+ * here, says what that changes. The same weights give the same bytes, and so the same model id.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -62,10 +62,10 @@ const parts = {
       attention: false,
     },
     licence: {
-      encoder: 'Apache-2.0',
+      encoder: "Apache-2.0 (MobileNetV2); of the projection in its file, the decoder's",
       decoder:
-        'LicenseRef-Research: derived from data sets that are for research and education, or whose ' +
-        'terms are unclear (Flickr8k and others: see the card)',
+        'LicenseRef-Research: for research and education only; derives from Flickr8k and other data ' +
+        'sets that are for research, or whose terms are unclear (see the card)',
     },
     provenance: {
       encoder:
@@ -73,10 +73,11 @@ const parts = {
         'kernels and biases, classifier removed; rounded to float16',
       decoder:
         'trained by maximum likelihood over the frozen encoder: 13 epochs on Flickr8k train, then 7 ' +
-        'on that and on 10,769 labelled pictures (Scene-15, Caltech-101, Natural Images, PACS, ' +
-        'ImageNet, COCO-MINI), whose captions are templates for their labels (but of COCO-MINI), ' +
-        'half of all in grey; captions lower-cased, at most 16 words; rounded to float16',
+        'on that and on 10,769 pictures (Scene-15, Caltech-101, Natural Images, PACS, crops of ' +
+        'ImageNet, COCO-MINI), of which all but COCO-MINI have templates for their labels as ' +
+        'captions; half of all in grey; captions lower-cased, at most 16 words; rounded to float16',
     },
+    // Of the weights before rounding; the card has those of what ships, as far as they were measured.
     scores: [
       score('dev', 5, [60.4, 42.1, 28.7, 19.1, 44.6]),
       score('test', 5, [60.1, 41.9, 28.4, 19.1, 48.4]),
