@@ -12,9 +12,10 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    // Tests wait for conditions with deadlines of their own; this is for those that hang.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Tests wait for conditions with deadlines of their own; this is for those that hang, on a
+    // machine that may be busy with other things.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Tests use the SDK directly too; what Cutline does about this warning has a test of its own.
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
   },

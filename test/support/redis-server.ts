@@ -41,7 +41,11 @@ export async function startRedis({
     if (!cluster) return launch(port, folder, args);
     // The default, 10,000 above the port, is not always a port.
     const clusterPort = String(await freePort());
-    const clusterArgs = ['--cluster-enabled', 'yes', '--cluster-port', clusterPort];
+    // biome-ignore format: a flag and its value
+    const clusterArgs = [
+      '--cluster-enabled', 'yes', '--cluster-port', clusterPort,
+      '--cluster-announce-ip', '127.0.0.1', // a node that has met no other knows no address of its own
+    ];
     const node = await launch(port, folder, [...clusterArgs, ...args]);
     await takeAllSlots(port);
     return node;
