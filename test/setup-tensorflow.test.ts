@@ -75,8 +75,8 @@ describe('the packages', () => {
   const planned = ['--cpu', '--gpu'].map((flag) =>
     makePlan(parseRequest([flag]), linux, findPackageVersion()),
   );
-  const expected = <Value>(valueOf: (plan: (typeof planned)[number]) => Value) =>
-    Object.fromEntries(planned.map((plan) => [plan.packageName, valueOf(plan)]));
+  const expected = <Value>(pick: (plan: (typeof planned)[number]) => Value) =>
+    Object.fromEntries(planned.map((plan) => [plan.packageName, pick(plan)]));
 
   it('are optional peers of the captioner, in the version that is put in place', () => {
     const { peerDependencies, peerDependenciesMeta } = readJson('packages/captioner/package.json');
