@@ -37,7 +37,6 @@ export type {
   StepResult,
 } from './engines/engine.ts';
 export { exportOnnx } from './engines/onnx/export-onnx.ts';
-export type { WeightType } from './engines/onnx/graph-builder.ts';
 export { fromFloat16, toFloat16 } from './float16.ts';
 export { type Lineage, type LineageRows, lineageOf, traceLineage } from './lineage.ts';
 export {
@@ -83,4 +82,5 @@ export {
   type WeightArray,
   type WeightArrays,
   Weights,
+  type WeightType,
 } from './weights.ts';

@@ -45,7 +45,7 @@ const imageAt = (i: number) => pixels.subarray(i * imageBytes, (i + 1) * imageBy
 
 test('says what it has loaded', () => {
   expect(pool.model).toMatchObject({
-    id: expect.stringMatching(/^mobilenet-v2-show-attend-tell-flickr8k@[0-9a-f]{12}$/),
+    id: expect.stringMatching(/^mobilenet-v2-show-attend-tell-broad@[0-9a-f]{12}$/),
     features: { locations: 49, channels: 512 },
     decoding: { beamSize: 5 },
   });
