@@ -195,7 +195,7 @@ describe('a pool that is warmed up', () => {
 
   // It computes some hundreds of images, on a machine that other tests share.
   test('that is told to measures how many images to compute at a time', {
-    timeout: 240_000,
+    timeout: 600_000,
   }, async () => {
     const { started, said } = await repliesOfStart({ deviceBatch: 'auto' });
     for (const stage of ['encode', 'decode'] as const) {
