@@ -45,18 +45,16 @@ export async function simulateRound(seed: number): Promise<Round> {
     trace.push(stamp() + line);
   };
   const intensity = draw.random() * draw.random();
-  const cutline = new SimulatedCutline({
-    time,
-    random: draw.random,
-    quietFromMs: startMs + troubledMs,
-    trace: note,
-    rates: {
-      crash: 0.04 * intensity * draw.random(),
-      pause: 0.06 * intensity * draw.random(),
-      refuse: 0.15 * intensity * draw.random(),
-      loseReply: 0.1 * intensity * draw.random(),
-    },
-  });
+  const rates = {
+    crash: 0.04 * intensity * draw.random(),
+    pause: 0.06 * intensity * draw.random(),
+    refuse: 0.15 * intensity * draw.random(),
+    loseReply: 0.1 * intensity * draw.random(),
+  };
+  const cutline = new SimulatedCutline(
+    { time, random: draw.random, quietFromMs: startMs + troubledMs, trace: note, rates },
+    { doneMax: draw.chance(0.5) ? draw.count(0, 3) : 100 },
+  );
   const archive = await fillArchive(cutline, draw);
   const request = drawRequest(draw, archive.keysFrom);
   const other: Run = {
