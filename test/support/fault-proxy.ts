@@ -20,6 +20,8 @@ export interface FaultProxy {
   counts(): Record<Operation, number>;
   /** Forgets the requests so far. */
   resetCounts(): void;
+  /** How much longer each request of an operation takes, whatever becomes of it. None at first. */
+  latencyMs: Partial<Record<Operation, number>>;
   /** Of several that match, the first added applies. @returns what takes the fault away */
   add(fault: Fault): () => void;
   stop(): Promise<void>;
@@ -42,6 +44,8 @@ export interface Fault {
   key?: string | RegExp;
   /** How many requests it applies to; after them, the fault is gone. No end, if left out. */
   times?: number;
+  /** Asked at each request that matches: whether it applies. Always, if left out. */
+  chance?: () => boolean;
   does: Effect;
 }
 
@@ -50,14 +54,19 @@ export interface Fault {
  * - `delayMs`: waits, then forwards.
  * - `cutAfterBytes`: forwards, and cuts the connection after so many bytes of the answer's body.
  * - `stallAfterBytes`: the same, but falls silent instead.
+ * - `hangUp`: cuts the connection, `unheard`: before anything is forwarded; `unanswered`: once it is
+ *   carried out, in place of the answer.
  * - `before`: calls a function, then forwards: to change the object between listing and fetching.
+ * - `after`: forwards, then calls a function, then answers.
  */
 export type Effect =
   | { status: number; code: string }
   | { delayMs: number }
   | { cutAfterBytes: number }
   | { stallAfterBytes: number }
-  | { before: () => Promise<unknown> };
+  | { hangUp: 'unheard' | 'unanswered' }
+  | { before: () => Promise<unknown> }
+  | { after: () => Promise<unknown> };
 
 export const accessDenied: Effect = { status: 403, code: 'AccessDenied' };
 export const slowDown: Effect = { status: 503, code: 'SlowDown' };
@@ -68,7 +77,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const faults: { fault: Fault; left: number }[] = [];
 
   const take = (request: ProxiedRequest): Effect | undefined => {
-    const entry = faults.find(({ fault }) => matches(fault, request));
+    const entry = faults.find(({ fault }) => matches(fault, request) && (fault.chance?.() ?? true));
     if (!entry) return undefined;
     entry.left -= 1;
     if (entry.left === 0) faults.splice(faults.indexOf(entry), 1);
@@ -78,11 +87,14 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const handle = async (incoming: IncomingMessage, answer: ServerResponse) => {
     const request = parseRequest(incoming);
     requests.push(request);
+    const { [request.operation]: latencyMs = 0 } = proxy.latencyMs;
+    if (latencyMs > 0) await delay(latencyMs, answer);
     const effect = take(request);
     if (effect && 'status' in effect) {
       incoming.resume(); // unread, its body would keep the connection from being used again
       return sendError(answer, effect);
     }
+    if (effect && 'hangUp' in effect && effect.hangUp === 'unheard') return answer.destroy();
     if (effect && 'delayMs' in effect) await delay(effect.delayMs, answer);
     if (effect && 'before' in effect) await effect.before();
     await forward(incoming, answer, { target, agent, effect });
@@ -93,7 +105,8 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 
-  return {
+  const proxy: FaultProxy = {
+    latencyMs: {},
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     counts() {
@@ -119,6 +132,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       agent.destroy();
     },
   };
+  return proxy;
 }
 
 function matches({ operation, key }: Fault, request: ProxiedRequest): boolean {
@@ -167,6 +181,12 @@ async function forward(
     outgoing.once('error', reject);
   });
   const [response] = await Promise.all([upstream, pipeline(incoming, outgoing)]);
+  if (effect && 'after' in effect) await effect.after();
+  if (effect && 'hangUp' in effect) {
+    response.resume();
+    answer.destroy();
+    return;
+  }
   answer.writeHead(response.statusCode ?? 502, response.headers);
   if (effect && 'cutAfterBytes' in effect) {
     await sendBytes(response, answer, effect.cutAfterBytes);

@@ -30,6 +30,8 @@ export interface Pipeline {
   /** Resolves when the worker takes jobs. */
   startWorker(name: WorkerName, env?: Environment): Promise<WorkerProcess>;
   startProducer(args: readonly string[], env?: Environment): Promise<Process>;
+  /** A worker that may not come to be ready. */
+  launchWorker(name: WorkerName, env?: Environment): Promise<Process>;
   startCutline(args: readonly string[], env?: Environment): Promise<Process>;
   /** Runs the command line to its end. */
   cutline(...args: string[]): Promise<Finished>;
@@ -65,12 +67,14 @@ export interface PipelineOptions {
   model?: 'tiny' | 'shipped';
   /** For all programs. */
   env?: Environment;
+  /** More of Redis's own. */
+  redisArgs?: readonly string[];
 }
 
 export async function startPipeline(options: PipelineOptions = {}): Promise<Pipeline> {
-  const { model = 'tiny', env = {} } = options;
+  const { model = 'tiny', env = {}, redisArgs = [] } = options;
   const folder = await mkdtemp(join(tmpdir(), 'cutline-pipeline-'));
-  const redis = await startRedis();
+  const redis = await startRedis({ args: redisArgs });
   const s3 = await startS3();
   const proxy = await startFaultProxy(s3.endpoint);
   const source = await openStore(s3.createBucket('archive'), s3.config);
@@ -98,6 +102,8 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     void started.exited.then(() => running.delete(started));
     return started;
   };
+  const launchWorker: Pipeline['launchWorker'] = (name, more) =>
+    startNode(`${name}/dist/main.js`, [], more);
   const startCutline: Pipeline['startCutline'] = (args, more) =>
     startNode('cutline/bin/cutline.js', args, more);
   const cutline: Pipeline['cutline'] = async (...args) => {
@@ -121,8 +127,9 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     async upload(images, prefix = '') {
       await Promise.all([...images].map(([key, bytes]) => source.put(prefix + key, bytes)));
     },
+    launchWorker,
     async startWorker(name, more) {
-      const worker = await startNode(`${name}/dist/main.js`, [], more);
+      const worker = await launchWorker(name, more);
       const [, port] = await worker.waitForLine(/"httpPort":(\d+),"msg":"ready/, readyDeadlineMs);
       return { ...worker, scrape: () => scrape(Number(port)) };
     },
