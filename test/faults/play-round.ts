@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FailureClass } from '@cutline/shared/errors';
 import type { PartRow } from '@cutline/shared/run';
-import { seededRandom } from '../simulation/dist/virtual-time.js';
+import { seededRandom } from '../simulation/dist/draw.js';
 import { makeArchive } from './archive.ts';
 import {
   checkKept,

@@ -1,4 +1,4 @@
-import { seededRandom } from '../simulation/dist/virtual-time.js';
+import { seededRandom } from '../simulation/dist/draw.js';
 import { type Draw, drawFrom, type FaultKind } from './fault.ts';
 import { processFaults } from './process-faults.ts';
 import { redisFaults } from './redis-faults.ts';

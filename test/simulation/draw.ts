@@ -23,7 +23,7 @@ export class Draw {
 }
 
 /** Numbers in [0, 1), the same for the same seed (the generator "mulberry32"). */
-function seededRandom(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
