@@ -93,17 +93,19 @@ async function demonstrate(folder, s3, children) {
     const { store } = parseLocation(outputFolder);
     await (await openStore(store)).put(`metrics/${name}.txt`, Buffer.from(metrics));
   }
-  const page = join(outputFolder, 'gallery.html');
+  const shown = relative(process.cwd(), outputFolder) || outputFolder;
+  const page = join(shown, 'gallery.html');
+  say('');
   if ((await cutline('gallery', run, '--output', output, '-o', page)) !== 0) return 1;
 
-  const shown = relative(process.cwd(), outputFolder) || outputFolder;
   say(`
   Results   ${shown}/runs/${run}/  (parts, manifest, summary.json)
-  Gallery   ${shown}/gallery.html  (open it in a browser; hover a word)
+  Gallery   ${page}  (open it in a browser; hover a word)
   Metrics   ${shown}/metrics/  (what the workers' /metrics pages said)
 
-The model is a small research model. It knows people, dogs, sport, streets, water and snow; on
-archive photographs it is often wrong, and the score says how sure it was (nearer 0 is surer).
+The model that ships is small, for trying Cutline out, and licensed for research
+and education only. What it knows, what it still gets wrong and what its scores
+tell is in models/mobilenet-v2-show-attend-tell-broad/README.md.
 Try your own:  npm run demo -- ./my-photos
 Done in ${((performance.now() - started) / 1000).toFixed(0)} s.`);
   return 0;

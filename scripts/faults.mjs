@@ -7,6 +7,7 @@
  *
  *     npm run faults -- --rounds 50
  *     npm run faults -- --seed 1234 --rounds 1 --verbose
+ *     npm run faults -- --images 10000        one long run, with the model that ships
  *
  * Moments are bound to requests and not to the clock, but processes run as they like: a seed that
  * went wrong may have to be played more than once.
@@ -27,11 +28,11 @@ export async function main(args) {
     options: {
       seed: { type: 'string', default: '1' },
       rounds: { type: 'string', default: '20' },
+      images: { type: 'string' },
       verbose: { type: 'boolean', default: false },
     },
   });
-  // The tests' setting: what Cutline does about this warning is not the matter here.
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'; // told of by programs, once
   const first = Number(values.seed);
   const seeds = Array.from({ length: Number(values.rounds) }, (_, i) => first + i);
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
@@ -47,10 +48,21 @@ export async function main(args) {
     const { playRounds } = /** @type {any} */ (
       await loader.ssrLoadModule('/test/faults/play-rounds.ts')
     );
-    const rounds = await playRounds(seeds, {
-      onSkipped: (why) => process.stderr.write(`LEFT OUT, on this machine: ${why}\n`),
-      onRound: (round) => show(round, values.verbose),
-    });
+    /** @type {import('../test/faults/play-round.ts').Round[]} */
+    let rounds;
+    if (values.images) {
+      /** @type {typeof import('../test/faults/play-long-run.ts')} */
+      const { playLongRun } = /** @type {any} */ (
+        await loader.ssrLoadModule('/test/faults/play-long-run.ts')
+      );
+      rounds = [await playLongRun(first, Number(values.images))];
+      await show(/** @type {any} */ (rounds[0]), true);
+    } else {
+      rounds = await playRounds(seeds, {
+        onSkipped: (why) => process.stderr.write(`LEFT OUT, on this machine: ${why}\n`),
+        onRound: (round) => show(round, values.verbose),
+      });
+    }
     const bad = rounds.filter(({ violations }) => violations.length > 0);
     const sum = (/** @type {(round: typeof rounds[number]) => number} */ of) =>
       rounds.reduce((total, round) => total + of(round), 0);

@@ -141,7 +141,7 @@ function tryTensorflow(
 }
 
 /** The version of tfjs-core that the project uses is the version that all its parts have to have. */
-function findPackageVersion() {
+export function findPackageVersion() {
   const manifest = readFileSync(join(root, 'packages/captioner/package.json'), 'utf8');
   return /** @type {string} */ (JSON.parse(manifest).dependencies['@tensorflow/tfjs-core']);
 }

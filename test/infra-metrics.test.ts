@@ -50,32 +50,41 @@ function labelsOf(series: string): string[] | undefined {
   return [...histogram.labelNames, ...le, ...targetLabels];
 }
 
-describe.each(infraExpressions())('$where', ({ expression }) => {
-  const query = parsePromQl(expression);
+describe('the queries of the dashboard and of the alerts', () => {
+  const queries = infraExpressions().map(({ where, expression }) => ({
+    where,
+    query: parsePromQl(expression),
+  }));
 
-  test('names only metrics and labels that exist', () => {
-    for (const { series, labels } of query.selectors) {
-      const known = labelsOf(series);
-      expect(known, `series ${series}`).toBeDefined();
-      expect(known, `labels of ${series}`).toEqual(expect.arrayContaining(labels));
+  test('name only metrics and labels that exist', () => {
+    for (const { where, query } of queries) {
+      for (const { series, labels } of query.selectors) {
+        const known = labelsOf(series);
+        expect(known, `${where}: series ${series}`).toBeDefined();
+        expect(known, `${where}: labels of ${series}`).toEqual(expect.arrayContaining(labels));
+      }
+      const known = query.selectors.flatMap(({ series }) => labelsOf(series) ?? []);
+      expect([...known, ...query.madeLabels], where).toEqual(
+        expect.arrayContaining(query.groupingLabels),
+      );
     }
-    const known = query.selectors.flatMap(({ series }) => labelsOf(series) ?? []);
-    expect([...known, ...query.madeLabels]).toEqual(expect.arrayContaining(query.groupingLabels));
   });
 
-  test('reads counters as rates', () => {
+  test('read counters as rates', () => {
     // They restart from 0 with their process, so that their values mean nothing by themselves.
-    const counters = query.selectors.filter(
-      ({ series }) => metrics.get(series)?.type === 'counter',
-    );
-    for (const { series, rangeFunction } of counters) {
-      expect(['rate', 'increase'], series).toContain(rangeFunction);
+    for (const { where, query } of queries) {
+      for (const { series, rangeFunction } of query.selectors) {
+        if (metrics.get(series)?.type !== 'counter') continue;
+        expect(['rate', 'increase'], `${where}: ${series}`).toContain(rangeFunction);
+      }
     }
   });
 
-  test('reads facts about the whole system once, and not once a process', () => {
-    for (const { series, aggregation } of query.selectors) {
-      if (sharedFacts.includes(series)) expect(aggregation, series).toBe('max');
+  test('read facts about the whole system once, and not once a process', () => {
+    for (const { where, query } of queries) {
+      for (const { series, aggregation } of query.selectors) {
+        if (sharedFacts.includes(series)) expect(aggregation, `${where}: ${series}`).toBe('max');
+      }
     }
   });
 });
@@ -96,16 +105,17 @@ describe('the dashboard', () => {
     expect(queried.length).toBeGreaterThan(20);
   });
 
-  test.each(queried.map((panel) => [panel.title, panel] as const))('%s', (_, panel) => {
-    // Long enough to say what a bad picture means and what to do.
-    expect(panel.description?.length).toBeGreaterThan(80);
-    expect(panel.fieldConfig?.defaults.unit).toBeTruthy();
-    expect(panel.targets?.length).toBeGreaterThan(0);
-    for (const { uid } of [panel, ...(panel.targets ?? [])].map(
-      (each) => each.datasource ?? { uid: '' },
-    )) {
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's notation for a variable.
-      expect(uid).toBe('${datasource}');
+  test('has panels that say what they show, and whence', () => {
+    for (const panel of queried) {
+      const { title, description, fieldConfig, targets = [] } = panel;
+      // Long enough to say what a bad picture means and what to do.
+      expect(description?.length, title).toBeGreaterThan(80);
+      expect(fieldConfig?.defaults.unit, title).toBeTruthy();
+      expect(targets.length, title).toBeGreaterThan(0);
+      for (const { datasource } of [panel, ...targets]) {
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's notation for a variable.
+        expect(datasource?.uid, title).toBe('${datasource}');
+      }
     }
   });
 
@@ -123,8 +133,10 @@ describe('the dashboard', () => {
   });
 });
 
-test.each(readAlerts())('alert $alert says how bad it is, what is wrong and what to do', (rule) => {
-  expect(['warning', 'critical']).toContain(rule.labels.severity);
-  expect(rule.annotations.summary).toContain('{{');
-  expect(rule.annotations.description.length).toBeGreaterThan(80);
+test('alerts say how bad it is, what is wrong and what to do', () => {
+  for (const { alert, labels, annotations } of readAlerts()) {
+    expect(['warning', 'critical'], alert).toContain(labels.severity);
+    expect(annotations.summary, alert).toContain('{{');
+    expect(annotations.description.length, alert).toBeGreaterThan(80);
+  }
 });

@@ -3,12 +3,13 @@
  * is for CI, which runs it: the tests of the backend are skipped where it has not.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makePlan, parseRequest, satisfies } from '../scripts/setup-tensorflow/plan.mjs';
 import { runStep } from '../scripts/setup-tensorflow/run-step.mjs';
+import { findPackageVersion } from '../scripts/setup-tensorflow.mjs';
 
 const linux = { platform: 'linux', arch: 'x64', hasGpu: false };
 const planFor = (args: string[], machine = linux) =>
@@ -65,6 +66,28 @@ describe('the plan', () => {
     [['--gpus'], "Unknown option '--gpus'."],
   ])('refuses %j', (args, message) => {
     expect(() => parseRequest(args)).toThrow(message);
+  });
+});
+
+describe('the packages', () => {
+  const readJson = (path: string) =>
+    JSON.parse(readFileSync(new URL(`../${path}`, import.meta.url), 'utf8'));
+  const planned = ['--cpu', '--gpu'].map((flag) =>
+    makePlan(parseRequest([flag]), linux, findPackageVersion()),
+  );
+  const expected = <Value>(pick: (plan: (typeof planned)[number]) => Value) =>
+    Object.fromEntries(planned.map((plan) => [plan.packageName, pick(plan)]));
+
+  it('are optional peers of the captioner, in the version that is put in place', () => {
+    const { peerDependencies, peerDependenciesMeta } = readJson('packages/captioner/package.json');
+    expect(peerDependencies).toEqual(expected(({ packageVersion }) => packageVersion));
+    expect(peerDependenciesMeta).toEqual(expected(() => ({ optional: true })));
+  });
+
+  it('are not what npm ci installs', () => {
+    const locked = Object.keys(readJson('package-lock.json').packages);
+    expect(locked).toContain('node_modules/@tensorflow/tfjs-core');
+    expect(locked.filter((path) => path.includes('/@tensorflow/tfjs-node'))).toEqual([]);
   });
 });
 

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** What a workspace may import of ours. Apps know packages, and never one another. */
 const directions: Record<string, readonly string[]> = {
   'packages/captioner': [],
-  'packages/shared': [],
+  'packages/shared': ['@cutline/captioner'], // caption-options alone, see below
   'packages/evaluation': [],
   'packages/inference': ['@cutline/captioner', '@cutline/shared'],
   'packages/pipeline': ['@cutline/inference', '@cutline/shared'],
@@ -63,14 +63,17 @@ describe.each(workspaces)('%s', (workspace) => {
     }
   });
 
-  test.each(files)('$path is about one thing, and says which', ({ path, text }) => {
-    const lines = text.trimEnd().split('\n');
-    if (!longFiles.has(path)) expect(lines.length).toBeLessThanOrEqual(linesMax);
-    const onlyExports = lines.every((line) =>
-      /^(export .* from '.*';|export \{|\} from '.*';| {2}.*,|)$/.test(line),
-    );
-    const isCommand = /\.description\('/.test(text); // what it says of itself with --help
-    expect(text.includes('/**') || isCommand || onlyExports, 'a header comment').toBe(true);
+  test('has files that are each about one thing, and say which', () => {
+    for (const { path, text } of files) {
+      const lines = text.trimEnd().split('\n');
+      if (!longFiles.has(path)) expect(lines.length, path).toBeLessThanOrEqual(linesMax);
+      const onlyExports = lines.every((line) =>
+        /^(export .* from '.*';|export \{|\} from '.*';| {2}.*,|)$/.test(line),
+      );
+      const isCommand = /\.description\('/.test(text); // what it says of itself with --help
+      const isTold = text.includes('/**') || isCommand || onlyExports;
+      expect(isTold, `${path} has a header comment`).toBe(true);
+    }
   });
 });
 
@@ -88,6 +91,22 @@ test('the captioner computes: no network, files, clock or environment but in its
       /\b(process\.|fetch\(|Date\b|performance\.|Math\.random|setTimeout|setInterval)/,
     );
   }
+});
+
+test('what stands below everything knows of captioners only how they are asked to search', () => {
+  const imports = sourceFiles(join(root, 'packages/shared/src')).flatMap(({ text }) =>
+    importsOf(text).filter((specifier) => specifier.startsWith('@cutline/')),
+  );
+  expect(new Set(imports)).toEqual(new Set(['@cutline/captioner/caption-options']));
+});
+
+test('nothing but the implementation of queues on BullMQ knows of it', () => {
+  const knowing = workspaces
+    .flatMap((workspace) => sourceFiles(join(root, workspace, 'src')))
+    .filter(({ text }) => importsOf(text).includes('bullmq'))
+    .map(({ path }) => path);
+  const queues = 'packages/pipeline/src/queue';
+  expect(knowing).toEqual([`${queues}/bullmq-queue.ts`, `${queues}/bullmq-taker.ts`]);
 });
 
 test('inference threads load nothing that reaches the network, the queues or sharp', () => {

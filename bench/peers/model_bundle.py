@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-folder = Path(__file__).parents[2] / "models" / "mobilenet-v2-show-attend-tell-flickr8k"
+folder = Path(__file__).parents[2] / "models" / "mobilenet-v2-show-attend-tell-broad"
 
 
 def read_description():

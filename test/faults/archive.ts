@@ -16,13 +16,13 @@ export interface ArchivedImage {
 /** Different pictures that there are; see `sampleImages`. */
 export const samples = 16;
 
-/** By key, in the order of a listing. A tenth of them at most are bad. */
+/** By key, in the order of a listing. A tenth of them at most are bad, unless it is said how many. */
 export async function makeArchive(
   prefix: string,
   count: number,
   random: () => number,
+  badShare = 0.01 + 0.09 * random(),
 ): Promise<Map<string, ArchivedImage>> {
-  const badShare = 0.01 + 0.09 * random();
   const archive = new Map<string, ArchivedImage>();
   for (const [key, good] of await sampleImages(count)) {
     const kind = random() < badShare ? badKinds[Math.floor(random() * badKinds.length)]! : 'good';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FailureClass } from '@cutline/shared/errors';
 import type { PartRow } from '@cutline/shared/run';
-import { seededRandom } from '../simulation/dist/virtual-time.js';
+import { seededRandom } from '../simulation/dist/draw.js';
 import { makeArchive } from './archive.ts';
 import {
   checkKept,
@@ -37,7 +37,17 @@ export interface Round {
 }
 
 /** A round takes seconds, and longer where producers wait for the lock of a dead one. */
-const deadlineMs = 150_000;
+const roundMs = 150_000;
+
+export interface RoundOptions {
+  world: World;
+  options: WorldOptions;
+  /** By sample number: what the model says of it. */
+  captions: string[];
+  /** In place of the one that the seed draws. */
+  schedule?: Schedule;
+  deadlineMs?: number;
+}
 
 /**
  * One run of a small archive while the faults of a seed strike. They heal; the run is resumed until
@@ -45,13 +55,13 @@ const deadlineMs = 150_000;
  */
 export async function playRound(
   seed: number,
-  { world, options, captions }: { world: World; options: WorldOptions; captions: string[] },
+  { world, options, captions, deadlineMs = roundMs, ...given }: RoundOptions,
 ): Promise<Round> {
   const started = performance.now();
   const random = seededRandom(seed * 7919 + 1);
-  const schedule = drawSchedule(random, options);
+  const schedule = given.schedule ?? drawSchedule(random, options);
   const operator = new Operator(world, `seed-${seed}`, schedule.batchSize);
-  const archive = await makeArchive(`${operator.run}/`, schedule.images, random);
+  const archive = await makeArchive(`${operator.run}/`, schedule.images, random, schedule.badShare);
   const trace = [describeRound(schedule, options)];
   const note = (line: string) => {
     const seconds = ((performance.now() - started) / 1000).toFixed(1);

@@ -46,8 +46,8 @@ export async function playRounds(
 }
 
 /** What the model says of each sample where nothing goes wrong, in one process. */
-async function captionSamples(): Promise<string[]> {
-  const pipeline = await startPipeline();
+export async function captionSamples(model: 'tiny' | 'shipped' = 'tiny'): Promise<string[]> {
+  const pipeline = await startPipeline({ model });
   const folder = await mkdtemp(join(tmpdir(), 'cutline-samples-'));
   try {
     for (const [key, bytes] of await sampleImages(samples)) {

@@ -1,4 +1,4 @@
-import { seededRandom } from '../simulation/dist/virtual-time.js';
+import { seededRandom } from '../simulation/dist/draw.js';
 import { type Draw, drawFrom, type FaultKind } from './fault.ts';
 import { processFaults } from './process-faults.ts';
 import { redisFaults } from './redis-faults.ts';
@@ -9,6 +9,8 @@ import type { WorldOptions } from './world.ts';
 /** What a seed decides before its round begins: what goes wrong, and when. */
 export interface Schedule {
   images: number;
+  /** Of images that are bad; drawn where it is left out. */
+  badShare?: number;
   batchSize: number;
   /** How far S3 is: with it, there is more or less in the queues when a fault strikes. */
   latencyMs: { get?: number; put?: number };

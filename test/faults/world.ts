@@ -32,6 +32,8 @@ export interface WorldOptions {
   withReplica: boolean;
   /** Whether results go to a disk that can be filled; else they go to a bucket. */
   withDisk: boolean;
+  /** Default: `tiny`. */
+  model?: 'tiny' | 'shipped';
 }
 
 /** After this long without a sign of life, what a worker has in hand is another's. */
@@ -39,9 +41,9 @@ export const lockMs = 1_500;
 
 /** Workers may not be ready yet when it resolves. */
 export async function startWorld(options: WorldOptions): Promise<World> {
-  const { encoders, decoders, appendOnly, withReplica, withDisk } = options;
+  const { encoders, decoders, appendOnly, withReplica, withDisk, model = 'tiny' } = options;
   const redisArgs = [...replicationArgs, ...(appendOnly ? ['--appendonly', 'yes'] : [])];
-  const pipeline = await startPipeline({ env: patience, redisArgs });
+  const pipeline = await startPipeline({ env: patience, redisArgs, model });
   const redis = await startRedisService(pipeline.redis, { withReplica, args: redisArgs });
   const disk = withDisk ? await mountSmallDisk() : undefined;
   const outputUrl = disk ? pathToFileURL(disk.folder).href : pipeline.output.url;

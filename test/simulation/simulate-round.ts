@@ -1,16 +1,13 @@
 import { isForUser } from '@cutline/shared/errors';
-import {
-  type PartRow,
-  type Run,
-  RunStore,
-  readResults,
-  readRunState,
-  verifyRun,
-} from '@cutline/shared/run';
+import { type Run, RunStore, readRunState, type Summary } from '@cutline/shared/run';
+import { Draw } from './draw.ts';
+import { judgeRun, readRows } from './judge-run.ts';
+import { fillArchive } from './simulated-archive.ts';
 import { output, SimulatedCutline, sources } from './simulated-cutline.ts';
-import { expectedCaption, imageBytes, modelId } from './simulated-model.ts';
+import { modelId } from './simulated-model.ts';
 import { longestPauseMs } from './simulated-process.ts';
-import { seededRandom, VirtualTime } from './virtual-time.ts';
+import { drawTrouble, type Happens, minuteMs, troubledMs } from './trouble.ts';
+import { VirtualTime } from './virtual-time.ts';
 
 /** What came of a round. */
 export interface Round {
@@ -23,20 +20,21 @@ export interface Round {
   virtualMs: number;
 }
 
-const minuteMs = 60_000;
-/** What goes wrong does so within these minutes. */
-const troubledMs = 12 * minuteMs;
 const startMs = Date.parse('2026-01-01T00:00:00Z');
 const name = 'round';
+
+/** What an operator tries again: all that may be no fault of the image. */
+const retried = ['not-found', 'corrupt', 'unavailable', 'worker-lost'] as const;
 
 /**
  * One run of a few images under faults that the seed draws: its producer is begun, and resumed
  * whenever it dies; an operator cancels, resumes, retries, begins it twice; the source loses and
  * changes images; Redis forgets, is full, is read-only; processes die and sleep at any await.
- * After a while no new faults come; a while later everything must have ended, and add up.
+ * After a while no new faults come; a while later everything must have ended, and add up. Then the
+ * images may be deleted, and whoever still sleeps wakes, which must not change anything.
  */
 export async function simulateRound(seed: number): Promise<Round> {
-  const random = seededRandom(seed * 7919 + 1);
+  const draw = new Draw(seed * 7919 + 1);
   const time = new VirtualTime(startMs);
   const trace: string[] = [];
   const violations: string[] = [];
@@ -46,41 +44,161 @@ export async function simulateRound(seed: number): Promise<Round> {
     faults += 1;
     trace.push(stamp() + line);
   };
-  const chance = (p: number) => random() < p;
-  const between = (low: number, high: number) => low + random() * (high - low);
-  const intensity = random() * random();
-  const cutline = new SimulatedCutline({
-    time,
-    random,
-    quietFromMs: startMs + troubledMs,
-    trace: note,
-    rates: {
-      crash: 0.04 * intensity * random(),
-      pause: 0.06 * intensity * random(),
-      refuse: 0.15 * intensity * random(),
-      loseReply: 0.1 * intensity * random(),
-    },
-  });
+  const intensity = draw.random() * draw.random();
+  const rates = {
+    crash: 0.04 * intensity * draw.random(),
+    pause: 0.06 * intensity * draw.random(),
+    refuse: 0.15 * intensity * draw.random(),
+    loseReply: 0.1 * intensity * draw.random(),
+  };
+  const cutline = new SimulatedCutline(
+    { time, random: draw.random, quietFromMs: startMs + troubledMs, trace: note, rates },
+    { doneMax: draw.chance(0.5) ? draw.count(0, 3) : 100 },
+  );
+  const archive = await fillArchive(cutline, draw);
+  const request = drawRequest(draw, archive.keysFrom);
+  const other: Run = {
+    ...request,
+    source: { store: sources[1], prefix: '' },
+    selection: { ...request.selection, keysFrom: null },
+  };
+  const runStore = new RunStore(cutline.store(output.store), output.prefix, name);
 
-  // The archive.
-  const images = Math.floor(between(1, 14));
-  const kinds = new Map<string, 'good' | 'corrupt'>();
-  const source = cutline.store(sources[0]);
-  for (let i = 0; i < images; i++) {
-    const key = `${String(i).padStart(3, '0')}.jpg`;
-    const kind = chance(0.1) ? 'corrupt' : 'good';
-    kinds.set(key, kind);
-    await source.put(key, imageBytes(key, kind));
+  let isOver = false;
+  for (const stage of ['encode', 'decode'] as const) {
+    for (let n = draw.count(1, 2); n > 0; n--) cutline.keepWorker(stage, () => isOver);
   }
-  if (chance(0.2)) await source.put('notes.txt', Buffer.from('no image'));
-  await cutline.store(sources[1]).put('000.jpg', imageBytes('another archive'));
+  const happens: Happens = (p, what, act) => {
+    if (!draw.chance(p)) return;
+    const afterMs = troubledMs * draw.random() * draw.random() * draw.random();
+    void time.sleep(afterMs).then(() => {
+      if (isOver) return;
+      note(what);
+      return act();
+    });
+  };
+  drawTrouble(happens, { archive, cutline, draw, time });
 
-  const request = (store: string): Run => ({
+  /** Captions that a summary counted: they must stay. */
+  const captioned = new Set<string>();
+  const produce = async (what: Parameters<SimulatedCutline['produce']>[0]) => {
+    const { process, done, hasRun } = cutline.produce(what);
+    const outcome = await done.catch((error: unknown) => error);
+    note(`${process.name} ends: ${describe(outcome)}`);
+    if (outcome instanceof Error && !isExpected(outcome, hasRun())) {
+      violations.push(`${process.name} ended with ${outcome.stack}`);
+    }
+    if (isSummary(outcome)) {
+      for (const row of await readRows(runStore)) {
+        if (row.status === 'captioned') captioned.add(row.key);
+      }
+    }
+    return outcome;
+  };
+
+  const retries = draw.chance(0.3) ? 1 : 0;
+  const operate = async () => {
+    const begins = [produce({ begin: request })];
+    if (draw.chance(0.15)) {
+      note('begun twice');
+      begins.push(time.sleep(draw.random() * 50).then(() => produce({ begin: other })));
+    }
+    happens(0.2, 'cancelled', () => cutline.cancel(name).done.catch(() => {}));
+    happens(0.15, 'resumed beside what goes on', () => produce({ resume: name }));
+    happens(0.1, 'retried beside what goes on', () => produce({ resume: name, retry: retried }));
+    await Promise.all(begins);
+    for (let done = 0; ; ) {
+      if (!(await runStore.exists())) {
+        await time.sleep(draw.between(1_000, minuteMs));
+        await produce({ begin: request });
+        continue;
+      }
+      const { summary } = await readRunState(runStore);
+      const isQuiet = time.now() > startMs + troubledMs + minuteMs;
+      if (summary && done >= retries && isQuiet) return;
+      await time.sleep(draw.between(1_000, 2 * minuteMs));
+      if (!summary) await produce({ resume: name });
+      else if (done < retries) {
+        done += 1;
+        note('retried');
+        await produce({ resume: name, retry: retried });
+      }
+    }
+  };
+  if (await ends(operate())) {
+    violations.push(...(await judgeRun(runStore, archive, cutline)));
+    if (violations.length === 0) await wakeAll();
+  }
+  isOver = true;
+  violations.push(...cutline.late.violations);
+  for (const error of cutline.fatal) violations.push(`a worker stopped: ${describe(error)}`);
+  return { seed, violations, trace, faults, virtualMs: time.now() - startMs };
+
+  /** Lets time pass until it is done. @returns false where it is not, or failed. */
+  async function ends(work: Promise<unknown>): Promise<boolean> {
+    let outcome: { error?: unknown } | undefined;
+    void work.then(
+      () => {
+        outcome = {};
+      },
+      (error: unknown) => {
+        outcome = { error };
+      },
+    );
+    await time.pass(() => outcome !== undefined, time.now() + 3 * 24 * 60 * minuteMs);
+    if (!outcome) violations.push('it did not end within three days');
+    else if ('error' in outcome) violations.push(`the operator met ${describe(outcome.error)}`);
+    return outcome !== undefined && !('error' in outcome);
+  }
+
+  async function snapshot() {
+    const rows = JSON.stringify(await readRows(runStore));
+    return { rows, claims: (await runStore.readClaims()).length };
+  }
+
+  /** Whoever sleeps wakes, and does what they were about to do, about a run that is finished. */
+  async function wakeAll(): Promise<void> {
+    const before = await snapshot();
+    if (draw.chance(0.5)) {
+      note('all images are deleted');
+      for (const key of archive.kinds.keys()) {
+        archive.disturbed.add(key);
+        await cutline.store(sources[0]).delete(key);
+      }
+    }
+    await time.pass(() => false, time.now() + longestPauseMs + 5 * minuteMs);
+    const after = await snapshot();
+    // Somebody who was told to retry, and slept, may do so now.
+    if (after.claims === before.claims && after.rows !== before.rows) {
+      violations.push('rows are others than they were when the run was finished');
+    }
+    const left = await cutline.jobsLeft();
+    if (left.length > 0) violations.push(`jobs are left in the queues: ${left.join(', ')}`);
+    const again = draw.chance(0.3) ? { retry: retried } : {};
+    const { summary } = await readRunState(runStore);
+    await ends(
+      produce({ resume: name, ...again }).then((outcome) => {
+        if (isSummary(outcome) && outcome.captioned >= (summary?.captioned ?? 0)) return;
+        violations.push(`resumed once more, it ends: ${describe(outcome)}`);
+      }),
+    );
+    violations.push(...(await judgeRun(runStore, archive, cutline)));
+    const rows = await readRows(runStore);
+    for (const key of captioned) {
+      if (!rows.some((row) => row.key === key && row.status === 'captioned')) {
+        violations.push(`the caption of ${key} is gone`);
+      }
+    }
+  }
+}
+
+function drawRequest(draw: Draw, keysFrom: string | null): Run {
+  return {
     format: 2,
     run: name,
-    created: new Date(time.now()).toISOString(),
-    source: { store, prefix: '' },
-    selection: { keysFrom: null, include: [], exclude: [], limit: null, sample: null },
+    created: new Date(startMs).toISOString(),
+    source: { store: sources[0], prefix: '' },
+    selection: { keysFrom, include: [], exclude: [], limit: null, sample: null },
     model: modelId,
     options: {
       beamSize: 1,
@@ -91,179 +209,21 @@ export async function simulateRound(seed: number): Promise<Round> {
       noRepeatNgram: 0,
       attention: false,
     },
-    sidecars: [],
-    batchSize: Math.floor(between(1, 4)),
-    chunkBatches: Math.floor(between(1, 4)),
+    sidecars: draw.chance(0.3) ? ['txt'] : [],
+    batchSize: draw.count(1, 5),
+    chunkBatches: draw.count(1, 3),
     cutline: 'simulation',
-  });
-  const runStore = new RunStore(cutline.store(output.store), output.prefix, name);
-
-  let isOver = false;
-  const workers = { encode: Math.floor(between(1, 3)), decode: Math.floor(between(1, 3)) };
-  for (const stage of ['encode', 'decode'] as const) {
-    for (let i = 0; i < workers[stage]; i++) cutline.keepWorker(stage, () => isOver);
-  }
-
-  // What happens to the world meanwhile. Captions that a summary counted must stay.
-  const captioned = new Set<string>();
-  const disturbed = new Set<string>();
-  const later = async (ms: number, what: string, act: () => Promise<void> | void) => {
-    await time.sleep(ms);
-    if (isOver) return;
-    note(what);
-    await act();
   };
-  const whenever = () => troubledMs * random() * random() * random();
-  const pending: Promise<unknown>[] = [];
-  const happens = (p: number, what: string, act: () => Promise<void> | void) => {
-    if (chance(p)) pending.push(later(whenever(), what, act));
-  };
-  for (const key of kinds.keys()) {
-    happens(0.05, `${key} is deleted`, async () => {
-      disturbed.add(key);
-      await source.delete(key);
-    });
-    happens(0.04, `${key} is replaced`, async () => {
-      disturbed.add(key);
-      if (await source.head(key)) await source.put(key, imageBytes(key, 'replaced'));
-    });
-  }
-  happens(0.25, 'Redis is flushed', () => cutline.flushRedis());
-  for (const mode of ['full', 'read-only'] as const) {
-    happens(0.15, `Redis is ${mode}`, async () => {
-      cutline.redis = mode;
-      await time.sleep(between(1_000, 3 * minuteMs));
-      cutline.redis = 'fine';
-    });
-  }
-  happens(0.1, 'the engines are broken for a while', async () => {
-    cutline.isEngineBroken = true;
-    await time.sleep(between(1_000, 3 * minuteMs));
-    cutline.isEngineBroken = false;
-  });
-
-  // The operator.
-  const produce = async (what: Parameters<SimulatedCutline['produce']>[0]) => {
-    const { process, done } = cutline.produce(what);
-    const outcome = await done.catch((error: unknown) => error);
-    note(`${process.name} ends: ${describe(outcome)}`);
-    if (outcome instanceof Error && !isExpected(outcome)) {
-      violations.push(`${process.name} ended with ${outcome.stack}`);
-    }
-    if (isSummary(outcome)) {
-      for await (const rows of readResults(runStore, await readRunState(runStore))) {
-        for (const row of rows) if (row.status === 'captioned') captioned.add(row.key);
-      }
-    }
-    return outcome;
-  };
-  const retries = chance(0.3) ? 1 : 0;
-  const operate = async () => {
-    const begins = [produce({ begin: request(sources[0]) })];
-    if (chance(0.15)) {
-      note('begun twice');
-      begins.push(time.sleep(random() * 50).then(() => produce({ begin: request(sources[1]) })));
-    }
-    happens(0.2, 'cancelled', async () => {
-      const { done } = cutline.cancel(name);
-      await done.catch(() => {});
-    });
-    happens(0.15, 'resumed beside what goes on', () => void produce({ resume: name }));
-    await Promise.all(begins);
-    for (let retried = 0; ; ) {
-      if (!(await runStore.exists())) {
-        await time.sleep(between(1_000, minuteMs));
-        await produce({ begin: request(sources[0]) });
-        continue;
-      }
-      const { summary } = await readRunState(runStore);
-      const isQuiet = time.now() > startMs + troubledMs + minuteMs;
-      if (summary && retried >= retries && isQuiet) return;
-      await time.sleep(between(1_000, 2 * minuteMs));
-      if (!summary) await produce({ resume: name });
-      else if (retried < retries) {
-        retried += 1;
-        note('retried');
-        await produce({
-          resume: name,
-          retry: ['not-found', 'corrupt', 'unavailable', 'worker-lost'],
-        });
-      }
-    }
-  };
-  let operated = false;
-  const operating = operate().then(
-    () => {
-      operated = true;
-    },
-    (error: unknown) => {
-      violations.push(`the operator met ${describe(error)}`);
-      operated = true;
-    },
-  );
-  await time.pass(() => operated, startMs + 3 * 24 * 60 * minuteMs);
-  if (!operated) violations.push('it did not end within three days');
-  else {
-    await operating;
-    // Everybody who sleeps wakes, and does what they were about to do.
-    await time.pass(() => false, time.now() + longestPauseMs + 5 * minuteMs);
-    await check();
-  }
-  isOver = true;
-  for (const error of cutline.fatal) violations.push(`a worker stopped: ${describe(error)}`);
-  return { seed, violations, trace, faults, virtualMs: time.now() - startMs };
-
-  async function check(): Promise<void> {
-    const { problems } = await verifyRun(runStore);
-    violations.push(...problems.map((problem) => `verify: ${problem}`));
-    const state = await readRunState(runStore);
-    const isOther = state.run.source.store !== sources[0];
-    const rows: PartRow[] = [];
-    for await (const some of readResults(runStore, state)) rows.push(...some);
-    const keys = rows.map(({ key }) => key);
-    if (new Set(keys).size !== keys.length) violations.push('an image has two rows');
-    if (!isOther) {
-      for (const key of kinds.keys()) {
-        if (!keys.includes(key) && !disturbed.has(key)) violations.push(`${key} has no row`);
-      }
-    }
-    for (const row of rows) judge(row, isOther);
-    for (const key of captioned) {
-      if (!rows.some((row) => row.key === key && row.status === 'captioned')) {
-        violations.push(`the caption of ${key} is gone`);
-      }
-    }
-    const left = await cutline.jobsLeft();
-    if (left.length > 0) violations.push(`jobs are left in the queues: ${left.join(', ')}`);
-  }
-
-  function judge(row: PartRow, isOther: boolean): void {
-    const kind = kinds.get(row.key);
-    if (row.status === 'captioned') {
-      const expected = expectedCaption(isOther ? 'another archive' : row.key);
-      if (row.caption !== expected) violations.push(`${row.key} has the caption of another image`);
-      if (kind === 'corrupt' && !isOther && !disturbed.has(row.key)) {
-        violations.push(`${row.key} is corrupt and has a caption`);
-      }
-    } else if (row.status === 'failed') {
-      const { class: failure } = row.failure;
-      const isFair =
-        failure === 'unavailable' ||
-        failure === 'worker-lost' ||
-        (failure === 'corrupt' && kind === 'corrupt') ||
-        ((failure === 'not-found' || failure === 'changed') && disturbed.has(row.key));
-      if (!isFair) violations.push(`${row.key} failed as ${failure}: ${row.failure.message}`);
-    }
-  }
 }
 
 /** A person has to do something, and the operator of the simulation does: resume, retry. */
-function isExpected(error: Error): boolean {
-  const isAtStart = /503/.test(error.message); // later, it is waited for
-  return isForUser(error) || isAtStart;
+function isExpected(error: Error, hasRun: boolean): boolean {
+  if (/503/.test(error.message)) return !hasRun; // later, it is waited for
+  const isDenied = (error as { reason?: unknown }).reason === 'access-denied';
+  return isForUser(error) || isDenied;
 }
 
-function isSummary(outcome: unknown): boolean {
+function isSummary(outcome: unknown): outcome is Summary {
   return typeof outcome === 'object' && outcome !== null && 'captioned' in outcome;
 }
 

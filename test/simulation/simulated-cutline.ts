@@ -7,6 +7,7 @@ import {
   driveRun,
   encodeBatch,
   encodeJobSchema,
+  type FeatureStore,
   floorOf,
   HoldBack,
   type JobHandler,
@@ -16,42 +17,61 @@ import {
   MemoryFeatures,
   MemoryQueueServer,
   type Queues,
+  type RunBoard,
   Suspects,
   type World,
 } from '@cutline/pipeline';
 import { describeError } from '@cutline/shared/errors';
 import { createLogger, Metrics } from '@cutline/shared/process';
-import { type ImageRef, jobId, RunStore } from '@cutline/shared/run';
-import { MemoryStore, type ObjectStore, StoreError } from '@cutline/shared/stores';
+import { type BatchAttempt, type ImageRef, jobId, RunStore } from '@cutline/shared/run';
+import { type ObjectStore, StoreError } from '@cutline/shared/stores';
+import { Bucket } from './bucket.ts';
+import { LateEffects } from './late-effects.ts';
 import { captionOf, encodeBytes, modelId } from './simulated-model.ts';
 import { type SharedFate, SimulatedProcess } from './simulated-process.ts';
+
+/** What a process sees of the world. */
+interface Outside {
+  queues: Queues;
+  board: RunBoard;
+  features: FeatureStore;
+  store: (url: string) => ObjectStore;
+}
 
 /** What Redis is like: now and then it is full, or only to be read. */
 export type RedisMode = 'fine' | 'full' | 'read-only';
 
 const lockMs = 30_000;
 const brokenEngine = 'the engine is broken';
+
+/** Many images in a row that are strange look like a broken engine, too. */
+const mayStop = new RegExp(`${brokenEngine}|batches in a row failed .*received NaN`);
 export const output = { store: 's3://captions', prefix: '' };
 export const sources = ['s3://archive', 's3://other'] as const;
 
 /** Cutline in one process, in memory: its outside world, and the processes that one starts in it. */
 export class SimulatedCutline {
-  readonly stores = new Map<string, MemoryStore>();
+  readonly stores = new Map<string, Bucket>();
   readonly board: MemoryBoard;
   readonly features: MemoryFeatures;
-  readonly queues = new MemoryQueueServer();
+  readonly queues: MemoryQueueServer;
   readonly #world: World;
   /** Why a worker stopped that should not have. */
   readonly fatal: unknown[] = [];
   redis: RedisMode = 'fine';
   /** An engine that throws on every batch. */
   isEngineBroken = false;
+  /** The output store hands out no parts: somebody changed its policy. */
+  arePartsDenied = false;
+  readonly late: LateEffects;
   readonly #fate: SharedFate;
   readonly #metrics = new Metrics();
   #started = 0;
 
-  constructor(fate: SharedFate) {
+  /** @param doneMax jobs that the queues remember when they are done: a long run exceeds it. */
+  constructor(fate: SharedFate, { doneMax }: { doneMax: number }) {
     this.#fate = fate;
+    this.queues = new MemoryQueueServer({ doneMax: { completed: doneMax, failed: doneMax } });
     const { now, sleep } = fate.time;
     let ids = 0;
     const world = {
@@ -60,10 +80,12 @@ export class SimulatedCutline {
       random: fate.random,
       newId: () => `token-${++ids}`,
     };
-    for (const url of [output.store, ...sources]) this.stores.set(url, new MemoryStore(url));
+    for (const url of [output.store, ...sources]) this.stores.set(url, new Bucket(url));
     this.board = new MemoryBoard({ world });
     this.features = new MemoryFeatures({ ttlMs: 15 * 60_000, world });
     this.#world = world;
+    this.late = new LateEffects(now);
+    this.store(output.store).onPut = (key, bytes) => this.late.saw(key, bytes);
   }
 
   flushRedis(): void {
@@ -79,7 +101,7 @@ export class SimulatedCutline {
     return [...(await open('encode').live()), ...(await open('decode').live())].map(jobId);
   }
 
-  store(url: string): MemoryStore {
+  store(url: string): Bucket {
     const store = this.stores.get(url);
     if (!store) throw new StoreError('misconfigured', `There is no bucket ${url}.`);
     return store;
@@ -88,27 +110,38 @@ export class SimulatedCutline {
   /** Starts a producer; its process is dead when `done` settles. */
   produce(what: DriveRunContext['what']) {
     const process = this.#start('producer');
-    const outside = this.#outside(process);
+    const enqueues = this.late.ofProducer(process.name);
+    const outside = this.#outside(process, { does: enqueues });
+    let hasRun = false;
     const done = driveRun({
       what,
       output,
       openStore: async (url) => outside.store(url),
       board: outside.board,
       openQueues: () => outside.queues,
+      onClaimed: () => {
+        hasRun = true;
+      },
       window: 4,
       world: process.world,
       metrics: this.#metrics,
       log,
     });
-    return { process, done: this.#untilEnd(process, done) };
+    return { process, done: this.#untilEnd(process, done), hasRun: () => hasRun };
   }
 
   cancel(run: string) {
     const process = this.#start('cancel');
     const { board, queues, store } = this.#outside(process);
     const runStore = new RunStore(store(output.store), output.prefix, run);
-    const done = cancelRun({ runStore, board, queues, world: process.world, log });
-    return { process, done: this.#untilEnd(process, done) };
+    const cancel = async () => {
+      const jobs = await cancelRun({ runStore, board, queues, world: process.world, log });
+      if (jobs === undefined) return;
+      const claims = await new RunStore(this.store(output.store), output.prefix, run).readClaims();
+      const { generation } = claims.findLast(({ kind }) => kind === 'cancel')!;
+      this.late.wasCancelled(generation);
+    };
+    return { process, done: this.#untilEnd(process, cancel()) };
   }
 
   /** Starts a worker, and another when it dies. */
@@ -123,7 +156,9 @@ export class SimulatedCutline {
   }
 
   #encoder(process: SimulatedProcess) {
-    const { queues, board, features, store } = this.#outside(process);
+    const late = this.late.ofWorker(process.name);
+    const outside = this.#outside(process, late);
+    const { queues, board, features, store } = outside;
     const breaker = new Breaker();
     const holdBack = new HoldBack({ features, bytesMax: 200, world: process.world, log });
     const handle = encodeBatch({
@@ -138,11 +173,14 @@ export class SimulatedCutline {
       ...{ features, queues, board, breaker, metrics: this.#metrics, world: process.world },
     });
     const more = { untilRoom: () => holdBack.untilRoom() };
-    return this.#taker(process, 'encode', encodeJobSchema, handle, breaker, more);
+    const watched = watch(handle, late.took);
+    return this.#taker(process, 'encode', encodeJobSchema, watched, breaker, outside, more);
   }
 
   #decoder(process: SimulatedProcess) {
-    const { queues, board, features, store } = this.#outside(process);
+    const late = this.late.ofWorker(process.name);
+    const outside = this.#outside(process, late);
+    const { queues, board, features, store } = outside;
     const breaker = new Breaker();
     const handle = decodeBatch({
       caption: async (payload, count) => {
@@ -158,7 +196,8 @@ export class SimulatedCutline {
       remainderDelayMs: 30_000,
       ...{ features, queues, board, breaker, metrics: this.#metrics },
     });
-    return this.#taker(process, 'decode', decodeJobSchema, handle, breaker, {});
+    const watched = watch(handle, late.took);
+    return this.#taker(process, 'decode', decodeJobSchema, watched, breaker, outside, {});
   }
 
   #taker<J extends Parameters<typeof floorOf>[0] & { batch: number; attempt: string }>(
@@ -169,9 +208,9 @@ export class SimulatedCutline {
     // biome-ignore lint/suspicious/noExplicitAny: so do their handlers
     handle: JobHandler<any>,
     breaker: Breaker,
+    { queues, board, store }: Outside,
     more: { untilRoom?: () => Promise<void> },
   ): JobTaker<J> {
-    const { queues, board, store } = this.#outside(process);
     return new JobTaker<J>({
       stage,
       queue: queues[stage] as unknown as JobQueue<J>,
@@ -182,7 +221,7 @@ export class SimulatedCutline {
       lockMs,
       breaker,
       onFatal: (error) => {
-        if (!describeError(error).includes(brokenEngine)) this.fatal.push(error);
+        if (!mayStop.test(describeError(error))) this.fatal.push(error);
         process.kill();
       },
       ...more,
@@ -221,24 +260,46 @@ export class SimulatedCutline {
     return new SimulatedProcess(`${kind} ${this.#started}`, this.#fate);
   }
 
-  /** What a process sees of the world. */
-  #outside(process: SimulatedProcess) {
-    const lost = () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
-    const unavailable = () => new StoreError('unavailable', 'S3 asks for fewer requests (503).');
-    const blocked = (operation: string) => refusedBy(this.redis, operation);
+  /**
+   * What a process sees of the world.
+   * @param late what watches it: told of questions for the floor, of jobs that are added, of parts
+   */
+  #outside(
+    process: SimulatedProcess,
+    { asked, does }: { asked?: () => void; does?: (attempt: BatchAttempt) => void } = {},
+  ): Outside {
+    const redis = {
+      refusal: () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }),
+      blocked: (operation: string) => refusedBy(this.redis, operation),
+      told: (operation: string, [job]: unknown[]) => {
+        if (operation === 'floor') asked?.();
+        if (operation === 'add') does?.(job as BatchAttempt);
+      },
+    };
+    const s3 = {
+      refusal: () => new StoreError('unavailable', 'S3 asks for fewer requests (503).'),
+      blocked: (operation: string, [key]: unknown[]) => {
+        const isDenied = this.arePartsDenied && operation === 'get' && partPath.test(String(key));
+        return isDenied ? new StoreError('access-denied', `S3 denies ${key} (403).`) : undefined;
+      },
+      told: (operation: string, [key]: unknown[]) => {
+        const [, batch, attempt = '0'] = partPath.exec(String(key)) ?? [];
+        if (operation === 'put' && batch) does?.({ run: '', batch: Number(batch), attempt });
+      },
+    };
     const queue = (stage: 'encode' | 'decode') => {
       const { world } = process;
       const connection = this.queues.open({ stage, model: modelId, lockMs, world });
       // With its process ends a connection that waits for a job, and gets none.
       void process.died.then(() => connection.stopTaking());
-      return process.reach(connection, lost, blocked);
+      return process.reach(connection, redis);
     };
     const queues = { encode: queue('encode'), decode: queue('decode') } as unknown as Queues;
     return {
       queues,
-      board: process.reach(this.board, lost, blocked),
-      features: process.reach(this.features, lost, blocked),
-      store: (url: string): ObjectStore => process.reach(this.store(url), unavailable),
+      board: process.reach(this.board, redis),
+      features: process.reach(this.features, redis),
+      store: (url: string): ObjectStore => process.reach(this.store(url), s3),
     };
   }
 
@@ -247,6 +308,19 @@ export class SimulatedCutline {
     const died = process.died.then(() => 'died' as const);
     return Promise.race([done, died]).finally(() => process.kill());
   }
+}
+
+const partPath = /\/parts\/(\d+)(?:\.(\w+))?\.jsonl$/;
+
+/** The handler, and `took` is told of each job that comes to it. */
+function watch<J extends BatchAttempt>(
+  handle: JobHandler<J>,
+  took: (job: BatchAttempt) => void,
+): JobHandler<J> {
+  return (job, context) => {
+    took(job);
+    return handle(job, context);
+  };
 }
 
 /** An engine takes its time; the rest of the process goes on meanwhile. */

@@ -5,12 +5,18 @@ import type { EncodeOutcome } from '@cutline/inference';
 
 export const modelId = 'simulated@0123456789ab';
 
+/** What an image is like. Of one that is strange, the model gives a score that is no number. */
+export type ImageKind = 'good' | 'corrupt' | 'strange';
+
 /** The contents of an image; the first word says what it is like. */
-export function imageBytes(key: string, kind: 'good' | 'corrupt' | 'replaced' = 'good'): Buffer {
+export function imageBytes(key: string, kind: ImageKind | 'replaced' = 'good'): Buffer {
   return Buffer.from(`${kind} ${key}`);
 }
 
-/** @param payload gets the features of an image that can be encoded: 4 bytes. */
+/**
+ * @param payload gets the features of an image that can be encoded: 4 bytes, the lowest bit of
+ *   which says whether it is strange.
+ */
 export function encodeBytes(
   { bytes, etag }: { bytes: Buffer; etag: string },
   payload: Uint8Array[],
@@ -20,18 +26,31 @@ export function encodeBytes(
     return { status: 'failed', failure: { class: 'corrupt', message: 'it is damaged' } };
   }
   const features = Buffer.alloc(4);
-  features.writeUInt32LE(crc32(text.slice(text.indexOf(' ') + 1)));
+  const isStrange = text.startsWith('strange');
+  features.writeUInt32LE(fingerprint(text.slice(text.indexOf(' ') + 1)) + Number(isStrange));
   payload.push(features);
   return { status: 'encoded', etag, width: 1, height: 1 };
 }
 
 /** @param features 4 bytes of one image */
 export function captionOf(features: Uint8Array) {
-  const caption = `image ${Buffer.from(features).readUInt32LE().toString(16)}`;
-  return { caption, logProb: -1, score: -1, candidates: [{ caption, logProb: -1, score: -1 }] };
+  const number = Buffer.from(features).readUInt32LE();
+  const isStrange = number % 2 === 1;
+  const caption = captionWith(number - Number(isStrange));
+  const score = isStrange ? Number.NaN : -1;
+  return { caption, logProb: -1, score, candidates: [{ caption, logProb: -1, score }] };
 }
 
 /** What the caption of an image has to be. */
 export function expectedCaption(key: string): string {
-  return `image ${crc32(key).toString(16)}`;
+  return captionWith(fingerprint(key));
+}
+
+function captionWith(number: number): string {
+  return `image ${number.toString(16)}`;
+}
+
+/** 32 bits, an even number. */
+function fingerprint(key: string): number {
+  return (crc32(key) & ~1) >>> 0;
 }

@@ -28,8 +28,15 @@ export const longestPauseMs = 3_600_000;
 /** How long one question for a job waits: longer than a real worker's, who would ask for nothing. */
 const idleMs = 5 * 60_000;
 
-/** Why an operation on something outside fails, as that thing says it. */
-export type Refusal = (operation: string) => Error;
+/** How something outside behaves. */
+export interface Manners {
+  /** What it says when an operation fails. */
+  refusal: () => Error;
+  /** Why it does not do an operation now, whatever the process's fate. */
+  blocked?: (operation: string, args: unknown[]) => Error | undefined;
+  /** Told of each operation when it is called. */
+  told?: (operation: string, args: unknown[]) => void;
+}
 
 /**
  * A process of the simulation. The code in it is the real one; whenever it awaits something outside
@@ -83,15 +90,8 @@ export class SimulatedProcess {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#fate.time.now() + ms);
   }
 
-  /**
-   * What stands for something outside: every method call meets the process's fate.
-   * @param blocked why it refuses an operation now
-   */
-  reach<T extends object>(
-    target: T,
-    refusal: Refusal,
-    blocked?: (operation: string) => Error | undefined,
-  ): T {
+  /** What stands for something outside: every method call meets the process's fate. */
+  reach<T extends object>(target: T, manners: Manners): T {
     return new Proxy(target, {
       get: (object, property) => {
         const value = Reflect.get(object, property, object);
@@ -100,13 +100,18 @@ export class SimulatedProcess {
         }
         const operation = String(property);
         if (operation === 'list') {
-          return (...args: unknown[]) => this.#list(value.bind(object), args, refusal);
+          return (...args: unknown[]) => this.#list(value.bind(object), args, manners);
         }
         if (operation === 'take') {
-          return () => this.#take(() => value.call(object, idleMs), refusal, blocked);
+          return () => this.#take(() => value.call(object, idleMs), manners);
         }
-        return (...args: unknown[]) =>
-          this.#step(operation, () => value.apply(object, args), refusal, blocked);
+        return (...args: unknown[]) => {
+          manners.told?.(operation, args);
+          return this.#step(operation, () => value.apply(object, args), {
+            refusal: manners.refusal,
+            blocked: () => manners.blocked?.(operation, args),
+          });
+        };
       },
     });
   }
@@ -114,8 +119,7 @@ export class SimulatedProcess {
   async #step<T>(
     operation: string,
     effect: () => Promise<T>,
-    refusal: Refusal,
-    blocked: ((operation: string) => Error | undefined) | undefined,
+    { refusal, blocked }: { refusal: () => Error; blocked?: () => Error | undefined },
   ): Promise<T> {
     const { time } = this.#fate;
     const fate = this.#draw(operation);
@@ -123,8 +127,8 @@ export class SimulatedProcess {
     if (fate === 'pause before') this.pause(this.#drawPauseMs());
     await time.sleep(this.#drawLatencyMs());
     await this.#awake();
-    if (fate === 'refuse') throw refusal(operation);
-    const error = blocked?.(operation);
+    if (fate === 'refuse') throw refusal();
+    const error = blocked?.();
     if (error) throw error;
     const outcome = await effect().then(
       (value) => ({ value }),
@@ -134,7 +138,7 @@ export class SimulatedProcess {
     if (fate === 'pause after') this.pause(this.#drawPauseMs());
     await time.sleep(this.#drawLatencyMs());
     await this.#awake();
-    if (fate === 'lose reply') throw refusal(operation);
+    if (fate === 'lose reply') throw refusal();
     if ('reason' in outcome) throw outcome.reason;
     return outcome.value;
   }
@@ -142,14 +146,13 @@ export class SimulatedProcess {
   /** Waiting for a job takes no part in what goes wrong; taking one does. */
   async #take<T>(
     wait: () => Promise<T | undefined>,
-    refusal: Refusal,
-    blocked: ((operation: string) => Error | undefined) | undefined,
+    { refusal, blocked }: Manners,
   ): Promise<T | undefined> {
     await this.#awake();
-    const error = blocked?.('take');
+    const error = blocked?.('take', []);
     if (error) throw error;
     const taken = await wait();
-    if (taken !== undefined) return this.#step('take', async () => taken, refusal, undefined);
+    if (taken !== undefined) return this.#step('take', async () => taken, { refusal });
     await this.#awake();
     return undefined;
   }
@@ -157,12 +160,12 @@ export class SimulatedProcess {
   async *#list(
     list: (...args: unknown[]) => AsyncIterable<unknown>,
     args: unknown[],
-    refusal: Refusal,
+    { refusal }: Manners,
   ): AsyncGenerator<unknown> {
     const page: unknown[] = [];
     for await (const each of list(...args)) page.push(each);
     for (let start = 0; ; start += 5) {
-      await this.#step('list', async () => {}, refusal, undefined);
+      await this.#step('list', async () => {}, { refusal });
       yield* page.slice(start, start + 5);
       if (start + 5 >= page.length) return;
     }

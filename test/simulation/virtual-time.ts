@@ -52,14 +52,3 @@ export class VirtualTime {
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
-
-/** Numbers in [0, 1), the same for the same seed (the generator "mulberry32"). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -1,22 +1,40 @@
-/**
- * How captions are searched for. model.json gives a model's defaults in this form.
- */
 import { z } from 'zod';
+
+/**
+ * How captions are searched for. model.json gives a model's defaults in this form; from the command
+ * line the same object travels through run.json and the jobs to beam search, so that every path
+ * decodes in the same way.
+ *
+ * It has an entry of its own in the package, since whoever only carries options needs no tensors.
+ */
+
+/** What each number may be, ends included. */
+export const captionRanges = {
+  beamSize: { min: 1, max: 50 },
+  candidates: { min: 1, max: 50 },
+  lengthPenalty: { min: 0, max: 5 },
+  lengthMax: { min: 1, max: 200 },
+  lengthMin: { min: 0, max: 200 },
+  noRepeatNgram: { min: 0, max: 10 },
+} as const;
+
+const wholeNumber = ({ min, max }: { min: number; max: number }) => z.int().min(min).max(max);
+const { min: penaltyMin, max: penaltyMax } = captionRanges.lengthPenalty;
 
 export const captionOptionsSchema = z
   .strictObject({
     /** Hypotheses kept per image at each step (K). 1 is greedy search. */
-    beamSize: z.int().min(1).max(50),
+    beamSize: wholeNumber(captionRanges.beamSize),
     /** Candidates returned per image, best first; at most `beamSize`. */
-    candidates: z.int().min(1).max(50),
+    candidates: wholeNumber(captionRanges.candidates),
     /** Length normalisation α: score = logProb / (words + 1)^α. 0 turns it off. */
-    lengthPenalty: z.number().min(0).max(5),
+    lengthPenalty: z.number().min(penaltyMin).max(penaltyMax),
     /** Words at most, the end token not counted. */
-    lengthMax: z.int().min(1).max(200),
+    lengthMax: wholeNumber(captionRanges.lengthMax),
     /** Words at least, the end token not counted; at most `lengthMax`. */
-    lengthMin: z.int().min(0).max(200),
+    lengthMin: wholeNumber(captionRanges.lengthMin),
     /** No sequence of this many words occurs twice in a caption; 0 turns the rule off. */
-    noRepeatNgram: z.int().min(0).max(10),
+    noRepeatNgram: wholeNumber(captionRanges.noRepeatNgram),
     /** Return where the model looked for each word (decoders with attention only). */
     attention: z.boolean(),
   })

@@ -1,7 +1,7 @@
 /** Neural image captioning: what other packages use. */
 export { type SearchCandidate, searchCaptions } from './beam-search.ts';
 export { type BeamStepInputs, type BeamStepOutputs, beamStep, gatherRows } from './beam-step.ts';
-export { type CaptionOptions, captionOptionsSchema } from './caption-options.ts';
+export { type CaptionOptions, captionOptionsSchema, captionRanges } from './caption-options.ts';
 export {
   type Caption,
   type Captioner,
@@ -37,7 +37,6 @@ export type {
   StepResult,
 } from './engines/engine.ts';
 export { exportOnnx } from './engines/onnx/export-onnx.ts';
-export type { WeightType } from './engines/onnx/graph-builder.ts';
 export { fromFloat16, toFloat16 } from './float16.ts';
 export { type Lineage, type LineageRows, lineageOf, traceLineage } from './lineage.ts';
 export {
@@ -83,4 +82,5 @@ export {
   type WeightArray,
   type WeightArrays,
   Weights,
+  type WeightType,
 } from './weights.ts';

@@ -16,7 +16,7 @@ import {
 } from './model-description.ts';
 import { formatSafetensors, parseSafetensors } from './safetensors.ts';
 import { formatVocabulary, parseVocabulary, type Vocabulary } from './vocabulary.ts';
-import type { ParameterSpecs, WeightArrays } from './weights.ts';
+import type { ParameterSpecs, WeightArrays, WeightType } from './weights.ts';
 
 /** Contents by name; names without a folder. */
 export type BundleFiles = ReadonlyMap<string, Uint8Array>;
@@ -74,17 +74,21 @@ type Derived = 'formatVersion' | 'vocabulary' | 'files';
 /**
  * The files of a bundle (all but its card), from its parts. Deterministic.
  *
- * @throws Error when the parts do not fit together, as parsing would.
+ * @throws Error when the parts do not fit together, as parsing would; also for weights that float16
+ *   cannot hold.
  */
-export function formatModelBundle(parts: {
-  description: Omit<ModelDescription, Derived>;
-  encoder: WeightArrays;
-  decoder: WeightArrays;
-  vocabulary: Vocabulary;
-}): Map<'model.json' | BundleFile, Uint8Array> {
+export function formatModelBundle(
+  parts: {
+    description: Omit<ModelDescription, Derived>;
+    encoder: WeightArrays;
+    decoder: WeightArrays;
+    vocabulary: Vocabulary;
+  },
+  weightType: WeightType = 'float32',
+): Map<'model.json' | BundleFile, Uint8Array> {
   const contents: [BundleFile, Uint8Array][] = [
-    [bundleFiles.encoder, formatSafetensors(parts.encoder)],
-    [bundleFiles.decoder, formatSafetensors(parts.decoder)],
+    [bundleFiles.encoder, formatSafetensors(parts.encoder, weightType)],
+    [bundleFiles.decoder, formatSafetensors(parts.decoder, weightType)],
     [bundleFiles.vocabulary, formatVocabulary(parts.vocabulary)],
   ];
   const description = checkModelDescription({

@@ -1,10 +1,12 @@
 /**
- * Safetensors files (https://github.com/huggingface/safetensors#format), float32 only: eight
- * bytes of header length, a JSON header `{name: {dtype, shape, data_offsets}}`, then the data.
+ * Safetensors files (https://github.com/huggingface/safetensors#format), of float32 and float16:
+ * eight bytes of header length, a JSON header `{name: {dtype, shape, data_offsets}}`, then the
+ * data. Float16 is how numbers are stored, to halve the file; they are float32 once they are read.
  * Nothing in such a file is executed, and every offset is checked before it is used.
  */
 import { z } from 'zod';
-import { elementCount, type WeightArray, type WeightArrays } from './weights.ts';
+import { fromFloat16, toFloat16 } from './float16.ts';
+import { elementCount, type WeightArray, type WeightArrays, type WeightType } from './weights.ts';
 
 const entrySchema = z.strictObject({
   dtype: z.string(),
@@ -12,11 +14,17 @@ const entrySchema = z.strictObject({
   data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
 });
 
+/** By the names that the format has for them. */
+const bytesOfNumber = new Map([
+  ['F32', 4],
+  ['F16', 2],
+]);
+
 const headerBytesMax = 16 * 1024 * 1024;
 
 /**
- * Reads all tensors. Data is shared with `bytes` where alignment allows, so leave those as they
- * are.
+ * Reads all tensors; float16 becomes float32, exactly. Data is shared with `bytes` where type and
+ * alignment allow, so leave those as they are.
  *
  * @throws Error that starts with `name` and says what is wrong with the file.
  */
@@ -29,29 +37,39 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Map<string, W
     if (!entry.success) throw new Error(`${name}: the header's entry for '${tensor}' is malformed`);
     const { dtype, shape, data_offsets } = entry.data;
     const [begin, end] = data_offsets;
-    if (dtype !== 'F32') {
-      throw new Error(`${name}: '${tensor}' should be of dtype F32, and is of ${dtype}`);
+    const numberBytes = bytesOfNumber.get(dtype);
+    if (!numberBytes) {
+      throw new Error(`${name}: '${tensor}' should be of dtype F32 or F16, and is of ${dtype}`);
     }
-    const expectedBytes = 4 * elementCount(shape);
+    const expectedBytes = numberBytes * elementCount(shape);
     if (end - begin !== expectedBytes || dataStart + end > bytes.length) {
       throw new Error(
         `${name}: '${tensor}' of shape [${shape}] takes ${expectedBytes} bytes, but the file ` +
           `says ${begin} to ${end} of ${bytes.length - dataStart} (is it truncated?)`,
       );
     }
-    tensors.set(tensor, { shape, data: floatsAt(bytes, dataStart + begin, elementCount(shape)) });
+    const data = bytes.subarray(dataStart + begin, dataStart + end);
+    tensors.set(tensor, { shape, data: dtype === 'F16' ? widen(data) : floatsOf(data) });
   }
   return tensors;
 }
 
-/** Deterministic: tensors are written in the order of their names. */
-export function formatSafetensors(tensors: WeightArrays): Uint8Array {
+/**
+ * Deterministic: tensors are written in the order of their names. In float16 each number is rounded
+ * to the nearest, and one beyond 65,504 becomes infinite.
+ */
+export function formatSafetensors(
+  tensors: WeightArrays,
+  weightType: WeightType = 'float32',
+): Uint8Array {
   const sorted = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
+  const dtype = weightType === 'float16' ? 'F16' : 'F32';
+  const stored = sorted.map(([, { data }]) => (dtype === 'F16' ? toFloat16(data) : data));
   const header: Record<string, unknown> = {};
   let dataBytes = 0;
-  for (const [name, { shape, data }] of sorted) {
-    const end = dataBytes + data.byteLength;
-    header[name] = { dtype: 'F32', shape, data_offsets: [dataBytes, end] };
+  for (const [index, [name, { shape }]] of sorted.entries()) {
+    const end = dataBytes + (stored[index]?.byteLength ?? 0);
+    header[name] = { dtype, shape, data_offsets: [dataBytes, end] };
     dataBytes = end;
   }
   const json = JSON.stringify(header);
@@ -61,7 +79,7 @@ export function formatSafetensors(tensors: WeightArrays): Uint8Array {
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes.length), true);
   bytes.set(headerBytes, 8);
   let offset = 8 + headerBytes.length;
-  for (const [, { data }] of sorted) {
+  for (const data of stored) {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
     offset += data.byteLength;
   }
@@ -85,11 +103,18 @@ function parseHeader(bytes: Uint8Array, name: string) {
   }
 }
 
-function floatsAt(bytes: Uint8Array, offset: number, count: number): Float32Array {
-  const start = bytes.byteOffset + offset;
-  if (start % 4 === 0) return new Float32Array(bytes.buffer, start, count);
-  // Not `bytes.slice`: that of a Buffer is another view of the same unaligned memory.
-  const aligned = new Float32Array(count);
-  new Uint8Array(aligned.buffer).set(bytes.subarray(offset, offset + 4 * count));
-  return aligned;
+function floatsOf(bytes: Uint8Array): Float32Array {
+  if (bytes.byteOffset % 4 === 0) {
+    return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  }
+  return new Float32Array(copyOf(bytes));
+}
+
+function widen(bytes: Uint8Array): Float32Array {
+  return fromFloat16(new Uint16Array(copyOf(bytes)));
+}
+
+/** Aligned. Not `bytes.slice`: that of a Buffer is another view of the same memory. */
+function copyOf(bytes: Uint8Array): ArrayBuffer {
+  return new Uint8Array(bytes).buffer;
 }

@@ -22,6 +22,9 @@ export interface WeightArray {
 
 export type WeightArrays = ReadonlyMap<string, WeightArray>;
 
+/** In which type weights are stored; they compute in float32. */
+export type WeightType = 'float32' | 'float16';
+
 /** Tensors by name, in the form in which models receive them. */
 export class Weights<T> {
   readonly #tensors: ReadonlyMap<string, T>;

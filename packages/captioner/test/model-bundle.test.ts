@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import {
   formatModelBundle,
   formatSafetensors,
+  fromFloat16,
   modelId,
   parseDecoderBundle,
   parseEncoderBundle,
   parseModelBundle,
   parseModelDescription,
   parseSafetensors,
+  toFloat16,
 } from '@cutline/captioner';
 import { describe, expect, it } from 'vitest';
 import { familyNames, tinyBundleFiles } from './support/tiny-model.ts';
@@ -46,6 +48,39 @@ describe('a model bundle', () => {
     expect(formatModelBundle({ ...model, description: withoutDerived(model.description) })).toEqual(
       files,
     );
+  });
+
+  it.each(familyNames)(
+    'of family %s, comes back from float16 rounded, and the same from then on',
+    (family) => {
+      const whole = parseModelBundle(tinyBundleFiles(family, ['a', 'dog']));
+      const { description, ...parts } = whole;
+      const again = { ...parts, description: withoutDerived(description) };
+      const files = formatModelBundle(again, 'float16');
+      const found = parseModelBundle(files);
+      for (const half of ['encoder', 'decoder'] as const) {
+        expect([...found[half].keys()]).toEqual([...whole[half].keys()]);
+        for (const [name, { shape, data }] of whole[half]) {
+          const rounded = { shape, data: fromFloat16(toFloat16(data)) };
+          expect(found[half].get(name), name).toEqual(rounded);
+        }
+      }
+      expect(found.id).not.toBe(whole.id);
+      expect(formatModelBundle({ ...found, description: again.description }, 'float16')).toEqual(
+        files,
+      );
+    },
+  );
+
+  it('is not made in float16 of weights that this cannot hold', () => {
+    const { description, ...parts } = parseModelBundle(bundle());
+    const encoder = new Map(parts.encoder);
+    encoder.set('head.bias', { shape: [5], data: new Float32Array(5).fill(70_000) });
+    const again = { ...parts, encoder, description: withoutDerived(description) };
+    expect(() => formatModelBundle(again, 'float16')).toThrow(
+      "encoder.safetensors: 'head.bias' [5] has values that are not finite",
+    );
+    formatModelBundle(again);
   });
 
   it('loads each half without the files of the other', () => {

@@ -47,7 +47,7 @@ export interface ModelSummary {
 /** The bundle that ships with Cutline. */
 export function defaultBundleFolder(): string {
   const models = new URL('../../../models/', import.meta.url);
-  return fileURLToPath(new URL('mobilenet-v2-show-attend-tell-flickr8k', models));
+  return fileURLToPath(new URL('mobilenet-v2-show-attend-tell-broad', models));
 }
 
 /** From model.json alone; the weights are neither read nor checked. @throws UserError */

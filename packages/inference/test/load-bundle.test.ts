@@ -46,7 +46,7 @@ async function complaint(load: (folder: string) => Promise<unknown>): Promise<st
 test('the shipped bundle, by halves; all agree on the model', async () => {
   const summary = await describeBundle(folder);
   expect(summary).toMatchObject({
-    id: expect.stringMatching(/^mobilenet-v2-show-attend-tell-flickr8k@[0-9a-f]{12}$/),
+    id: expect.stringMatching(/^mobilenet-v2-show-attend-tell-broad@[0-9a-f]{12}$/),
     features: { locations: 49, channels: 512 },
     preprocessing: { width: 224, height: 224, fit: 'squash', kernel: 'cubic' },
     attends: true,

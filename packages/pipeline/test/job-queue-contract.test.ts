@@ -6,6 +6,7 @@ import { encodeJob } from './support/encode-job.ts';
 import {
   type QueueBackend,
   startBullBackend,
+  startClusterBackend,
   startMemoryBackend,
 } from './support/queue-backends.ts';
 
@@ -17,6 +18,7 @@ const shortLockMs = 1_000;
 
 describe.each([
   ['BullMQ', startBullBackend],
+  ['BullMQ on a Redis Cluster', startClusterBackend],
   ['memory', startMemoryBackend],
 ])('a queue on %s', (_, start) => {
   let backend: QueueBackend;

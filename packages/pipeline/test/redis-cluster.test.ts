@@ -1,12 +1,10 @@
 import { connectRedis, type RedisConnection, redisMemory } from '@cutline/pipeline';
-import { Queue, Worker } from 'bullmq';
 import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type RedisServer, startRedis } from '../../../test/support/redis-server.ts';
 import { command, startCluster } from '../../../test/support/redis-topologies.ts';
-import { waitFor } from '../../../test/support/wait-for.ts';
 
-/** A cluster of three masters, under BullMQ and under scripts. */
+/** A cluster of three masters; the contract of queues is kept on a cluster, too. */
 
 let servers: RedisServer[];
 let url: string;
@@ -31,28 +29,6 @@ test('its keys are spread over all of its masters', async () => {
   for (let n = 0; n < 30; n += 1) await redis.set(`cutline:test:${n}`, n);
   expect(await redis.get('cutline:test:7')).toBe('7');
   for (const { port } of servers) expect(await command(port, 'DBSIZE')).toBeGreaterThan(0);
-});
-
-test('a queue whose keys share a hash tag adds jobs, gives them out and ends them', async () => {
-  const options = { connection: redis, prefix: '{cutline-abc}' };
-  const queue = new Queue('encode', options);
-  const done: unknown[] = [];
-  const worker = new Worker('encode', async (job) => void done.push(job.data.n), options);
-  const errors: Error[] = [];
-  worker.on('error', (error) => errors.push(error));
-  try {
-    for (let n = 0; n < 10; n += 1) await queue.add('job', { n }, { jobId: `job-${n}` });
-    await queue.addBulk([10, 11].map((n) => ({ name: 'job', data: { n }, opts: { delay: 50 } })));
-    await waitFor(async () => (await queue.getCompletedCount()) === 12, {
-      deadlineMs: 10_000,
-      what: 'the jobs to be done',
-    });
-    expect(done.toSorted((a, b) => Number(a) - Number(b))).toEqual([...Array(12).keys()]);
-    expect(errors).toEqual([]);
-  } finally {
-    await worker.close(true);
-    await queue.close();
-  }
 });
 
 test('a script whose keys share a hash tag is carried out', async () => {

@@ -60,7 +60,7 @@ test.each([
   ['--seed', '-1', 'of at least 0'],
   ['--beam-size', '51', 'from 1 to 50'],
   ['--length-max', 'ten', 'from 1 to 200'],
-  ['--unique-ngrams', '11', 'from 0 to 10'],
+  ['--no-repeat-ngram', '11', 'from 0 to 10'],
 ])('%s %s is refused with what is expected', (flag, value, range) => {
   expect(() => parse(`${flag}=${value}`)).toThrow(
     new RegExp(
@@ -97,7 +97,7 @@ describe('the options of a run', () => {
         '--length-penalty=0',
         '--length-max=9',
         '--length-min=0',
-        '--unique-ngrams=0',
+        '--no-repeat-ngram=0',
         '--attention',
       ),
     ).toEqual({

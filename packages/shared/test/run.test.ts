@@ -106,10 +106,18 @@ describe('claims', () => {
     const claims = Array.from({ length: 11 }, (_, n) => claimOf(n, { chunks: n }));
     for (const claim of claims) {
       expect(await store.createClaim(claim)).toBe(true);
-      expect(await store.isSuperseded(claim.generation)).toBe(false);
+      expect(await store.isSuperseded(claim.generation, 'anybody')).toBe(false);
     }
     expect(await store.readClaims()).toEqual(claims);
-    expect(await store.isSuperseded(9)).toBe(true);
+    expect(await store.isSuperseded(9, 'anybody')).toBe(true);
+  });
+
+  test('are not superseded by later ones of the same owner', async () => {
+    const owner = 'one process';
+    for (const n of [0, 1, 2]) await store.createClaim(claimOf(n, { owner }));
+    expect(await store.isSuperseded(0, owner)).toBe(false);
+    await store.createClaim(claimOf(3, { owner: 'another' }));
+    expect(await store.isSuperseded(0, owner)).toBe(true);
   });
 });
 

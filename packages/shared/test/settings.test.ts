@@ -110,37 +110,47 @@ const cases: Record<
   },
 };
 
-describe.each(names)('%s', (name) => {
-  const { flags, env } = settings[name];
-  const [flag = ''] = flags.split(' ');
-  const { initial, right, wrong, expected = 'expected ' } = cases[name];
+describe('every setting', () => {
+  const all = names.map((name) => {
+    const { flags, env } = settings[name];
+    const [flag = ''] = flags.split(' ');
+    return { name, flags, flag, env, ...cases[name] };
+  });
 
   test('has its default, also where the variable is empty', () => {
-    expect(read(name, [])).toEqual(initial);
-    expect(read(name, [], { [env]: '' })).toEqual(initial);
+    for (const { name, env, initial } of all) {
+      expect(read(name, []), name).toEqual(initial);
+      expect(read(name, [], { [env]: '' }), name).toEqual(initial);
+    }
   });
 
   test('is read from its flag, from its variable, and from the flag first', () => {
-    for (const [text, value] of right as [string, unknown][]) {
-      expect(read(name, [flag, text])).toBe(value);
-      expect(read(name, [], { [env]: text })).toBe(value);
-      expect(read(name, [flag, text], { [env]: 'nonsense' })).toBe(value);
+    for (const { name, flag, env, right } of all) {
+      for (const [text, value] of right as [string, unknown][]) {
+        expect(read(name, [flag, text]), name).toBe(value);
+        expect(read(name, [], { [env]: text }), name).toBe(value);
+        expect(read(name, [flag, text], { [env]: 'nonsense' }), name).toBe(value);
+      }
     }
   });
 
   test('is refused in one line that names both and says what is expected', () => {
-    for (const text of wrong) {
+    for (const { name, flag, env, wrong, expected = 'expected ' } of all) {
       const message = new RegExp(`^${flag} \\(or ${env}\\) is ".*": ${expected}.*\\.$`);
-      expect(() => read(name, [`${flag}=${text}`]), text).toThrow(message);
-      expect(() => read(name, [], { [env]: text }), text).toThrow(message);
+      for (const text of wrong) {
+        expect(() => read(name, [`${flag}=${text}`]), `${name}: ${text}`).toThrow(message);
+        expect(() => read(name, [], { [env]: text }), `${name}: ${text}`).toThrow(message);
+      }
     }
   });
 
   test('is in the help, with its variable', () => {
-    const command = addSettings(createCommand('program', 'A program.'), [name]);
-    const help = command.helpInformation().replaceAll(/\s+/g, ' ');
-    expect(help).toContain(`${flags} `);
-    expect(help).toContain(`env: ${env})`);
+    for (const { name, flags, env } of all) {
+      const command = addSettings(createCommand('program', 'A program.'), [name]);
+      const help = command.helpInformation().replaceAll(/\s+/g, ' ');
+      expect(help).toContain(`${flags} `);
+      expect(help).toContain(`env: ${env})`);
+    }
   });
 });
 

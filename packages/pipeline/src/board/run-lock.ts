@@ -58,8 +58,13 @@ export async function lockRun(context: LockContext): Promise<RunLock> {
   const owner = describeProcess(world);
   const deadline = world.now() + ttlMs + 1_000;
   for (;;) {
-    const other = await patiently(what, () => board.lock(runStore.run, owner, ttlMs), context);
-    if (other === undefined) return new HeldLock(context, owner);
+    let askedMs = world.now();
+    const ask = () => {
+      askedMs = world.now();
+      return board.lock(runStore.run, owner, ttlMs);
+    };
+    const other = await patiently(what, ask, context);
+    if (other === undefined) return new HeldLock(context, owner, askedMs);
     if (world.now() > deadline) throw takenBy(other, runStore.run);
     await world.sleep(250);
   }
@@ -73,8 +78,9 @@ export async function seizeRun(
   context: LockContext,
 ): Promise<{ lock: RunLock; from: string | undefined }> {
   const owner = cancels + describeProcess(context.world);
+  const askedMs = context.world.now();
   const from = await context.board.seize(context.runStore.run, owner, ttlMs);
-  return { lock: new HeldLock(context, owner), from };
+  return { lock: new HeldLock(context, owner, askedMs), from };
 }
 
 class HeldLock implements RunLock {
@@ -85,12 +91,13 @@ class HeldLock implements RunLock {
   readonly #stop = new AbortController();
   #fail: (error: Error) => void = () => {};
   #error: Error | undefined;
-  #renewedMs: number;
+  /** When it was asked for, the last time that it was given. */
+  #askedMs: number;
 
-  constructor(context: LockContext, owner: string) {
+  constructor(context: LockContext, owner: string, askedMs: number) {
     this.#context = context;
     this.owner = owner;
-    this.#renewedMs = context.world.now();
+    this.#askedMs = askedMs;
     this.lost = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
@@ -99,7 +106,7 @@ class HeldLock implements RunLock {
   }
 
   async held(): Promise<void> {
-    if (this.#context.world.now() - this.#renewedMs > ttlMs / 2) {
+    if (this.#context.world.now() - this.#askedMs > ttlMs / 2) {
       await patiently(what, () => this.#renew(), this.#context);
     }
     if (this.#error) throw this.#error;
@@ -120,21 +127,23 @@ class HeldLock implements RunLock {
     }
   }
 
-  /** A lock that is gone (Redis was flushed) is taken again, unless the run was claimed since. */
+  /**
+   * A lock that is gone (Redis was flushed) is taken again, unless the run was claimed since. That
+   * is looked up whenever somebody could have seized the run and released it since this process
+   * asked for the lock before: it may have slept between the two, or in the middle of one.
+   */
   async #renew(): Promise<void> {
     const { board, runStore, world } = this.#context;
-    const slept = world.now() - this.#renewedMs > ttlMs;
+    const askedMs = world.now();
     try {
       const other = await board.lock(runStore.run, this.owner, ttlMs);
       if (other !== undefined) throw takenBy(other, runStore.run);
-      if (
-        slept &&
-        this.generation !== undefined &&
-        (await runStore.isSuperseded(this.generation))
-      ) {
-        throw superseded(runStore.run);
+      const slept = world.now() - this.#askedMs > seizedMs;
+      if (slept && this.generation !== undefined) {
+        const isOurs = !(await runStore.isSuperseded(this.generation, this.owner));
+        if (!isOurs) throw superseded(runStore.run);
       }
-      this.#renewedMs = world.now();
+      this.#askedMs = Math.max(this.#askedMs, askedMs);
     } catch (error) {
       if (isTransient(error)) throw error;
       this.#error = error as Error;

@@ -80,7 +80,9 @@ async function openListing(
 ) {
   if (state.manifest.images !== null) return undefined;
   const { source } = state.run;
-  const store = patientStore(await openStore(source.store), world, told(log, 'the source'));
+  const open = async (url: string) =>
+    patientStore(await openStore(url), world, told(log, 'the source'));
+  const store = await open(source.store);
   const exceptPrefix = resultsPrefix(source, output);
   return resumeListing(
     runStore,
@@ -89,7 +91,7 @@ async function openListing(
     {
       exceptPrefix,
       onExcluded: (keys) => log.info(describeExcluded(keys, exceptPrefix)),
-      stores: { open: openStore },
+      stores: { open },
     },
   );
 }

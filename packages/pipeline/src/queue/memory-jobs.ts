@@ -3,8 +3,8 @@ import type { JobCounts, TakenJob } from './job-queue.ts';
 /**
  * The jobs of a queue in memory, and their life:
  *
- *   delayed ── due ──► waiting ── take ──► active ── finish ──► completed (the last 100)
- *      ▲                  ▲                │ │ └──── refuse ──► failed    (the last 1000)
+ *   delayed ── due ──► waiting ── take ──► active ── finish ──► completed (the last few)
+ *      ▲                  ▲                │ │ └──── refuse ──► failed    (the last few)
  *      └──────────────────┼── give back ───┘ │
  *                         └── lock expires ──┘
  *
@@ -30,7 +30,11 @@ interface Job {
   reason?: string;
 }
 
-const finishedMax = { completed: 100, failed: 1000 } as const;
+/** How many jobs are remembered that are done, so that they are not added again. */
+export interface DoneMax {
+  completed: number;
+  failed: number;
+}
 
 export class MemoryJobs {
   /** Called, all of them, when there may be a job to take. */
@@ -38,7 +42,12 @@ export class MemoryJobs {
   /** Whoever is connected to take jobs. */
   readonly takers = new Set<unknown>();
   readonly #jobs = new Map<string, Job>();
+  readonly #doneMax: DoneMax;
   #order = 0;
+
+  constructor(doneMax: DoneMax) {
+    this.#doneMax = doneMax;
+  }
 
   add(id: string, { data, delayMs, nowMs }: { data: string; delayMs: number; nowMs: number }) {
     if (this.#jobs.has(id)) return false;
@@ -100,7 +109,8 @@ export class MemoryJobs {
     if (reason !== undefined) job.reason = reason;
     delete job.lock;
     const ended = [...this.#jobs.values()].filter((other) => other.state === state);
-    for (const { id } of ended.slice(0, -finishedMax[state])) this.#jobs.delete(id);
+    const forgotten = ended.slice(0, Math.max(0, ended.length - this.#doneMax[state]));
+    for (const { id } of forgotten) this.#jobs.delete(id);
     return true;
   }
 

@@ -2,7 +2,7 @@ import type { QueueName } from '@cutline/shared/process';
 import { type BatchAttempt, jobId, parseJobId } from '@cutline/shared/run';
 import type { World } from '../world.ts';
 import type { JobCounts, JobQueue, TakenJob } from './job-queue.ts';
-import { MemoryJobs } from './memory-jobs.ts';
+import { type DoneMax, MemoryJobs } from './memory-jobs.ts';
 import { queueName } from './queue-name.ts';
 
 /**
@@ -15,6 +15,12 @@ import { queueName } from './queue-name.ts';
  */
 export class MemoryQueueServer {
   readonly #queues = new Map<string, MemoryJobs>();
+  readonly #doneMax: DoneMax;
+
+  /** @param doneMax jobs that are remembered when they are done. Default: as many as BullMQ's. */
+  constructor({ doneMax = { completed: 100, failed: 1000 } }: { doneMax?: DoneMax } = {}) {
+    this.#doneMax = doneMax;
+  }
 
   open<J extends BatchAttempt>(options: {
     stage: QueueName;
@@ -27,7 +33,7 @@ export class MemoryQueueServer {
     const name = queueName(options.stage, options.model);
     let jobs = this.#queues.get(name);
     if (!jobs) {
-      jobs = new MemoryJobs();
+      jobs = new MemoryJobs(this.#doneMax);
       this.#queues.set(name, jobs);
     }
     return new MemoryQueue<J>(name, jobs, options);

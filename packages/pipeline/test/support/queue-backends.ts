@@ -24,9 +24,13 @@ export interface QueueBackend {
   stop(): Promise<void>;
 }
 
-export async function startBullBackend(): Promise<QueueBackend> {
-  const server = await startRedis();
-  const redis = await connectRedis(server.url);
+export const startBullBackend = () => startBull({ cluster: false });
+export const startClusterBackend = () => startBull({ cluster: true });
+
+async function startBull(options: { cluster: boolean }): Promise<QueueBackend> {
+  const server = await startRedis(options);
+  const url = options.cluster ? server.url.replace('redis:', 'redis+cluster:') : server.url;
+  const redis = await connectRedis(url);
   return {
     open: (model, options) =>
       openBullQueue({ stage: 'encode', model, redis, world: realWorld, ...options }),

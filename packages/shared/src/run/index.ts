@@ -1,5 +1,5 @@
+export { type CaptionOptions, captionOptionsSchema } from '@cutline/captioner/caption-options';
 export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
-export { type CaptionOptions, captionOptionsSchema } from './caption-options.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
 export { addCounts, type Counts, countRows } from './counts.ts';
 export { type ImageRef, imageRefSchema } from './image-ref.ts';

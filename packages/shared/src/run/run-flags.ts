@@ -1,3 +1,4 @@
+import { type CaptionOptions, captionRanges } from '@cutline/captioner/caption-options';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import {
@@ -5,7 +6,6 @@ import {
   parseWholeNumber,
   type WholeNumberRange,
 } from '../process/whole-number.ts';
-import type { CaptionOptions } from './caption-options.ts';
 import type { Selection } from './run.ts';
 import { type SidecarKind, sidecarKinds } from './sidecars.ts';
 
@@ -37,7 +37,7 @@ export interface CaptionFlags {
   lengthPenalty?: number;
   lengthMax?: number;
   lengthMin?: number;
-  uniqueNgrams?: number;
+  noRepeatNgram?: number;
   attention?: boolean;
 }
 
@@ -109,26 +109,33 @@ export function selectionOf(flags: SelectionFlags): Selection {
 export function addCaptionFlags(command: Command): Command {
   return addGroup(command, captionSearch, [
     new Option('--beam-size <k>', 'hypotheses kept at each step; 1 is greedy').argParser(
-      wholeNumber({ min: 1, max: 50 }),
+      wholeNumber(captionRanges.beamSize),
     ),
     new Option('--candidates <n>', 'captions kept per image, best first').argParser(
-      wholeNumber({ min: 1, max: 50 }),
+      wholeNumber(captionRanges.candidates),
     ),
     new Option('--length-penalty <alpha>', 'score = logProb / (words + 1)^alpha').argParser(
-      decimal(0, 5),
+      decimal(captionRanges.lengthPenalty),
     ),
     new Option('--length-max <words>', 'words at most').argParser(
-      wholeNumber({ min: 1, max: 200 }),
+      wholeNumber(captionRanges.lengthMax),
     ),
     new Option('--length-min <words>', 'words at least').argParser(
-      wholeNumber({ min: 0, max: 200 }),
+      wholeNumber(captionRanges.lengthMin),
     ),
-    new Option(
-      '--unique-ngrams <n>',
-      'no sequence of n words occurs twice in a caption; 0 is off',
-    ).argParser(wholeNumber({ min: 0, max: 10 })),
+    noRepeatNgram(),
     new Option('--attention', 'keep where the model looked for each word (for the gallery)'),
   ]);
+}
+
+/** A flag that begins with `--no-`, which Commander would take for the opposite of another. */
+function noRepeatNgram(): Option {
+  const option = new Option(
+    '--no-repeat-ngram <n>',
+    'no sequence of n words occurs twice in a caption; 0 is off',
+  );
+  option.negate = false;
+  return option.argParser(wholeNumber(captionRanges.noRepeatNgram));
 }
 
 function addGroup(command: Command, heading: string, options: readonly Option[]): Command {
@@ -143,7 +150,7 @@ function addGroup(command: Command, heading: string, options: readonly Option[])
  * @throws UserError for flags that ask for more than the other options allow.
  */
 export function captionOptions(flags: CaptionFlags, defaults: CaptionOptions): CaptionOptions {
-  const { lengthPenalty, uniqueNgrams, attention } = flags;
+  const { lengthPenalty, noRepeatNgram, attention } = flags;
   const { beamSize = defaults.beamSize, lengthMax = defaults.lengthMax } = flags;
   const { candidates = Math.min(defaults.candidates, beamSize) } = flags;
   const { lengthMin = Math.min(defaults.lengthMin, lengthMax) } = flags;
@@ -165,7 +172,7 @@ export function captionOptions(flags: CaptionFlags, defaults: CaptionOptions): C
     lengthPenalty: lengthPenalty ?? defaults.lengthPenalty,
     lengthMax,
     lengthMin,
-    noRepeatNgram: uniqueNgrams ?? defaults.noRepeatNgram,
+    noRepeatNgram: noRepeatNgram ?? defaults.noRepeatNgram,
     attention: attention ?? defaults.attention,
   };
 }
@@ -179,7 +186,7 @@ export function wholeNumber(range: WholeNumberRange) {
   };
 }
 
-function decimal(min: number, max: number) {
+function decimal({ min, max }: { min: number; max: number }) {
   return (text: string): number => {
     const value = Number(text);
     if (text.trim() === '' || !(value >= min && value <= max)) {

@@ -75,9 +75,13 @@ export class RunStore {
     return this.#create(claimName(claim.generation), claimSchema.parse(claim));
   }
 
-  /** Whether somebody has claimed the run since. */
-  async isSuperseded(generation: number): Promise<boolean> {
-    return (await this.store.head(this.prefix + claimName(generation + 1))) !== undefined;
+  /** Whether somebody else than the owner of a claim has claimed the run since. */
+  async isSuperseded(generation: number, owner: string): Promise<boolean> {
+    for (let next = generation + 1; ; next += 1) {
+      const claim = await this.#read(claimName(next), claimSchema);
+      if (!claim) return false;
+      if (claim.value.owner !== owner) return true;
+    }
   }
 
   partKey(batch: number, attempt: string): string {

@@ -1,5 +1,5 @@
+import { captionOptionsSchema } from '@cutline/captioner/caption-options';
 import { z } from 'zod';
-import { captionOptionsSchema } from './caption-options.ts';
 import { type Counts, countsSchema, requireSum } from './counts.ts';
 import { runIdSchema } from './run-name.ts';
 import { sidecarKinds } from './sidecars.ts';

@@ -1,6 +1,6 @@
 /** A model as files for other programs that run ONNX. */
 import type { ModelBundle } from '../../model-bundle.ts';
-import type { WeightType } from './graph-builder.ts';
+import type { WeightType } from '../../weights.ts';
 import { formatOnnxModel } from './onnx-model.ts';
 import { recordDecoder, recordEncoder } from './record-model.ts';
 

@@ -3,6 +3,7 @@
  * once. It knows the format, and nothing of models.
  */
 import { toFloat16 } from '../../float16.ts';
+import type { WeightType } from '../../weights.ts';
 import type { ElementType, OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-model.ts';
 import type { ConstantTensor } from './recorded-tensor.ts';
 
@@ -11,9 +12,6 @@ export interface GraphValue {
   name: string;
   type: ElementType;
 }
-
-/** In which type weights are stored; they compute in float32. */
-export type WeightType = 'float32' | 'float16';
 
 type Attributes = Readonly<Record<string, number | readonly number[]>>;
 

@@ -2,8 +2,8 @@
  * The graph that a model leaves behind, as far as it is written: what it is given and returns, and
  * how tensors enter it, in the order of axes that an operation wants.
  */
-import type { WeightArrays } from '../../weights.ts';
-import { castTargets, GraphBuilder, type GraphValue, type WeightType } from './graph-builder.ts';
+import type { WeightArrays, WeightType } from '../../weights.ts';
+import { castTargets, GraphBuilder, type GraphValue } from './graph-builder.ts';
 import type { ElementType, OnnxGraph } from './onnx-model.ts';
 import {
   type ComputedTensor,

@@ -1,0 +1,97 @@
+import {
+  countRows,
+  type PartRow,
+  type RunStore,
+  readResults,
+  readRunState,
+  verifyRun,
+} from '@cutline/shared/run';
+import { type SimulatedArchive, short } from './simulated-archive.ts';
+import { output, type SimulatedCutline, sources } from './simulated-cutline.ts';
+import { expectedCaption } from './simulated-model.ts';
+
+/** Holds a finished run against the archive. @returns what is wrong, one line each. */
+export async function judgeRun(
+  runStore: RunStore,
+  archive: SimulatedArchive,
+  cutline: SimulatedCutline,
+): Promise<string[]> {
+  const { problems } = await verifyRun(runStore);
+  const violations = problems.map((problem) => `verify: ${problem}`);
+  const { run, summary } = await readRunState(runStore);
+  const rows = await readRows(runStore);
+  const counts = countRows(rows);
+  for (const outcome of ['captioned', 'skipped', 'failed'] as const) {
+    if (summary && counts[outcome] !== summary[outcome]) {
+      violations.push(
+        `${summary[outcome]} ${outcome} says the summary, and ${counts[outcome]} are`,
+      );
+    }
+  }
+  const isOther = run.source.store !== sources[0];
+  if (!isOther) violations.push(...judgeKeys(rows, archive));
+  for (const row of rows) {
+    const wrong = isOther ? judgeOther(row) : judgeRow(row, archive);
+    if (wrong) violations.push(`${short(row.key)} ${wrong}`);
+    if (row.status === 'captioned' && run.sidecars.length > 0) {
+      const path = `${output.prefix}${row.key}.txt`;
+      const sidecar = await cutline.store(output.store).head(path);
+      if (!sidecar !== (row.warnings !== undefined)) {
+        violations.push(`${short(row.key)}: its sidecar is there, or its warning, and not both`);
+      }
+    }
+  }
+  return violations;
+}
+
+/** The rows that count, in the order of the manifest. */
+export async function readRows(runStore: RunStore): Promise<PartRow[]> {
+  const rows: PartRow[] = [];
+  for await (const some of readResults(runStore, await readRunState(runStore))) rows.push(...some);
+  return rows;
+}
+
+/** Each key has one row, and one more for each time that a list repeats it. */
+function judgeKeys(rows: readonly PartRow[], archive: SimulatedArchive): string[] {
+  const violations: string[] = [];
+  for (const [key, times] of archive.listed) {
+    const own = rows.filter((row) => row.key === key);
+    const repeats = own.filter((row) => row.status === 'skipped' && row.reason === 'duplicate');
+    // What was deleted before it was listed is not in the run.
+    if (own.length === 0 && archive.keysFrom === null && archive.disturbed.has(key)) continue;
+    if (own.length !== times || repeats.length !== times - 1) {
+      violations.push(
+        `${short(key)} was listed ${times} times and has ${own.length} rows, ` +
+          `${repeats.length} of them for repeats`,
+      );
+    }
+  }
+  for (const { key } of rows) {
+    if (!archive.listed.has(key)) violations.push(`${short(key)} has a row and was not listed`);
+  }
+  return violations;
+}
+
+function judgeOther(row: PartRow): string | undefined {
+  if (row.status !== 'captioned' || row.caption === expectedCaption('another archive')) return;
+  return 'has the caption of another image';
+}
+
+function judgeRow(row: PartRow, { kinds, disturbed }: SimulatedArchive): string | undefined {
+  const kind = disturbed.has(row.key) ? 'disturbed' : kinds.get(row.key);
+  if (row.status === 'captioned') {
+    if (row.caption !== expectedCaption(row.key)) return 'has the caption of another image';
+    if (kind === 'corrupt' || kind === 'strange') return `is ${kind} and has a caption`;
+  }
+  if (row.status === 'failed') {
+    const { class: failure, message } = row.failure;
+    const isFair =
+      failure === 'unavailable' ||
+      failure === 'worker-lost' ||
+      (failure === 'corrupt' && kinds.get(row.key) === 'corrupt') ||
+      (failure === 'internal' && kinds.get(row.key) === 'strange') ||
+      ((failure === 'not-found' || failure === 'changed') && kind === 'disturbed');
+    if (!isFair) return `failed as ${failure}: ${message}`;
+  }
+  return undefined;
+}
