@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { describeError } from '../errors.ts';
 import { StoreError } from '../stores/object-store.ts';
 import { generationOfChunk } from './claim.ts';
@@ -110,6 +111,9 @@ async function verifyChunk(
   return { counts: { ...counts, images: manifest.images.length }, parts: ledger.parts.length };
 }
 
+/** Parts that are read at a time. */
+const readsMax = 16;
+
 /** The parts that a ledger names, by batch; each is told of that is not as it was. */
 async function readParts(
   runStore: RunStore,
@@ -117,22 +121,25 @@ async function readParts(
   chunkBatches: number,
   report: (problem: string) => void,
 ): Promise<Map<number, { name: string; attempt: string; rows: ReturnType<typeof parsePart> }[]>> {
-  const byBatch: Awaited<ReturnType<typeof readParts>> = new Map();
-  for (const { name, sha256: expected } of ledger.parts) {
+  const limit = pLimit(readsMax);
+  const readPart = async ({ name, sha256: expected }: Ledger['parts'][number]) => {
     const part = runStore.parsePartKey(runStore.prefix + name);
     const isOfChunk = part && Math.floor(part.batch / chunkBatches) === ledger.chunk;
     if (!part || !isOfChunk) {
       report(`${name} is no part of chunk ${ledger.chunk}`);
-      continue;
+      return undefined;
     }
-    const read = await readOr(report, name, async () => {
+    const rows = await readOr(report, name, async () => {
       const { bytes } = await runStore.store.get(part.key);
       if (sha256(bytes) !== expected) report(`${name} was changed: its SHA-256 is another`);
       return parsePart(bytes, name);
     });
-    if (!read) continue;
-    const others = byBatch.get(part.batch) ?? [];
-    byBatch.set(part.batch, [...others, { name, attempt: part.attempt, rows: read }]);
+    return rows && { batch: part.batch, name, attempt: part.attempt, rows };
+  };
+  const byBatch: Awaited<ReturnType<typeof readParts>> = new Map();
+  const parts = await Promise.all(ledger.parts.map((part) => limit(readPart, part)));
+  for (const part of parts) {
+    if (part) byBatch.set(part.batch, [...(byBatch.get(part.batch) ?? []), part]);
   }
   return byBatch;
 }
