@@ -134,6 +134,7 @@ export async function simulateRound(seed: number): Promise<Round> {
   }
   isOver = true;
   violations.push(...cutline.late.violations);
+  for (const key of cutline.store(output.store).writtenOver) violations.push(`${key} was replaced`);
   for (const error of cutline.fatal) violations.push(`a worker stopped: ${describe(error)}`);
   return { seed, violations, trace, faults, virtualMs: time.now() - startMs };
 
