@@ -125,7 +125,11 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     source,
     output,
     async upload(images, prefix = '') {
-      await Promise.all([...images].map(([key, bytes]) => source.put(prefix + key, bytes)));
+      const left = [...images];
+      while (left.length > 0) {
+        const some = left.splice(0, 64);
+        await Promise.all(some.map(([key, bytes]) => source.put(prefix + key, bytes)));
+      }
     },
     launchWorker,
     async startWorker(name, more) {
