@@ -280,4 +280,10 @@ describe('the state of a run', () => {
     await store.createClaim(claimOf(2));
     expect(await readRunState(store)).toMatchObject({ isCancelled: false, floor: 1 });
   });
+
+  test('stays finished where somebody cancels it who slept since it was not', async () => {
+    await store.writeSummary(summary, undefined);
+    await store.createClaim(claimOf(1, { kind: 'cancel' }));
+    expect(await readRunState(store)).toMatchObject({ summary, isCancelled: false, floor: 1 });
+  });
 });

@@ -10,9 +10,9 @@ export interface RunState {
   manifest: { chunks: number; images: number | null };
   /** The last summary that was written, whether the run went on since or not. */
   lastSummary: { value: Summary; etag: string } | undefined;
-  /** The summary, where the run is finished: nobody has claimed it since. */
+  /** The summary, where the run is finished: nobody has claimed it since, to go on with it. */
   summary: Summary | undefined;
-  /** Whether the last who claimed it cancelled it. */
+  /** Whether the last who claimed it cancelled it, before it was finished. */
   isCancelled: boolean;
   /** The lowest generation whose attempts are still wanted. */
   floor: number;
@@ -23,17 +23,16 @@ export async function readRunState(runStore: RunStore): Promise<RunState> {
   const run = await runStore.readRun();
   const claims = await runStore.readClaims();
   const lastSummary = await runStore.readSummary();
-  const latest = claims.at(-1);
-  const isFinished =
-    lastSummary !== undefined && lastSummary.value.generation === latest?.generation;
+  const finished = finishedBy(claims, lastSummary?.value);
+  const isFinished = finished !== undefined;
   return {
     run,
     claims,
     manifest: await measureManifest(runStore, claims),
     lastSummary,
-    summary: isFinished ? lastSummary.value : undefined,
-    isCancelled: latest?.kind === 'cancel',
-    floor: floorOf(claims, isFinished ? latest?.generation : undefined),
+    summary: isFinished ? lastSummary?.value : undefined,
+    isCancelled: !isFinished && claims.at(-1)?.kind === 'cancel',
+    floor: floorOf(claims, finished),
   };
 }
 
@@ -44,6 +43,14 @@ export async function readRunState(runStore: RunStore): Promise<RunState> {
 export async function readFloor(runStore: RunStore): Promise<number> {
   if (!(await runStore.exists())) return Number.MAX_SAFE_INTEGER;
   const claims = await runStore.readClaims();
-  const finished = (await runStore.readSummary())?.value.generation;
-  return floorOf(claims, finished === claims.at(-1)?.generation ? finished : undefined);
+  return floorOf(claims, finishedBy(claims, (await runStore.readSummary())?.value));
+}
+
+/**
+ * The generation that finished the run: the last that produced it, if the summary is its own. Who
+ * cancels a run that is finished (having slept since it was not) takes nothing away from it.
+ */
+function finishedBy(claims: readonly Claim[], summary: Summary | undefined): number | undefined {
+  const last = claims.findLast(({ kind }) => kind === 'produce')?.generation;
+  return summary !== undefined && summary.generation === last ? last : undefined;
 }
