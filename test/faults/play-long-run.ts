@@ -1,4 +1,4 @@
-import { seededRandom } from '../simulation/dist/draw.js';
+import { createRandom } from '@cutline/captioner';
 import { drawFrom, type FaultKind } from './fault.ts';
 import { playRound, type Round } from './play-round.ts';
 import { captionSamples } from './play-rounds.ts';
@@ -36,7 +36,7 @@ export async function playLongRun(seed: number, images: number): Promise<Round> 
 }
 
 function longSchedule(seed: number, images: number): Schedule {
-  const draw = drawFrom(seededRandom(seed), ['encoder-worker 1', 'decoder-worker 1']);
+  const draw = drawFrom(createRandom(seed), ['encoder-worker 1', 'decoder-worker 1']);
   const dies = kind(processFaults, 'a worker is killed');
   const sleeps = kind(processFaults, 'a worker sleeps for longer than its lock');
   const failsOver = kind(redisFaults, 'Redis and its replica change places');

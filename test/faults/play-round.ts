@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createRandom } from '@cutline/captioner';
 import type { FailureClass } from '@cutline/shared/errors';
 import type { PartRow } from '@cutline/shared/run';
-import { seededRandom } from '../simulation/dist/draw.js';
 import { makeArchive } from './archive.ts';
 import {
   checkKept,
@@ -58,7 +58,7 @@ export async function playRound(
   { world, options, captions, deadlineMs = roundMs, ...given }: RoundOptions,
 ): Promise<Round> {
   const started = performance.now();
-  const random = seededRandom(seed * 7919 + 1);
+  const random = createRandom(seed * 7919 + 1);
   const schedule = given.schedule ?? drawSchedule(random, options);
   const operator = new Operator(world, `seed-${seed}`, schedule.batchSize);
   const archive = await makeArchive(`${operator.run}/`, schedule.images, random, schedule.badShare);

@@ -1,4 +1,4 @@
-import { connect, createServer, type Socket } from 'node:net';
+import { startPassage } from '../support/redis-topologies.ts';
 
 /**
  * The address under which programs know Redis: servers change behind it, and what they answer may
@@ -16,46 +16,25 @@ export interface RedisDoor {
 }
 
 export async function openRedisDoor(first: number): Promise<RedisDoor> {
-  let target = first;
-  const sockets = new Set<Socket>();
-  const server = createServer((inner) => {
-    const outer = connect({ port: target, host: '127.0.0.1' });
-    for (const [socket, other] of [
-      [inner, outer],
-      [outer, inner],
-    ] as const) {
-      sockets.add(socket);
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-    }
-    inner.pipe(outer);
+  const passage = await startPassage(first, (redis, client) => {
     let sent: Promise<unknown> = Promise.resolve(); // keeps answers in order
-    outer.on('data', (answer) => {
+    redis.on('data', (answer) => {
       if (door.repliesToLose > 0) {
         door.repliesToLose -= 1;
-        inner.destroy();
+        client.destroy();
         return;
       }
       const due = delay(door.delayMs);
-      sent = sent.then(() => due).then(() => inner.writable && inner.write(answer));
+      sent = sent.then(() => due).then(() => client.writable && client.write(answer));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
+  const { port, lead, stop } = passage;
   const door: RedisDoor = {
     url: `redis://127.0.0.1:${port}`,
     delayMs: 0,
     repliesToLose: 0,
-    lead(other) {
-      target = other;
-    },
-    async stop() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    lead,
+    stop,
   };
   return door;
 }

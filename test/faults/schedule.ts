@@ -1,4 +1,4 @@
-import { seededRandom } from '../simulation/dist/draw.js';
+import { createRandom } from '@cutline/captioner';
 import { type Draw, drawFrom, type FaultKind } from './fault.ts';
 import { processFaults } from './process-faults.ts';
 import { redisFaults } from './redis-faults.ts';
@@ -21,7 +21,7 @@ export interface Schedule {
 
 /** Seeds that follow one another share a world, which is most of what a round costs. */
 export function drawWorld(seed: number, can: { fillDisks: boolean }): WorldOptions {
-  const random = seededRandom(Math.floor(seed / roundsOfWorld) * 104_729 + 1);
+  const random = createRandom(Math.floor(seed / roundsOfWorld) * 104_729 + 1);
   return {
     encoders: random() < 0.6 ? 1 : 2,
     decoders: random() < 0.6 ? 1 : 2,

@@ -52,7 +52,7 @@ export async function startRedis({
   };
   let server = await start();
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis${cluster ? '+cluster' : ''}://127.0.0.1:${port}`,
     port,
     pause: () => server.kill('SIGSTOP'),
     resume: () => server.kill('SIGCONT'),

@@ -46,8 +46,14 @@ export interface Passage {
   stop(): Promise<void>;
 }
 
-/** The address of a service, behind which servers change. */
-export async function startPassage(first: number): Promise<Passage> {
+/**
+ * The address of a service, behind which servers change.
+ * @param relay carries what the server answers to whoever asked. Default: as it is.
+ */
+export async function startPassage(
+  first: number,
+  relay: (server: Socket, client: Socket) => void = (from, to) => void from.pipe(to),
+): Promise<Passage> {
   let target = first;
   const made = new Map<number, number>();
   const sockets = new Set<Socket>();
@@ -64,8 +70,9 @@ export async function startPassage(first: number): Promise<Passage> {
         sockets.delete(socket);
         other.destroy();
       });
-      socket.pipe(other);
     }
+    inner.pipe(outer);
+    relay(outer, inner);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {

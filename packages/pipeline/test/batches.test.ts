@@ -72,31 +72,31 @@ async function drain<J>(
 const encodeJobs = () => drain(queues.encode, encodeJobSchema);
 const decodeJobs = () => drain(queues.decode, decodeJobSchema);
 
-describe('a batch to encode', () => {
-  /** Four bytes of features an image. */
-  const encodeAll: EncodeBatchContext['encode'] = async (images) => ({
-    outcomes: images.map(({ etag }) => ({
-      status: 'encoded',
-      etag: etag ?? 'none',
-      width: 1,
-      height: 1,
-    })),
-    features: new Uint8Array(4 * images.length),
+/** Four bytes of features an image. */
+const encodeAll: EncodeBatchContext['encode'] = async (images) => ({
+  outcomes: images.map(({ etag }) => ({
+    status: 'encoded',
+    etag: etag ?? 'none',
+    width: 1,
+    height: 1,
+  })),
+  features: new Uint8Array(4 * images.length),
+});
+
+const encoder = (options: Partial<EncodeBatchContext> = {}) =>
+  encodeBatch({
+    encode: encodeAll,
+    prove: async () => {},
+    model: { id: model, features: { locations: 1, channels: 2 } },
+    openStore: async (url) => new MemoryStore(url),
+    onStored: () => {},
+    board: new MemoryBoard({ world }),
+    metrics: new Metrics(),
+    ...{ features, queues, breaker, world },
+    ...options,
   });
 
-  const encoder = (options: Partial<EncodeBatchContext> = {}) =>
-    encodeBatch({
-      encode: encodeAll,
-      prove: async () => {},
-      model: { id: model, features: { locations: 1, channels: 2 } },
-      openStore: async (url) => new MemoryStore(url),
-      onStored: () => {},
-      board: new MemoryBoard({ world }),
-      metrics: new Metrics(),
-      ...{ features, queues, breaker, world },
-      ...options,
-    });
-
+describe('a batch to encode', () => {
   test('becomes features and one decode job', async () => {
     await encoder()(encodeJob(), jobContext());
     const [job] = await decodeJobs();
@@ -198,26 +198,8 @@ describe('a batch to decode', () => {
   /** A decode job, with its features. */
   async function encoded(keys: string[], more: Partial<DecodeJob> = {}): Promise<DecodeJob> {
     const images = encodeJob().images.filter(({ key }) => keys.includes(key));
-    const handle = encodeBatch({
-      encode: async (refs) => ({
-        outcomes: refs.map(({ etag }) => ({
-          status: 'encoded',
-          etag: etag ?? 'none',
-          width: 1,
-          height: 1,
-        })),
-        features: new Uint8Array(4 * refs.length),
-      }),
-      prove: async () => {},
-      model: { id: model, features: { locations: 1, channels: 2 } },
-      openStore: async (url) => new MemoryStore(url),
-      onStored: () => {},
-      board: new MemoryBoard({ world }),
-      metrics: new Metrics(),
-      ...{ features, queues, breaker, world },
-    });
     const { attempt = '0' } = more;
-    await handle(encodeJob({ images, sidecars: [], attempt }), jobContext());
+    await encoder()(encodeJob({ images, sidecars: [], attempt }), jobContext());
     const [job] = await decodeJobs();
     return { ...(job as DecodeJob), ...more };
   }

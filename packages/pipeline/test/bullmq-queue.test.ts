@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { countCommands } from '../../../test/support/count-commands.ts';
 import { type RedisServer, startRedis } from '../../../test/support/redis-server.ts';
 import { waitFor } from '../../../test/support/wait-for.ts';
-import { encodeJob } from './support/encode-job.ts';
+import { smallJob } from './support/example-jobs.ts';
 
 /** What the queue on BullMQ does beyond the contract: where its keys are, what it costs, outages. */
 
@@ -46,9 +46,9 @@ function open(lockMs = 60_000): JobQueue<EncodeJob> {
 test('both queues of a model are in one slot of Redis Cluster', async () => {
   const queues = openQueues({ redis, model, lockMs: 60_000, world });
   opened.push(queues.encode, queues.decode);
-  await queues.encode.add(encodeJob());
-  await queues.decode.add({ ...encodeJob(), images: [], features: null, deferred: [] });
-  expect((await queues.encode.take(0))?.data).toEqual(encodeJob());
+  await queues.encode.add(smallJob());
+  await queues.decode.add({ ...smallJob(), images: [], features: null, deferred: [] });
+  expect((await queues.encode.take(0))?.data).toEqual(smallJob());
   const keys = await redis.keys('*');
   for (const { name } of [queues.encode, queues.decode]) {
     const start = `{cutline-0123456789ab}:${name}:`;
@@ -77,8 +77,8 @@ describe('commands to Redis', () => {
   test('are few', async () => {
     const queue = open();
     // Scripts are sent in full once.
-    await queue.add(encodeJob(0));
-    await queue.add(encodeJob(1), { delayMs: 1 });
+    await queue.add(smallJob(0));
+    await queue.add(smallJob(1), { delayMs: 1 });
     for (const end of ['giveBack', 'finish', 'refuse'] as const) {
       const taken = await queue.take(10_000);
       if (!taken) throw new Error('No job');
@@ -86,10 +86,10 @@ describe('commands to Redis', () => {
       if (end === 'giveBack') await queue.giveBack(taken, { delayMs: 0 });
       else await queue[end](taken, 'no');
     }
-    expect(await cost(() => queue.add(encodeJob(2)))).toBe(2);
-    expect(await cost(() => queue.add(encodeJob(2)))).toBe(2);
-    await queue.add(encodeJob(3));
-    await queue.add(encodeJob(4));
+    expect(await cost(() => queue.add(smallJob(2)))).toBe(2);
+    expect(await cost(() => queue.add(smallJob(2)))).toBe(2);
+    await queue.add(smallJob(3));
+    await queue.add(smallJob(4));
     const taken: Awaited<ReturnType<typeof queue.take>>[] = [];
     const take = async () => taken.push(await queue.take(10_000));
     for (let i = 0; i < 3; i++) expect(await cost(take)).toBe(1);
@@ -109,7 +109,7 @@ describe('commands to Redis', () => {
 
   test('send the data of a job once, be it new or not', async () => {
     const queue = open();
-    const job = encodeJob();
+    const job = smallJob();
     job.images = Array.from({ length: 64 }, (_, i) => ({ key: `k${i}`, etag: null, bytes: null }));
     let bytes = 0;
     const counting = await countCommands(server.url, (command) => {
@@ -138,15 +138,15 @@ describe('where Redis refuses', () => {
 
   test.each(refusals)('%s, take says so each time, and loses no job', async (_, why, on, off) => {
     const queue = open();
-    await queue.add(encodeJob(0));
-    await queue.add(encodeJob(1), { delayMs: 1 });
+    await queue.add(smallJob(0));
+    await queue.add(smallJob(1), { delayMs: 1 });
     await waitFor(async () => (await queue.take(0)) !== undefined, {
       deadlineMs: 10_000,
       what: 'the first job',
     });
     await on();
     for (let i = 0; i < 5; i++) await expect(queue.take(60_000)).rejects.toThrow(why);
-    await expect(queue.add(encodeJob(2))).rejects.toThrow(why);
+    await expect(queue.add(smallJob(2))).rejects.toThrow(why);
     await off();
     expect(await queue.take(10_000)).toMatchObject({ deaths: 0 });
     expect(await queue.live()).toHaveLength(2);
@@ -174,13 +174,13 @@ describe('an outage', () => {
     const taking = takeUntilJob(queue);
     await server.kill();
     await server.restart();
-    await queue.add(encodeJob());
+    await queue.add(smallJob());
     expect((await taking).id).toBe('r1.000000.0');
   });
 
   test('does not keep a worker from stopping', async () => {
     const queue = open(200);
-    await queue.add(encodeJob());
+    await queue.add(smallJob());
     await queue.take(0);
     server.pause();
     try {
@@ -194,7 +194,7 @@ describe('an outage', () => {
 
   test('of the connection is told of by every operation', async () => {
     const queue = open();
-    await queue.add(encodeJob());
+    await queue.add(smallJob());
     const taken = await queue.take(0);
     if (!taken) throw new Error('No job');
     redis.disconnect();
@@ -203,7 +203,7 @@ describe('an outage', () => {
     await expect(queue.giveBack(taken, { delayMs: 0 })).rejects.toThrow(/closed/);
     await expect(queue.refuse(taken, 'no')).rejects.toThrow(/closed/);
     await expect(queue.take(60_000)).rejects.toThrow(/closed/);
-    await expect(queue.add(encodeJob())).rejects.toThrow(/closed/);
+    await expect(queue.add(smallJob())).rejects.toThrow(/closed/);
   });
 
   /** As a worker does: what is thrown is transient. */
@@ -214,7 +214,7 @@ describe('an outage', () => {
 
 test('a refused job tells why, to whoever looks at it', async () => {
   const queue = open();
-  await queue.add(encodeJob());
+  await queue.add(smallJob());
   const taken = await queue.take(0);
   if (!taken) throw new Error('No job');
   await queue.refuse(taken, 'not of this version');

@@ -31,8 +31,7 @@ const ttlMs = 3_600_000;
 
 async function onRedis(world: World, options: { cluster: boolean }): Promise<Place> {
   const server = await startRedis(options);
-  const url = options.cluster ? server.url.replace('redis:', 'redis+cluster:') : server.url;
-  const clients = [await connectRedis(url), await connectRedis(url)] as const;
+  const clients = [await connectRedis(server.url), await connectRedis(server.url)] as const;
   const [redis] = clients;
   return {
     stores: [

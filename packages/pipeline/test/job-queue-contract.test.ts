@@ -2,7 +2,7 @@ import { type EncodeJob, encodeJobSchema, type JobQueue, type TakenJob } from '@
 import { jobId } from '@cutline/shared/run';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { waitFor } from '../../../test/support/wait-for.ts';
-import { encodeJob } from './support/encode-job.ts';
+import { smallJob } from './support/example-jobs.ts';
 import {
   type QueueBackend,
   startBullBackend,
@@ -58,7 +58,7 @@ describe.each([
   async function takeTwice(): Promise<[JobQueue, TakenJob, JobQueue, TakenJob]> {
     const dead = open(shortLockMs);
     const other = open(shortLockMs);
-    await producer.add(encodeJob());
+    await producer.add(smallJob());
     const before = await take(dead);
     return [dead, before, other, await take(other)];
   }
@@ -69,24 +69,24 @@ describe.each([
 
   describe('add', () => {
     test('says whether the job was new; one that was there stays as it was', async () => {
-      expect(await producer.add(encodeJob())).toBe(true);
-      expect(await open().add({ ...encodeJob(), source: 's3://other' })).toBe(false);
+      expect(await producer.add(smallJob())).toBe(true);
+      expect(await open().add({ ...smallJob(), source: 's3://other' })).toBe(false);
       expect(await producer.counts()).toMatchObject({ waiting: 1 });
-      expect((await take(open())).data).toEqual(encodeJob());
+      expect((await take(open())).data).toEqual(smallJob());
     });
 
     test('tells attempts at a batch apart, and queues of different models', async () => {
-      await producer.add(encodeJob());
-      expect(await producer.add(encodeJob(0, { attempt: '0r' }))).toBe(true);
+      await producer.add(smallJob());
+      expect(await producer.add(smallJob(0, { attempt: '0r' }))).toBe(true);
       model += 'x';
-      expect(await open().add(encodeJob())).toBe(true);
+      expect(await open().add(smallJob())).toBe(true);
     });
 
     test.each(['delayed', 'in hand', 'given back', 'finished', 'refused'])(
       'knows a job that is %s',
       async (state) => {
         const worker = open();
-        await producer.add(encodeJob(), { delayMs: state === 'delayed' ? longMs : 0 });
+        await producer.add(smallJob(), { delayMs: state === 'delayed' ? longMs : 0 });
         if (state !== 'delayed') {
           const taken = await take(worker);
           if (state === 'given back') await worker.giveBack(taken, { delayMs: longMs });
@@ -94,39 +94,39 @@ describe.each([
           if (state === 'refused') await worker.refuse(taken, 'no');
         }
         const before = await producer.counts();
-        expect(await producer.add(encodeJob())).toBe(false);
+        expect(await producer.add(smallJob())).toBe(false);
         expect(await producer.counts()).toEqual(before);
       },
     );
 
     test('is new again once the job was removed', async () => {
-      await producer.add(encodeJob());
-      await producer.remove(jobId(encodeJob()));
-      expect(await producer.add(encodeJob())).toBe(true);
+      await producer.add(smallJob());
+      await producer.remove(jobId(smallJob()));
+      expect(await producer.add(smallJob())).toBe(true);
     });
 
     test('is new again once a hundred others were finished since', async () => {
       const worker = open();
       for (let batch = 0; batch <= 100; batch++) {
-        await producer.add(encodeJob(batch));
+        await producer.add(smallJob(batch));
         expect(await worker.finish(await take(worker))).toBe(true);
       }
-      expect(await producer.add(encodeJob(0))).toBe(true);
-      expect(await producer.add(encodeJob(1))).toBe(false);
+      expect(await producer.add(smallJob(0))).toBe(true);
+      expect(await producer.add(smallJob(1))).toBe(false);
     });
 
     test('takes the job as it is now, whatever becomes of the object', async () => {
-      const job = encodeJob();
+      const job = smallJob();
       await producer.add(job);
       job.images.length = 0;
       const worker = open();
       const { data } = await take(worker);
-      expect(encodeJobSchema.parse(data)).toEqual(encodeJob());
+      expect(encodeJobSchema.parse(data)).toEqual(smallJob());
     });
 
     test('takes a delayed job from that time on', async () => {
       const addedMs = backend.now();
-      await producer.add(encodeJob(), { delayMs: 300 });
+      await producer.add(smallJob(), { delayMs: 300 });
       expect(await producer.counts()).toMatchObject({ waiting: 0, delayed: 1 });
       const worker = open();
       expect(await worker.take(0)).toBeUndefined();
@@ -139,7 +139,7 @@ describe.each([
     test.each(['0', '7', 'wait', 'a-_b', 'A'.repeat(64), '1e5'])(
       'takes jobs of a run named %s',
       async (run) => {
-        const job = encodeJob(1_234_567, { run, attempt: '12rabe' });
+        const job = smallJob(1_234_567, { run, attempt: '12rabe' });
         expect(await producer.add(job)).toBe(true);
         expect(await producer.add(job)).toBe(false);
         const attempt = { run, batch: 1_234_567, attempt: '12rabe' };
@@ -154,7 +154,7 @@ describe.each([
 
   describe('take', () => {
     test('gives what waited longest first', async () => {
-      for (const batch of [3, 1, 2]) await producer.add(encodeJob(batch));
+      for (const batch of [3, 1, 2]) await producer.add(smallJob(batch));
       const worker = open();
       const ids = [];
       for (let i = 0; i < 3; i++) ids.push((await take(worker)).id);
@@ -162,18 +162,18 @@ describe.each([
     });
 
     test('gives the job with what is known of it', async () => {
-      await producer.add(encodeJob(5));
+      await producer.add(smallJob(5));
       await backend.advance(50);
       const taken = await take(open());
       expect(taken).toMatchObject({ id: 'r1.000005.0', deaths: 0, givenBack: 0 });
-      expect(taken.data).toEqual(encodeJob(5));
+      expect(taken.data).toEqual(smallJob(5));
       expect(taken.waitedMs).toBeGreaterThanOrEqual(50);
       expect(taken.waitedMs).toBeLessThan(10_000);
     });
 
     test('does not count a delay as waiting', async () => {
       const addedMs = backend.now();
-      await producer.add(encodeJob(), { delayMs: 500 });
+      await producer.add(smallJob(), { delayMs: 500 });
       const taken = await take(open());
       expect(taken.waitedMs).toBeLessThanOrEqual(backend.now() - addedMs - 500);
     });
@@ -186,7 +186,7 @@ describe.each([
     });
 
     test('does not wait beyond its time for a delayed job', async () => {
-      await producer.add(encodeJob(), { delayMs: longMs });
+      await producer.add(smallJob(), { delayMs: longMs });
       const startMs = backend.now();
       expect(await backend.settle(open().take(200))).toBeUndefined();
       expect(backend.now() - startMs).toBeLessThan(5_000);
@@ -196,7 +196,7 @@ describe.each([
       const worker = open();
       const taking = worker.take(longMs);
       await backend.advance(50);
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       const addedMs = backend.now();
       expect((await backend.settle(taking))?.id).toBe('r1.000000.0');
       expect(backend.now() - addedMs).toBeLessThan(5_000);
@@ -205,7 +205,7 @@ describe.each([
     test('gives workers that take at once different jobs', async () => {
       const workers = [open(), open(), open()];
       const taking = workers.map((worker) => worker.take(longMs));
-      for (let batch = 0; batch < 3; batch++) await producer.add(encodeJob(batch));
+      for (let batch = 0; batch < 3; batch++) await producer.add(smallJob(batch));
       const taken = await Promise.all(taking.map((promise) => backend.settle(promise)));
       expect(taken.map((job) => job?.id).toSorted()).toEqual([
         'r1.000000.0',
@@ -217,7 +217,7 @@ describe.each([
 
     test('gives one worker many jobs at once', async () => {
       const worker = open();
-      for (let batch = 0; batch < 2; batch++) await producer.add(encodeJob(batch));
+      for (let batch = 0; batch < 2; batch++) await producer.add(smallJob(batch));
       const [first, second] = [await take(worker), await take(worker)];
       expect(await worker.finish(first)).toBe(true);
       expect(await worker.finish(second)).toBe(true);
@@ -237,7 +237,7 @@ describe.each([
 
     test('leaves nothing to take, and what is in hand can be ended', async () => {
       const worker = open();
-      for (let batch = 0; batch < 4; batch++) await producer.add(encodeJob(batch));
+      for (let batch = 0; batch < 4; batch++) await producer.add(smallJob(batch));
       const taken = [await take(worker), await take(worker), await take(worker)] as const;
       await worker.stopTaking();
       expect(await worker.take(longMs)).toBeUndefined();
@@ -250,14 +250,14 @@ describe.each([
 
     test('loses no job that is being taken', async () => {
       for (let batch = 0; batch < 20; batch++) {
-        await producer.add(encodeJob(batch));
+        await producer.add(smallJob(batch));
         const worker = open();
         const taking = worker.take(longMs);
         await worker.stopTaking();
         const taken = await taking;
         // It came in time or it did not: either way, the job is in hand or waits.
         if (taken) expect(await worker.finish(taken)).toBe(true);
-        else expect(await producer.remove(jobId(encodeJob(batch)))).toBe(true);
+        else expect(await producer.remove(jobId(smallJob(batch)))).toBe(true);
         await worker.close();
       }
       expect(await producer.counts()).toMatchObject({ waiting: 0, active: 0 });
@@ -266,7 +266,7 @@ describe.each([
     test('concerns this worker alone, also before it took anything', async () => {
       const worker = open();
       await worker.stopTaking();
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       expect(await worker.take(longMs)).toBeUndefined();
       expect((await take(open())).id).toBe('r1.000000.0');
     });
@@ -275,7 +275,7 @@ describe.each([
   describe('a lock', () => {
     test('is kept for as long as it is renewed', async () => {
       const [worker, other] = [open(shortLockMs), open(shortLockMs)];
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       const taken = await take(worker);
       const rival = other.take(longMs);
       for (let i = 0; i < 16; i++) {
@@ -291,13 +291,13 @@ describe.each([
       const [, before, , taken] = await takeTwice();
       expect(before).toMatchObject({ id: 'r1.000000.0', deaths: 0 });
       expect(taken).toMatchObject({ id: 'r1.000000.0', deaths: 1, givenBack: 0 });
-      expect(taken.data).toEqual(encodeJob());
+      expect(taken.data).toEqual(smallJob());
       expect(taken.token).not.toBe(before.token);
     });
 
     test('that has expired cannot be renewed, nor the job be ended', async () => {
       const worker = open(shortLockMs);
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       const taken = await take(worker);
       await worker.stopTaking(); // so that nobody takes it
       await backend.advance(shortLockMs);
@@ -320,13 +320,13 @@ describe.each([
 
     test('that expires again and again never fails the job', async () => {
       const worker = open(100);
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       for (let deaths = 0; deaths < 4; deaths++) expect((await take(worker)).deaths).toBe(deaths);
     });
 
     test('is in the way of nobody who removes the job once it has expired', async () => {
       const worker = open(shortLockMs);
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       const taken = await take(worker);
       await worker.stopTaking();
       await backend.advance(shortLockMs);
@@ -337,7 +337,7 @@ describe.each([
 
   test('a Redis that forgot everything takes nothing from late workers', async () => {
     const worker = open();
-    for (let batch = 0; batch < 4; batch++) await producer.add(encodeJob(batch));
+    for (let batch = 0; batch < 4; batch++) await producer.add(smallJob(batch));
     const taken = [];
     for (let i = 0; i < 4; i++) taken.push(await take(worker));
     const [a, b, c, d] = taken as [TakenJob, TakenJob, TakenJob, TakenJob];
@@ -347,7 +347,7 @@ describe.each([
     expect(await worker.giveBack(c, { delayMs: 0 })).toBe(false);
     expect(await worker.refuse(d, 'no')).toBe(false);
     expect(await worker.counts()).toEqual({ waiting: 0, delayed: 0, active: 0, failed: 0 });
-    expect(await producer.add(encodeJob(0))).toBe(true);
+    expect(await producer.add(smallJob(0))).toBe(true);
     const again = await take(worker);
     expect(again).toMatchObject({ id: a.id, deaths: 0, givenBack: 0 });
     expect(await worker.finish(a)).toBe(false);
@@ -357,7 +357,7 @@ describe.each([
   describe('finish', () => {
     test('ends a job, once', async () => {
       const worker = open();
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       const taken = await take(worker);
       expect(await worker.finish(taken)).toBe(true);
       expect(await worker.finish(taken)).toBe(false);
@@ -369,7 +369,7 @@ describe.each([
   describe('giveBack', () => {
     test('delays a job, and counts', async () => {
       const worker = open();
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       const taken = await take(worker);
       const givenMs = backend.now();
       expect(await worker.giveBack(taken, { delayMs: 300 })).toBe(true);
@@ -379,12 +379,12 @@ describe.each([
       expect(backend.now() - givenMs).toBeGreaterThanOrEqual(300);
       expect(backend.now() - givenMs).toBeLessThan(5_000);
       expect(again).toMatchObject({ id: taken.id, givenBack: 1, deaths: 0 });
-      expect(again.data).toEqual(encodeJob());
+      expect(again.data).toEqual(smallJob());
     });
 
     test('never fails a job, without a delay neither', async () => {
       const worker = open();
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       for (let givenBack = 0; givenBack < 25; givenBack++) {
         const taken = await take(worker);
         expect(taken.givenBack).toBe(givenBack);
@@ -395,8 +395,8 @@ describe.each([
 
     test('puts a job behind those that wait', async () => {
       const worker = open();
-      await producer.add(encodeJob(1));
-      await producer.add(encodeJob(2));
+      await producer.add(smallJob(1));
+      await producer.add(smallJob(2));
       await worker.giveBack(await take(worker), { delayMs: 0 });
       expect((await take(worker)).id).toBe('r1.000002.0');
       expect((await take(worker)).id).toBe('r1.000001.0');
@@ -404,7 +404,7 @@ describe.each([
 
     test('wakes a worker that waits', async () => {
       const [worker, other] = [open(), open()];
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       const taken = await take(worker);
       const taking = other.take(longMs);
       await backend.advance(50);
@@ -423,7 +423,7 @@ describe.each([
 
   test('refuse puts a job aside for good', async () => {
     const worker = open();
-    await producer.add(encodeJob());
+    await producer.add(smallJob());
     const taken = await take(worker);
     expect(await worker.refuse(taken, 'not of this version')).toBe(true);
     expect(await worker.refuse(taken, 'not of this version')).toBe(false);
@@ -435,11 +435,11 @@ describe.each([
   describe('live', () => {
     test('are the attempts of a run that are waiting, delayed or in hand', async () => {
       const worker = open();
-      for (const batch of [1, 2, 3]) await producer.add(encodeJob(batch));
+      for (const batch of [1, 2, 3]) await producer.add(smallJob(batch));
       await worker.finish(await take(worker));
       await take(worker);
-      await producer.add(encodeJob(4, { attempt: '0r' }), { delayMs: longMs });
-      await producer.add(encodeJob(5, { run: 'r11' }));
+      await producer.add(smallJob(4, { attempt: '0r' }), { delayMs: longMs });
+      await producer.add(smallJob(5, { run: 'r11' }));
       expect(batches(await producer.live('r1'))).toEqual([2, 3, 4]);
       expect(batches(await producer.live())).toEqual([2, 3, 4, 5]);
       expect(await producer.live('r11')).toEqual([{ run: 'r11', batch: 5, attempt: '0' }]);
@@ -447,13 +447,13 @@ describe.each([
     });
 
     test('are all of them, be they many', async () => {
-      await Promise.all(Array.from({ length: 300 }, (_, batch) => producer.add(encodeJob(batch))));
+      await Promise.all(Array.from({ length: 300 }, (_, batch) => producer.add(smallJob(batch))));
       expect(await producer.live('r1')).toHaveLength(300);
     });
 
     test('miss no job on its way from one state to another', async () => {
       const worker = open();
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       let moving = true;
       const moves = (async () => {
         for (let i = 0; i < 30; i++) {
@@ -476,7 +476,7 @@ describe.each([
     test.each([0, longMs])(
       'takes a job off the queue that was delayed by %d ms',
       async (delayMs) => {
-        await producer.add(encodeJob(), { delayMs });
+        await producer.add(smallJob(), { delayMs });
         expect(await producer.remove('r1.000000.0')).toBe(true);
         expect(await producer.live()).toEqual([]);
         expect(await open().take(0)).toBeUndefined();
@@ -485,7 +485,7 @@ describe.each([
 
     test('leaves a job that is in hand', async () => {
       const worker = open();
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       const taken = await take(worker);
       expect(await producer.remove(taken.id)).toBe(false);
       expect(await producer.counts()).toMatchObject({ active: 1 });
@@ -498,19 +498,19 @@ describe.each([
 
     test.each(['finish', 'refuse'] as const)('forgets a job after %s', async (end) => {
       const worker = open();
-      await producer.add(encodeJob());
+      await producer.add(smallJob());
       const taken = await take(worker);
       await worker[end](taken, 'no');
       expect(await producer.remove(taken.id)).toBe(true);
       expect(await producer.counts()).toMatchObject({ failed: 0 });
-      expect(await producer.add(encodeJob())).toBe(true);
+      expect(await producer.add(smallJob())).toBe(true);
     });
   });
 
   test('counts jobs by their state', async () => {
     const worker = open();
-    for (let batch = 0; batch < 6; batch++) await producer.add(encodeJob(batch));
-    await producer.add(encodeJob(6), { delayMs: longMs });
+    for (let batch = 0; batch < 6; batch++) await producer.add(smallJob(batch));
+    await producer.add(smallJob(6), { delayMs: longMs });
     await take(worker);
     await take(worker);
     await worker.refuse(await take(worker), 'no');
@@ -524,7 +524,7 @@ describe.each([
     const added: [number, number][] = [];
     for (const batch of [0, 1]) {
       const fromMs = backend.now();
-      await producer.add(encodeJob(batch));
+      await producer.add(smallJob(batch));
       added.push([fromMs, backend.now()]);
       await backend.advance(20);
     }
@@ -550,7 +550,7 @@ describe.each([
 
   test('close leaves what is in hand, until its lock expires', async () => {
     const [worker, other] = [open(shortLockMs), open(shortLockMs)];
-    await producer.add(encodeJob());
+    await producer.add(smallJob());
     await take(worker);
     await worker.close();
     expect(await producer.counts()).toMatchObject({ waiting: 0, active: 1 });

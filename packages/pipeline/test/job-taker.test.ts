@@ -10,7 +10,7 @@ import { UserError } from '@cutline/shared/errors';
 import { type Logger, Metrics } from '@cutline/shared/process';
 import { StoreError } from '@cutline/shared/stores';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { encodeJob } from './support/encode-job.ts';
+import { smallJob } from './support/example-jobs.ts';
 import { ManualWorld } from './support/manual-world.ts';
 
 /** What becomes of jobs that a worker takes, over a queue in memory. */
@@ -66,7 +66,7 @@ function start(handle: JobHandler<EncodeJob>): JobTaker<EncodeJob> {
 test('those that are done are gone', async () => {
   const seen: number[] = [];
   start(async ({ batch }) => void seen.push(batch));
-  for (const batch of [1, 2, 3]) await queue.add(encodeJob(batch));
+  for (const batch of [1, 2, 3]) await queue.add(smallJob(batch));
   await world.advance(1_000);
   expect(seen).toEqual([1, 2, 3]);
   expect(await queue.live()).toEqual([]);
@@ -78,7 +78,7 @@ test('those that an outage made fail are tried again, later each time', async ()
     tries.push(world.now());
     if (tries.length < 4) throw new StoreError('unavailable', 'S3 is down.');
   });
-  await queue.add(encodeJob());
+  await queue.add(smallJob());
   await world.advance(60_000);
   const pauses = tries.slice(1).map((at, i) => at - (tries[i] as number));
   expect(tries).toHaveLength(4);
@@ -91,7 +91,7 @@ test('those of another version are put aside, and the log says so', async () => 
   start(async () => {
     throw new Error('it is not to be handled');
   });
-  await queue.add({ ...encodeJob(), novelty: true } as EncodeJob);
+  await queue.add({ ...smallJob(), novelty: true } as EncodeJob);
   await world.advance(1_000);
   expect(await queue.counts()).toMatchObject({ active: 0, waiting: 0, failed: 1 });
   expect(logged.filter((line) => line.includes('not of this version'))).toHaveLength(1);
@@ -101,7 +101,7 @@ test('those that a person has to do something for go back, and stop the worker',
   start(async () => {
     throw new UserError('Correct the settings.');
   });
-  await queue.add(encodeJob());
+  await queue.add(smallJob());
   await world.advance(100);
   expect(fatal).toEqual([expect.any(UserError)]);
   expect(await queue.live()).toHaveLength(1);
@@ -114,8 +114,8 @@ test('those of a run that has moved on are dropped before they have an effect', 
     effects += 1;
   });
   floor = 2;
-  await queue.add(encodeJob(0, { attempt: '1ra' }));
-  await queue.add(encodeJob(0, { attempt: '2' }));
+  await queue.add(smallJob(0, { attempt: '1ra' }));
+  await queue.add(smallJob(0, { attempt: '2' }));
   await world.advance(1_000);
   expect(effects).toBe(1);
   expect(logged).toContain('dropped');
@@ -129,7 +129,7 @@ test('one that another took meanwhile has no effect here', async () => {
   });
   let effects = 0;
   const sleeper = open();
-  await queue.add(encodeJob());
+  await queue.add(smallJob());
   const taken = await sleeper.take(0);
   await world.advance(2 * lockMs);
   start(async (_, { requireWanted, deaths }) => {
@@ -154,7 +154,7 @@ test('a job in hand stays this worker’s for as long as it takes', async () => 
         finish = resolve;
       }),
   );
-  await queue.add(encodeJob());
+  await queue.add(smallJob());
   await world.advance(10 * lockMs);
   expect(await open().take(0)).toBeUndefined();
   finish();
@@ -166,7 +166,7 @@ test('a worker that fails at everything, in ways that nobody foresaw, stops', as
   start(async () => {
     throw new TypeError('of all things');
   });
-  await queue.add(encodeJob());
+  await queue.add(smallJob());
   await world.advance(3_600_000);
   expect(String(fatal[0])).toContain('10 batches in a row failed');
   expect(await queue.live()).toHaveLength(1);

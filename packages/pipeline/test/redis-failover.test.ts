@@ -11,7 +11,7 @@ import {
   startSentinel,
 } from '../../../test/support/redis-topologies.ts';
 import { waitFor } from '../../../test/support/wait-for.ts';
-import { encodeJob } from './support/encode-job.ts';
+import { smallJob } from './support/example-jobs.ts';
 
 /** Failovers between real servers, under a queue and a worker that wants its jobs. */
 
@@ -76,7 +76,7 @@ async function openQueue(url: string) {
     await working;
     await queue.close();
   });
-  const add = (n: number) => queue.add(encodeJob(n));
+  const add = (n: number) => queue.add(smallJob(n));
   return { redis, add, done, told, errors };
 }
 

@@ -16,7 +16,7 @@ import { jobId } from '@cutline/shared/run';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type RedisServer, startRedis } from '../../../test/support/redis-server.ts';
-import { encodeJob } from './support/encode-job.ts';
+import { smallJob } from './support/example-jobs.ts';
 
 /** infra/redis/users.acl lets its user do all that Cutline does, and little else. */
 
@@ -62,24 +62,24 @@ test('jobs go their ways', async () => {
   const [producer, worker] = [open(), open()];
   const take = async () => (await worker.take(10_000)) as TakenJob;
   try {
-    expect(await producer.add(encodeJob(0))).toBe(true);
-    expect(await producer.add(encodeJob(0))).toBe(false);
+    expect(await producer.add(smallJob(0))).toBe(true);
+    expect(await producer.add(smallJob(0))).toBe(false);
     expect(await producer.oldestWaiting()).toBeGreaterThan(0);
     const first = await take();
     expect(await worker.renew(first)).toBe(true);
     expect(await worker.giveBack(first, { delayMs: 20 })).toBe(true);
     expect(await worker.finish(await take())).toBe(true);
-    await producer.add(encodeJob(1));
+    await producer.add(smallJob(1));
     expect(await worker.refuse(await take(), 'of another version')).toBe(true);
     // One whose worker dies is taken from it; one that waits for later is withdrawn.
-    await producer.add(encodeJob(2));
+    await producer.add(smallJob(2));
     await take();
     expect((await take()).deaths).toBe(1);
-    await producer.add(encodeJob(3), { delayMs: 60_000 });
+    await producer.add(smallJob(3), { delayMs: 60_000 });
     expect(await producer.counts()).toMatchObject({ delayed: 1, active: 1, failed: 1 });
     expect(await producer.workers()).toBe(1);
     expect((await producer.live()).map(({ batch }) => batch).toSorted()).toEqual([2, 3]);
-    expect(await producer.remove(jobId(encodeJob(3)))).toBe(true);
+    expect(await producer.remove(jobId(smallJob(3)))).toBe(true);
   } finally {
     await worker.close();
     await producer.close();

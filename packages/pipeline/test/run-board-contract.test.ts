@@ -28,8 +28,7 @@ const dayMs = 24 * 60 * minuteMs;
 
 async function onRedis(options: { cluster: boolean }): Promise<Place> {
   const server = await startRedis(options);
-  const url = options.cluster ? server.url.replace('redis:', 'redis+cluster:') : server.url;
-  const clients = [await connectRedis(url), await connectRedis(url)] as const;
+  const clients = [await connectRedis(server.url), await connectRedis(server.url)] as const;
   return {
     boards: [new RedisBoard(clients[0]), new RedisBoard(clients[1])],
     pass: (ms) => ageKeys(clients[0], ms),

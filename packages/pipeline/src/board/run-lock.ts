@@ -140,8 +140,8 @@ class HeldLock implements RunLock {
       if (other !== undefined) throw takenBy(other, runStore.run);
       const slept = world.now() - this.#askedMs > seizedMs;
       if (slept && this.generation !== undefined) {
-        const isOurs = !(await runStore.isSuperseded(this.generation, this.owner));
-        if (!isOurs) throw superseded(runStore.run);
+        const isLost = await runStore.isSuperseded(this.generation, this.owner);
+        if (isLost) throw superseded(runStore.run);
       }
       this.#askedMs = Math.max(this.#askedMs, askedMs);
     } catch (error) {

@@ -26,3 +26,12 @@ export function encodeJob(fields: Partial<EncodeJob> = {}): EncodeJob {
 
 export const imagesOf = (...keys: string[]) =>
   keys.map((key) => ({ key, etag: `etag-${key}`, bytes: 10 }));
+
+/** The same, of one image; for queues, where what is in a job does not matter. */
+export function smallJob(batch = 0, fields: Partial<EncodeJob> = {}): EncodeJob {
+  return encodeJob({
+    batch,
+    images: [{ key: `${batch}.jpg`, etag: null, bytes: null }],
+    ...fields,
+  });
+}

@@ -29,8 +29,7 @@ export const startClusterBackend = () => startBull({ cluster: true });
 
 async function startBull(options: { cluster: boolean }): Promise<QueueBackend> {
   const server = await startRedis(options);
-  const url = options.cluster ? server.url.replace('redis:', 'redis+cluster:') : server.url;
-  const redis = await connectRedis(url);
+  const redis = await connectRedis(server.url);
   return {
     open: (model, options) =>
       openBullQueue({ stage: 'encode', model, redis, world: realWorld, ...options }),

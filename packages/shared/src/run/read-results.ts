@@ -22,7 +22,7 @@ export interface SettledBatch {
 }
 
 /** Parts read at once. */
-const readAhead = 16;
+export const readAhead = 16;
 
 /**
  * Holds the batches of a chunk against parts: the ones named, or all that there are.

@@ -43,7 +43,7 @@ export type Run = z.infer<typeof runSchema>;
 export const summarySchema = z.strictObject({
   format: z.literal(2),
   run: runIdSchema,
-  /** That finished it; a later claim means that the run goes on. */
+  /** That finished it; a later claim to produce it means that the run goes on. */
   generation: z.int().nonnegative(),
   ...countsSchema.shape,
   chunks: z.int().nonnegative(),

@@ -6,6 +6,7 @@ import { addCounts, type Counts, countRows } from './counts.ts';
 import { isReopened, type Ledger, sha256 } from './ledger.ts';
 import { batchesOf, readChunk } from './manifest.ts';
 import { parsePart } from './part.ts';
+import { readAhead } from './read-results.ts';
 import { type RunState, readRunState } from './run-state.ts';
 import type { RunStore } from './run-store.ts';
 import { settleBatch } from './settle.ts';
@@ -111,9 +112,6 @@ async function verifyChunk(
   return { counts: { ...counts, images: manifest.images.length }, parts: ledger.parts.length };
 }
 
-/** Parts that are read at a time. */
-const readsMax = 16;
-
 /** The parts that a ledger names, by batch; each is told of that is not as it was. */
 async function readParts(
   runStore: RunStore,
@@ -121,7 +119,7 @@ async function readParts(
   chunkBatches: number,
   report: (problem: string) => void,
 ): Promise<Map<number, { name: string; attempt: string; rows: ReturnType<typeof parsePart> }[]>> {
-  const limit = pLimit(readsMax);
+  const limit = pLimit(readAhead);
   const readPart = async ({ name, sha256: expected }: Ledger['parts'][number]) => {
     const part = runStore.parsePartKey(runStore.prefix + name);
     const isOfChunk = part && Math.floor(part.batch / chunkBatches) === ledger.chunk;
