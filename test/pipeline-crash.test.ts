@@ -163,7 +163,7 @@ test('a job that comes late, when its run is over, leaves nothing behind', {
   try {
     // What a producer does that slept through the end of its run.
     await redis.del(`{cutline-${model.split('@')[1]}}:${queues.encode.name}:again.000000.0`);
-    expect(await queues.encode.add(job)).toBe(true);
+    expect(await queues.encode.addNew(job)).toBe(true);
     await waitFor(async () => (await queues.encode.live('again')).length === 0, {
       deadlineMs: 60_000,
       what: 'the batch to be dropped',

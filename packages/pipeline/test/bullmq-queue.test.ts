@@ -86,8 +86,8 @@ describe('commands to Redis', () => {
       if (end === 'giveBack') await queue.giveBack(taken, { delayMs: 0 });
       else await queue[end](taken, 'no');
     }
-    expect(await cost(() => queue.add(smallJob(2)))).toBe(2);
-    expect(await cost(() => queue.add(smallJob(2)))).toBe(2);
+    expect(await cost(() => queue.add(smallJob(2)))).toBe(1);
+    expect(await cost(() => queue.addNew(smallJob(2)))).toBe(2);
     await queue.add(smallJob(3));
     await queue.add(smallJob(4));
     const taken: Awaited<ReturnType<typeof queue.take>>[] = [];
@@ -116,8 +116,8 @@ describe('commands to Redis', () => {
       bytes += command.length;
       return true;
     });
-    await queue.add(job);
-    await queue.add(job);
+    await queue.addNew(job);
+    await queue.addNew(job);
     await counting.stop();
     const dataBytes = JSON.stringify(JSON.stringify(job)).length;
     expect(bytes).toBeGreaterThan(2 * dataBytes);

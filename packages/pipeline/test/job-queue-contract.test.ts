@@ -68,18 +68,19 @@ describe.each([
   });
 
   describe('add', () => {
-    test('says whether the job was new; one that was there stays as it was', async () => {
-      expect(await producer.add(smallJob())).toBe(true);
-      expect(await open().add({ ...smallJob(), source: 's3://other' })).toBe(false);
+    test('leaves a job that was there as it was, and can tell that it was', async () => {
+      expect(await producer.addNew(smallJob())).toBe(true);
+      await open().add({ ...smallJob(), source: 's3://another' });
+      expect(await open().addNew({ ...smallJob(), source: 's3://other' })).toBe(false);
       expect(await producer.counts()).toMatchObject({ waiting: 1 });
       expect((await take(open())).data).toEqual(smallJob());
     });
 
     test('tells attempts at a batch apart, and queues of different models', async () => {
       await producer.add(smallJob());
-      expect(await producer.add(smallJob(0, { attempt: '0r' }))).toBe(true);
+      expect(await producer.addNew(smallJob(0, { attempt: '0r' }))).toBe(true);
       model += 'x';
-      expect(await open().add(smallJob())).toBe(true);
+      expect(await open().addNew(smallJob())).toBe(true);
     });
 
     test.each(['delayed', 'in hand', 'given back', 'finished', 'refused'])(
@@ -94,7 +95,7 @@ describe.each([
           if (state === 'refused') await worker.refuse(taken, 'no');
         }
         const before = await producer.counts();
-        expect(await producer.add(smallJob())).toBe(false);
+        expect(await producer.addNew(smallJob())).toBe(false);
         expect(await producer.counts()).toEqual(before);
       },
     );
@@ -102,7 +103,7 @@ describe.each([
     test('is new again once the job was removed', async () => {
       await producer.add(smallJob());
       await producer.remove(jobId(smallJob()));
-      expect(await producer.add(smallJob())).toBe(true);
+      expect(await producer.addNew(smallJob())).toBe(true);
     });
 
     test('is new again once a hundred others were finished since', async () => {
@@ -111,8 +112,8 @@ describe.each([
         await producer.add(smallJob(batch));
         expect(await worker.finish(await take(worker))).toBe(true);
       }
-      expect(await producer.add(smallJob(0))).toBe(true);
-      expect(await producer.add(smallJob(1))).toBe(false);
+      expect(await producer.addNew(smallJob(0))).toBe(true);
+      expect(await producer.addNew(smallJob(1))).toBe(false);
     });
 
     test('takes the job as it is now, whatever becomes of the object', async () => {
@@ -140,8 +141,8 @@ describe.each([
       'takes jobs of a run named %s',
       async (run) => {
         const job = smallJob(1_234_567, { run, attempt: '12rabe' });
-        expect(await producer.add(job)).toBe(true);
-        expect(await producer.add(job)).toBe(false);
+        expect(await producer.addNew(job)).toBe(true);
+        expect(await producer.addNew(job)).toBe(false);
         const attempt = { run, batch: 1_234_567, attempt: '12rabe' };
         expect(await producer.live(run)).toEqual([attempt]);
         const worker = open();
@@ -164,7 +165,10 @@ describe.each([
     test('gives the job with what is known of it', async () => {
       await producer.add(smallJob(5));
       await backend.advance(50);
+      const askedMs = backend.now();
       const taken = await take(open());
+      expect(taken.askedMs).toBeGreaterThanOrEqual(askedMs);
+      expect(taken.askedMs).toBeLessThanOrEqual(backend.now());
       expect(taken).toMatchObject({ id: 'r1.000005.0', deaths: 0, givenBack: 0 });
       expect(taken.data).toEqual(smallJob(5));
       expect(taken.waitedMs).toBeGreaterThanOrEqual(50);
@@ -347,7 +351,7 @@ describe.each([
     expect(await worker.giveBack(c, { delayMs: 0 })).toBe(false);
     expect(await worker.refuse(d, 'no')).toBe(false);
     expect(await worker.counts()).toEqual({ waiting: 0, delayed: 0, active: 0, failed: 0 });
-    expect(await producer.add(smallJob(0))).toBe(true);
+    expect(await producer.addNew(smallJob(0))).toBe(true);
     const again = await take(worker);
     expect(again).toMatchObject({ id: a.id, deaths: 0, givenBack: 0 });
     expect(await worker.finish(a)).toBe(false);
@@ -503,7 +507,7 @@ describe.each([
       await worker[end](taken, 'no');
       expect(await producer.remove(taken.id)).toBe(true);
       expect(await producer.counts()).toMatchObject({ failed: 0 });
-      expect(await producer.add(smallJob())).toBe(true);
+      expect(await producer.addNew(smallJob())).toBe(true);
     });
   });
 

@@ -9,7 +9,7 @@ import {
 import { UserError } from '@cutline/shared/errors';
 import { type Logger, Metrics } from '@cutline/shared/process';
 import { StoreError } from '@cutline/shared/stores';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { smallJob } from './support/example-jobs.ts';
 import { ManualWorld } from './support/manual-world.ts';
 
@@ -42,12 +42,12 @@ function open(): JobQueue<EncodeJob> {
   return server.open({ stage: 'encode', model: 'tiny@0123456789ab', lockMs, world });
 }
 
-function start(handle: JobHandler<EncodeJob>): JobTaker<EncodeJob> {
+function start(handle: JobHandler<EncodeJob>, from = open()): JobTaker<EncodeJob> {
   const note = (...args: unknown[]) => void logged.push(String(args.at(-1)));
   const log = { debug: note, info: note, warn: note, error: note };
   const taker = new JobTaker<EncodeJob>({
     stage: 'encode',
-    queue: open(),
+    queue: from,
     schema: encodeJobSchema,
     handle,
     floor: async () => floor,
@@ -144,6 +144,42 @@ test('one that another took meanwhile has no effect here', async () => {
   wake();
   await world.advance(100);
   expect(await queue.live()).toEqual([]);
+});
+
+test('one whose taker slept before it heard the answer has no effect here', async () => {
+  let wake = () => {};
+  const slept = new Promise<void>((resolve) => {
+    wake = resolve;
+  });
+  const sleeper = open();
+  const take = sleeper.take.bind(sleeper);
+  sleeper.take = async (waitMs) => {
+    const taken = await take(waitMs);
+    if (taken) await slept;
+    return taken;
+  };
+  let effects = 0;
+  start(async (_, { requireWanted }) => {
+    await requireWanted();
+    effects += 1;
+  }, sleeper);
+  await queue.add(smallJob());
+  await world.advance(2 * lockMs);
+  expect(await open().take(0)).toMatchObject({ deaths: 1 });
+  wake();
+  await world.advance(100);
+  expect(effects).toBe(0);
+  expect(logged).toContain('dropped');
+});
+
+test('one that was taken a moment ago is not asked about', async () => {
+  const counted = open();
+  const renew = vi.spyOn(counted, 'renew');
+  start(async (_, { requireWanted }) => requireWanted(), counted);
+  await queue.add(smallJob());
+  await world.advance(1_000);
+  expect(await queue.live()).toEqual([]);
+  expect(renew).not.toHaveBeenCalled();
 });
 
 test('a job in hand stays this worker’s for as long as it takes', async () => {

@@ -76,7 +76,7 @@ async function openQueue(url: string) {
     await working;
     await queue.close();
   });
-  const add = (n: number) => queue.add(smallJob(n));
+  const add = (n: number) => queue.addNew(smallJob(n));
   return { redis, add, done, told, errors };
 }
 

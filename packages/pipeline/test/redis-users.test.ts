@@ -62,8 +62,8 @@ test('jobs go their ways', async () => {
   const [producer, worker] = [open(), open()];
   const take = async () => (await worker.take(10_000)) as TakenJob;
   try {
-    expect(await producer.add(smallJob(0))).toBe(true);
-    expect(await producer.add(smallJob(0))).toBe(false);
+    expect(await producer.addNew(smallJob(0))).toBe(true);
+    expect(await producer.addNew(smallJob(0))).toBe(false);
     expect(await producer.oldestWaiting()).toBeGreaterThan(0);
     const first = await take();
     expect(await worker.renew(first)).toBe(true);

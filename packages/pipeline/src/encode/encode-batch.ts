@@ -140,7 +140,7 @@ async function handOver(
   }
   // Another try may have got there first, or this one before its worker was thought dead: nobody
   // would come for these features, and they would stay until they expire.
-  const isNew = await queues.decode.add(decodeJob);
+  const isNew = await queues.decode.addNew(decodeJob);
   if (!isNew && decodeJob.features !== null) await features.remove(decodeJob.features);
   metrics.images.inc({ stage: 'encode', state: 'encoded' }, encoded);
   metrics.images.inc({ stage: 'encode', state: 'failed' }, count('failed'));

@@ -9,6 +9,9 @@ const intervalMs = 500;
 /** How often at most one that is not asks how full the memory is that holds the features. */
 const memoryIntervalMs = 2_000;
 
+/** The same where it has no limit, which somebody may set. */
+const limitIntervalMs = 30_000;
+
 /**
  * Keeps a worker from taking jobs while features in flight exceed the budget, or the memory that
  * holds them is nearly full, and lets it go on once decoders have caught up: the queue's own
@@ -51,7 +54,9 @@ export class HoldBack {
 
   /** Resolves when there is room for another batch, or the worker stops. */
   async untilRoom(isStopping: () => boolean = () => false): Promise<void> {
-    if (this.#world.now() - this.#memoryReadMs > memoryIntervalMs) await this.#readMemory();
+    const isLimited = Number.isFinite(this.#memory.limitBytes);
+    const readMs = isLimited ? memoryIntervalMs : limitIntervalMs;
+    if (this.#world.now() - this.#memoryReadMs > readMs) await this.#readMemory();
     this.#bytes ??= await this.#features.bytesInFlight();
     if (!this.#mustHoldBack(false)) return;
     const { usedBytes, limitBytes } = this.#memory;

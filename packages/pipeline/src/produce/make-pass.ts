@@ -1,3 +1,4 @@
+import type { QueueName } from '@cutline/shared/process';
 import { batchesOf, type ImageRef, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
 import { countByOutcome, partStep } from '../board/run-progress.ts';
 import type { EncodeJob } from '../jobs.ts';
@@ -42,16 +43,15 @@ export async function makePass(
   let next = 0;
   for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(pauseMs * 1.5, pauseMsMax)) {
     await lock.held();
-    const jobs = await countJobs(context, chunkOf);
+    const jobs = await LiveJobs.look(context);
     for (const chunk of [...open]) {
-      const isAtWork =
-        jobs.chunks.has(chunk) || waiting.some(({ batch }) => chunkOf(batch) === chunk);
-      if (isAtWork) continue;
+      const isOfChunk = (batch: number) => chunkOf(batch) === chunk;
+      if (waiting.some(({ batch }) => isOfChunk(batch)) || (await jobs.some(isOfChunk))) continue;
       const missing = await settle(context, chunk);
       if (missing > 0) left.set(chunk, missing);
       open.splice(open.indexOf(chunk), 1);
     }
-    for (let room = window - jobs.own; room > 0; ) {
+    for (let room = window - jobs.count; room > 0; ) {
       const job = waiting.shift();
       if (job) {
         await lock.held();
@@ -60,7 +60,7 @@ export async function makePass(
       } else if (next < manifest.chunks) {
         const chunk = next++;
         if (only && !only.has(chunk)) continue;
-        waiting = await plan(context, chunk, jobs.batches);
+        waiting = await plan(context, chunk, jobs);
         if (!context.ledgers.has(chunk)) open.push(chunk);
         await tellProgress(context, next);
       } else break;
@@ -74,30 +74,50 @@ export async function makePass(
   }
 }
 
-/**
- * The run's jobs in both queues: how many, of which batches and chunks. The encode queue is
- * read again at the end, since a decode job may send its batch back there between two reads.
- */
-async function countJobs(context: PassContext, chunkOf: (batch: number) => number) {
-  const { queues } = context;
-  const { run } = context.claimed.state.run;
-  const encode = await patiently('the encode queue', () => queues.encode.live(run), context);
-  const decode = await patiently('the decode queue', () => queues.decode.live(run), context);
-  const again =
-    decode.length > 0
-      ? await patiently('the encode queue', () => queues.encode.live(run), context)
-      : [];
-  const batches = new Set([...encode, ...decode, ...again].map(({ batch }) => batch));
-  const chunks = new Set([...batches].map(chunkOf));
-  return { batches, chunks, own: encode.length + decode.length };
+/** The run's jobs in both queues: which batches they hold, and how many they are. */
+class LiveJobs {
+  readonly #context: PassContext;
+  readonly #batches = new Set<number>();
+  #count = 0;
+  #isSure = false;
+
+  private constructor(context: PassContext) {
+    this.#context = context;
+  }
+
+  static async look(context: PassContext): Promise<LiveJobs> {
+    const jobs = new LiveJobs(context);
+    jobs.#count = (await jobs.#read('encode')) + (await jobs.#read('decode'));
+    return jobs;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether a job holds such a batch; most often, one look tells that one does. */
+  async some(matches: (batch: number) => boolean): Promise<boolean> {
+    return [...this.#batches].some(matches) || [...(await this.batches())].some(matches);
+  }
+
+  /** None is missed: a decode job may have sent its batch back to the encoders between two reads. */
+  async batches(): Promise<ReadonlySet<number>> {
+    if (!this.#isSure) await this.#read('encode');
+    this.#isSure = true;
+    return this.#batches;
+  }
+
+  async #read(stage: QueueName): Promise<number> {
+    const { queues, claimed } = this.#context;
+    const read = () => queues[stage].live(claimed.state.run.run);
+    const jobs = await patiently(`the ${stage} queue`, read, this.#context);
+    for (const { batch } of jobs) this.#batches.add(batch);
+    return jobs.length;
+  }
 }
 
 /** The jobs that a chunk wants. It may turn out to be closed: then `ledgers` has it. */
-async function plan(
-  context: PassContext,
-  chunk: number,
-  live: ReadonlySet<number>,
-): Promise<EncodeJob[]> {
+async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promise<EncodeJob[]> {
   const { board, ledgers, claimed } = context;
   const { run, claims } = claimed.state;
   const { run: name } = run;
@@ -111,20 +131,20 @@ async function plan(
     return [];
   }
   ledgers.delete(chunk);
-  let missing: Iterable<[number, ImageRef[]]>;
   if (chunk >= claimed.claim.chunks) {
     // Listed under this claim: nobody can have worked on it.
     const { images } = await readChunk(context.runStore, claims, chunk);
-    missing = [...batchesOf(chunk, images, run)].map(({ batch, images: refs }) => [batch, refs]);
-  } else {
-    const found = await examineChunk({ runStore: context.runStore, run, claims }, chunk);
-    for (const { name: part, rows } of found.parts) {
-      const counts = countByOutcome(rows.filter((row) => found.rows.includes(row)));
-      await patiently('progress', () => board.count(name, partStep(part), counts), context);
-    }
-    missing = found.missing;
+    return [...batchesOf(chunk, images, run)].map(({ batch, images: refs }) =>
+      toJob(context, batch, refs),
+    );
   }
-  return [...missing]
+  const live = await jobs.batches();
+  const found = await examineChunk({ runStore: context.runStore, run, claims }, chunk);
+  for (const { name: part, rows } of found.parts) {
+    const counts = countByOutcome(rows.filter((row) => found.rows.includes(row)));
+    await patiently('progress', () => board.count(name, partStep(part), counts), context);
+  }
+  return [...found.missing]
     .filter(([batch]) => !live.has(batch))
     .map(([batch, images]) => toJob(context, batch, images));
 }

@@ -12,7 +12,7 @@ import { modelHash, queueName } from './queue-name.ts';
  * ("manual processing"), so that the caller decides when to take, to renew and to give up; what a
  * job leads to is not decided here.
  *
- * Commands to Redis: `add` 2, every other operation 1; `take` up to 5 where a job comes while it
+ * Commands to Redis: `addNew` 2, every other operation 1; `take` up to 5 where a job comes while it
  * waits, and 2 each time that none does. A worker looks for the jobs of dead ones once a `lockMs`.
  */
 export interface BullQueueOptions {
@@ -58,15 +58,22 @@ class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
     this.#queue.on('error', () => {});
   }
 
-  async add(job: J, { delayMs = 0 }: { delayMs?: number } = {}): Promise<boolean> {
+  async add(job: J, options: { delayMs?: number } = {}): Promise<void> {
+    await this.#add(job, 'batch', options);
+  }
+
+  async addNew(job: J, options: { delayMs?: number } = {}): Promise<boolean> {
     const { redis, world } = this.#options;
-    const id = jobId(job);
     // BullMQ answers the same whether the job was there or not. Its name tells: the first one's
     // stays. A job that is gone already was new, or else was there and is done.
     const name = world.newId();
-    await this.#queue.add(name, job, { jobId: id, ...(delayMs > 0 && { delay: delayMs }) });
-    const kept = await redis.hget(this.#queue.toKey(id), 'name');
+    await this.#add(job, name, options);
+    const kept = await redis.hget(this.#queue.toKey(jobId(job)), 'name');
     return kept === null || kept === name;
+  }
+
+  async #add(job: J, name: string, { delayMs = 0 }: { delayMs?: number }): Promise<void> {
+    await this.#queue.add(name, job, { jobId: jobId(job), ...(delayMs > 0 && { delay: delayMs }) });
   }
 
   async take(waitMs: number): Promise<TakenJob | undefined> {

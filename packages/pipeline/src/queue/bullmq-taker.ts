@@ -66,6 +66,7 @@ export class BullTaker {
 
   async #move(): Promise<{ taken?: TakenJob; nextDueMs: number }> {
     const token = this.#world.newId();
+    const askedMs = this.#world.now();
     const answered = new AbortController();
     const moving = this.#worker.getBackend().moveToActive(token);
     const answer = await new Promise<unknown[]>((resolve, reject) => {
@@ -83,15 +84,14 @@ export class BullTaker {
     });
     const [job, id, , nextDueMs] = answer as [JobJson | null, string, number, number] | [];
     if (!job) return { nextDueMs: nextDueMs || Number.POSITIVE_INFINITY };
-    return { taken: this.#taken(job, String(id), token), nextDueMs: 0 };
+    return { taken: this.#taken(job, { id: String(id), token, askedMs }), nextDueMs: 0 };
   }
 
-  #taken(job: JobJson, id: string, token: string): TakenJob {
+  #taken(job: JobJson, asked: Pick<TakenJob, 'id' | 'token' | 'askedMs'>): TakenJob {
     const deaths = job.stalledCounter;
     const readyMs = job.timestamp + (job.opts.delay ?? 0);
     return {
-      id,
-      token,
+      ...asked,
       data: JSON.parse(job.data),
       deaths,
       // Each time it was taken before has ended in the one or the other.

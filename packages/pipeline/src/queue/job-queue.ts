@@ -17,11 +17,13 @@ export interface JobQueue<J extends BatchAttempt = BatchAttempt> {
   readonly name: string;
 
   /**
-   * Adds a job under its derived id.
-   * @returns false where there is a job of that id already (waiting, delayed, in hand, or among
-   *   the finished ones that are still remembered): then nothing has changed.
+   * Adds a job under its derived id. Where there is one of that id already (waiting, delayed, in
+   * hand, or among the finished ones that are still remembered), nothing changes.
    */
-  add(job: J, options?: { delayMs?: number }): Promise<boolean>;
+  add(job: J, options?: { delayMs?: number }): Promise<void>;
+
+  /** As `add`, at a higher price. @returns false where there was a job of that id already. */
+  addNew(job: J, options?: { delayMs?: number }): Promise<boolean>;
 
   /**
    * Takes the job that has waited longest, and locks it.
@@ -86,6 +88,8 @@ export interface TakenJob {
   token: string;
   /** As it was added, by whatever version: parse it. */
   data: unknown;
+  /** When it was asked for, in ms since 1970: its lock holds from then on for `lockMs`, at least. */
+  askedMs: number;
   /** Workers that had it before and showed no sign of life any more. */
   deaths: number;
   /** Times it was given back before. */

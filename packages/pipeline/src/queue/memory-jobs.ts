@@ -70,6 +70,7 @@ export class MemoryJobs {
       id,
       token,
       data: JSON.parse(job.data),
+      askedMs: nowMs,
       deaths,
       givenBack,
       waitedMs,

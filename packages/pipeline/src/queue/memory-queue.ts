@@ -60,7 +60,11 @@ class MemoryQueue<J extends BatchAttempt> implements JobQueue<J> {
     this.#lockMs = lockMs;
   }
 
-  async add(job: J, { delayMs = 0 }: { delayMs?: number } = {}): Promise<boolean> {
+  async add(job: J, options: { delayMs?: number } = {}): Promise<void> {
+    await this.addNew(job, options);
+  }
+
+  async addNew(job: J, { delayMs = 0 }: { delayMs?: number } = {}): Promise<boolean> {
     const data = JSON.stringify(job);
     return this.#jobs.add(jobId(job), { data, delayMs, nowMs: this.#world.now() });
   }

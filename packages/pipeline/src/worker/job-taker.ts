@@ -110,9 +110,9 @@ export class JobTaker<J extends BatchAttempt> {
     const job = parsed.data;
     const jobLog = log.child({ run: job.run, batch: job.batch, attempt: job.attempt });
     metrics.batchImages.observe({ queue: stage }, job.images.length);
-    const lock = this.#keepLocked(taken);
+    const lock = new JobLock(taken, this.#options);
     try {
-      const requireWanted = () => this.#requireWanted(taken, job, lock);
+      const requireWanted = () => this.#requireWanted(job, lock);
       await this.#options.handle(job, { deaths: taken.deaths, log: jobLog, requireWanted });
       await queue.finish(taken);
       const durationMs = Math.round(world.now() - started);
@@ -150,30 +150,57 @@ export class JobTaker<J extends BatchAttempt> {
     await queue.giveBack(taken, { delayMs: backoffMs(taken.givenBack + 1, world) });
   }
 
-  async #requireWanted(taken: TakenJob, job: J, lock: { isLost: boolean }): Promise<void> {
-    const { queue, floor } = this.#options;
-    const [isHeld, lowest] = await Promise.all([!lock.isLost && queue.renew(taken), floor(job)]);
+  async #requireWanted(job: J, lock: JobLock): Promise<void> {
+    const [isHeld, lowest] = await Promise.all([lock.isHeld(), this.#options.floor(job)]);
     if (!isHeld) throw new UnwantedJobError('it is in the hand of another, or was withdrawn');
     if (generationOf(job.attempt) < lowest) {
       throw new UnwantedJobError('the run was finished or cancelled');
     }
   }
+}
 
-  #keepLocked(taken: TakenJob): { isLost: boolean; release: () => void } {
-    const { queue, lockMs, world } = this.#options;
-    const stop = new AbortController();
-    const lock = { isLost: false, release: () => stop.abort() };
-    const keep = async () => {
-      while (!stop.signal.aborted) {
-        await world.sleep(lockMs / 2, stop.signal).catch(() => {});
-        if (stop.signal.aborted) return;
-        // During an outage the lock may expire: `requireWanted` finds out.
-        const isHeld = await queue.renew(taken).catch(() => true);
-        if (!isHeld) lock.isLost = true;
-      }
-    };
-    void keep();
-    return lock;
+/** The lock of a job in hand, renewed when half of its time is over. */
+class JobLock {
+  readonly #taken: TakenJob;
+  readonly #options: { queue: JobQueue; lockMs: number; world: World };
+  readonly #stop = new AbortController();
+  /** When it was asked for, the last time that it was given. */
+  #askedMs: number;
+  #isLost = false;
+
+  constructor(taken: TakenJob, options: { queue: JobQueue; lockMs: number; world: World }) {
+    this.#taken = taken;
+    this.#options = options;
+    this.#askedMs = taken.askedMs;
+    void this.#keep();
+  }
+
+  /** Asks the queue only where so much time has passed that somebody else could have the job. */
+  async isHeld(): Promise<boolean> {
+    const { world, lockMs } = this.#options;
+    if (world.now() - this.#askedMs > lockMs / 2) await this.#renew();
+    return !this.#isLost;
+  }
+
+  release(): void {
+    this.#stop.abort();
+  }
+
+  async #keep(): Promise<void> {
+    const { world, lockMs } = this.#options;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await world.sleep(lockMs / 2, signal).catch(() => {});
+      // During an outage the lock may expire: `isHeld` finds out.
+      if (!signal.aborted) await this.#renew().catch(() => {});
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { queue, world } = this.#options;
+    const askedMs = world.now();
+    if (await queue.renew(this.#taken)) this.#askedMs = Math.max(this.#askedMs, askedMs);
+    else this.#isLost = true;
   }
 }
 
