@@ -2,7 +2,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeImage, defaultBundleFolder, describeBundle, prepareSharp } from '@cutline/inference';
+import { decodeImage, defaultBundleFolder, describeBundle } from '@cutline/inference';
 import { inParallel } from './in-parallel.mjs';
 
 /** The default limits of `cutline caption`. */
@@ -33,7 +33,6 @@ export async function readImages(folder, count = Number.POSITIVE_INFINITY) {
  * @param {string} folder
  */
 export async function readPixels(folder) {
-  prepareSharp();
   const { preprocessing } = await describeBundle(defaultBundleFolder());
   return inParallel(await readImages(folder), async ({ name, bytes }) => {
     const { pixels } = await decodeImage(bytes, preprocessing, decodeLimits);

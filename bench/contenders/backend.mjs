@@ -13,7 +13,7 @@
  *             memory → captions
  *   caption   all images of a folder, from files to rows, as `cutline caption` does
  */
-import { decodeImage, defaultBundleFolder, prepareSharp, startInference } from '@cutline/inference';
+import { decodeImage, defaultBundleFolder, startInference } from '@cutline/inference';
 import { listImages } from '@cutline/shared/listing';
 import { Metrics } from '@cutline/shared/process';
 import { captionOptions } from '@cutline/shared/run';
@@ -39,7 +39,6 @@ const limits = {
   decodeTimeoutMs: decodeLimits.timeoutMs,
 };
 
-prepareSharp();
 try {
   const pool = await startInference({
     bundleFolder: defaultBundleFolder(),

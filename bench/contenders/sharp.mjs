@@ -5,7 +5,7 @@
  *
  *     node sharp.mjs <folder of images> <number of images>
  */
-import { decodeImage, defaultBundleFolder, describeBundle, prepareSharp } from '@cutline/inference';
+import { decodeImage, defaultBundleFolder, describeBundle } from '@cutline/inference';
 import { inParallel } from '../in-parallel.mjs';
 import { decodeLimits, readImages } from '../read-images.mjs';
 import { serveLines } from '../serve-lines.mjs';
@@ -13,7 +13,6 @@ import { timePasses } from '../time-passes.mjs';
 
 const [, , folder = '', count = ''] = process.argv;
 
-prepareSharp();
 const { preprocessing } = await describeBundle(defaultBundleFolder());
 const images = await readImages(folder, Number(count));
 

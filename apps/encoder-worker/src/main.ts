@@ -1,4 +1,4 @@
-import { encodeImages, prepareSharp } from '@cutline/inference';
+import { encodeImages, loadSharp } from '@cutline/inference';
 import {
   encodeBatch,
   encodeJobSchema,
@@ -25,7 +25,7 @@ await runWorkerProgram({
   ],
   async prepare(context) {
     const { settings, stores, features, metrics, world, log } = context;
-    prepareSharp();
+    await loadSharp(); // whatever keeps it from loading is heard of now
     const pool = await startStage('encode', context);
     const { width, height } = pool.model.preprocessing;
     const imageBytes = width * height * 3;

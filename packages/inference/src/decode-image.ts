@@ -1,9 +1,10 @@
 import os from 'node:os';
 import { ImageError } from '@cutline/shared/errors';
-import sharp from 'sharp';
+import type Sharp from 'sharp';
 import { enlargeBicubic } from './enlarge-bicubic.ts';
 import { isSrgbProfile } from './icc-profile.ts';
 import { acceptedFormats, detectImageType } from './image-type.ts';
+import { loadSharp } from './load-sharp.ts';
 
 /**
  * Bytes of any image file to the pixels that a model sees: upright, sRGB, 8 bit, no alpha, first
@@ -36,15 +37,6 @@ export interface DecodedImage {
   height: number;
 }
 
-/**
- * Sets libvips up for many different images in parallel, once a process: no cache of operations
- * (no image comes twice), and one thread an image (the parallelism is over images).
- */
-export function prepareSharp(): void {
-  sharp.cache(false);
-  sharp.concurrency(1);
-}
-
 /** How many calls of `decodeImage` keep the machine busy; more would only hold memory. */
 export function decodeParallelism(): number {
   const libuvThreads = Number(process.env.UV_THREADPOOL_SIZE) || 4;
@@ -74,14 +66,16 @@ export async function decodeImage(
       `this seems to be ${type.name}; ${acceptedFormats} are accepted`,
     );
   }
+  const sharp = await loadSharp(); // where it cannot be loaded, that is not the image's fault
   try {
-    return await withDeadline(decodeAccepted(bytes, spec, limits), limits.timeoutMs);
+    return await withDeadline(decodeAccepted(sharp, bytes, spec, limits), limits.timeoutMs);
   } catch (error) {
     throw error instanceof ImageError ? error : decodingFailure(error, type.name);
   }
 }
 
 async function decodeAccepted(
+  sharp: typeof Sharp,
   bytes: Buffer,
   spec: PixelSpec,
   limits: DecodeLimits,

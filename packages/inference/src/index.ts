@@ -6,7 +6,6 @@ export {
   type DecodeLimits,
   decodeImage,
   type PixelSpec,
-  prepareSharp,
 } from './decode-image.ts';
 export {
   type EncodeContext,
@@ -27,6 +26,7 @@ export {
   loadModelBundle,
   type ModelSummary,
 } from './load-bundle.ts';
+export { loadSharp } from './load-sharp.ts';
 export { type InferenceOptions, startInference } from './start-inference.ts';
 export {
   type Device,

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
-import { defaultBundleFolder, prepareSharp, startInference } from '@cutline/inference';
+import { defaultBundleFolder, startInference } from '@cutline/inference';
 import { UserError } from '@cutline/shared/errors';
 import { listImages } from '@cutline/shared/listing';
 import {
@@ -89,7 +89,6 @@ async function captionSource(
   const { store, images } = await openSource(source, selection, stores);
   const status = createStatusLine(process.stderr);
   status.show('loading the model …');
-  prepareSharp();
   const pool = await startInference({
     bundleFolder: settings.model ?? defaultBundleFolder(),
     stages: { encode: true, decode: true },

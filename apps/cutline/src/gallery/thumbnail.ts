@@ -2,7 +2,7 @@
  * Thumbnails for the gallery: upright, sRGB, WebP, small enough that a page of a thousand of them
  * still opens at once.
  */
-import sharp from 'sharp';
+import { loadSharp } from '@cutline/inference';
 
 export interface Thumbnail {
   /** A WebP file. */
@@ -22,6 +22,7 @@ const webpQuality = 74;
  * @throws Error (sharp's) where nothing of the image can be decoded
  */
 export async function makeThumbnail(image: Uint8Array | string): Promise<Thumbnail> {
+  const sharp = await loadSharp();
   const { data, info } = await sharp(image, { failOn: 'none', autoOrient: true })
     .resize(longestSidePx, longestSidePx, { fit: 'inside', withoutEnlargement: true })
     .toColourspace('srgb')
