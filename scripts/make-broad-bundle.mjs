@@ -27,7 +27,7 @@ const cnn = await readSafetensors('mobilenet-v2.safetensors');
 const lstm = await readSafetensors('decoder-broad.safetensors');
 const encoder = new Map([...cnn, ...[...lstm].filter(isProjection)]);
 const decoder = new Map([...lstm].filter((entry) => !isProjection(entry)));
-const vocabulary = captioner.parseVocabulary(
+const vocabulary = captioner.parseWordList(
   await read('vocabulary-broad.txt'),
   'vocabulary-broad.txt',
 );

@@ -69,6 +69,7 @@ def decode(features, beam):
         inputs = {
             **state,
             "tokens": tokens.astype(np.int32),
+            "positions": np.zeros(len(tokens), np.int32),  # read by no LSTM
             "parents": rows.astype(np.int32),
             "parentOf": parent_of.astype(np.int32),
             "childOf": child_of.astype(np.int32),

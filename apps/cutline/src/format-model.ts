@@ -40,9 +40,9 @@ export function formatModel(
     ['', `decoder: ${licence.decoder}`],
     ['origin', `encoder: ${provenance.encoder}`],
     ['', `decoder: ${provenance.decoder}`],
-    ...Object.entries(model.files).map(([name, { bytes }], index): [string, string] => [
+    ...Object.entries(model.files).map(([name, file], index): [string, string] => [
       index === 0 ? 'files' : '',
-      `${name}, ${formatBytes(bytes)}`,
+      `${name}, ${formatBytes(file?.bytes ?? 0)}`,
     ]),
   ];
   const lines = fields.flatMap(([name, text]) =>

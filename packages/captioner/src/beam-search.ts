@@ -18,7 +18,7 @@
  */
 import { type CaptionOptions, captionOptionsSchema } from './caption-options.ts';
 import type { Decoder, StepResult } from './engines/engine.ts';
-import { endToken, padToken, startToken, unknownToken } from './vocabulary.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 export interface SearchCandidate {
   /** Word ids, the end token not included. */
@@ -51,9 +51,12 @@ export async function searchCaptions(
   }
   if (count === 0) return [];
 
-  const vocabulary = decoder.vocabulary.words.length;
-  const excluded = excludedWords(vocabulary);
-  const searches = Array.from({ length: count }, (_, image) => new ImageSearch(image, options));
+  const { size: vocabulary } = decoder.vocabulary;
+  const excluded = excludedWords(decoder.vocabulary);
+  const searches = Array.from(
+    { length: count },
+    (_, image) => new ImageSearch(image, decoder.vocabulary, options),
+  );
   const session = await decoder.start(features, count);
   try {
     let active = searches;
@@ -73,7 +76,7 @@ export async function searchCaptions(
         parents: Int32Array.from(rows, ({ parent }) => parent),
         scores: Float32Array.from(rows, ({ logProb }) => logProb),
         excluded,
-        penalties: penaltiesAfter(words, vocabulary, options),
+        penalties: penaltiesAfter(words, decoder.vocabulary, options),
         count: asked,
         attention: options.attention,
       });
@@ -133,18 +136,20 @@ class ImageSearch {
   finished = false;
 
   readonly #options: CaptionOptions;
+  readonly #end: number;
   /** At most K, best first. */
   #live: Hypothesis[];
 
-  constructor(image: number, options: CaptionOptions) {
+  constructor(image: number, { start, end }: Vocabulary, options: CaptionOptions) {
     this.#options = options;
-    this.#live = [{ token: startToken, logProb: 0, parent: image }];
+    this.#end = end;
+    this.#live = [{ token: start, logProb: 0, parent: image }];
   }
 
   /** The live hypotheses, filled up to `width` with rows that cannot win. */
   rows(width: number): Hypothesis[] {
     const parent = this.#live[0]?.parent ?? 0;
-    const unused = { token: endToken, logProb: -Infinity, parent };
+    const unused = { token: this.#end, logProb: -Infinity, parent };
     return Array.from({ length: width }, (_, index) => this.#live[index] ?? unused);
   }
 
@@ -164,7 +169,7 @@ class ImageSearch {
     const live: Hypothesis[] = [];
     for (const { hypothesis, token, logProb, row, attention } of continuations) {
       const previous = this.#live[hypothesis] as Hypothesis;
-      if (token === endToken) this.#addCandidate(previous, logProb, words);
+      if (token === this.#end) this.#addCandidate(previous, logProb, words);
       else if (live.length < this.#options.beamSize) {
         live.push({ token, logProb, parent: row, previous, ...(attention && { attention }) });
       }
@@ -196,17 +201,21 @@ function normalised(logProb: number, words: number, { lengthPenalty }: CaptionOp
 }
 
 /** Which words may not follow hypotheses of `words` words: -Infinity for those, 0 for others. */
-function penaltiesAfter(words: number, vocabulary: number, options: CaptionOptions): Float32Array {
-  const penalties = new Float32Array(vocabulary);
-  if (words === options.lengthMax) penalties.fill(-Infinity).fill(0, endToken, endToken + 1);
-  if (words < options.lengthMin) penalties[endToken] = -Infinity;
+function penaltiesAfter(
+  words: number,
+  { size, end }: Vocabulary,
+  options: CaptionOptions,
+): Float32Array {
+  const penalties = new Float32Array(size);
+  if (words === options.lengthMax) penalties.fill(-Infinity).fill(0, end, end + 1);
+  if (words < options.lengthMin) penalties[end] = -Infinity;
   return penalties;
 }
 
 /** Tokens that no caption contains: -Infinity for those, 0 for words. */
-function excludedWords(vocabulary: number): Float32Array {
-  const excluded = new Float32Array(vocabulary);
-  for (const token of [padToken, startToken, unknownToken]) excluded[token] = -Infinity;
+function excludedWords({ size, neverSaid }: Vocabulary): Float32Array {
+  const excluded = new Float32Array(size);
+  for (const token of neverSaid) excluded[token] = -Infinity;
   return excluded;
 }
 

@@ -3,13 +3,11 @@
  * selection continues, run the decoder, and find the best continuations of each image. As it is
  * written over `TensorOps`, an engine can run it as a single graph and return only a few numbers.
  */
-import type { DecoderModel, Tensors } from './decoders/decoder-family.ts';
+import type { DecoderModel, ReadWords, Tensors } from './decoders/decoder-family.ts';
 import { type LineageRows, lineageOf } from './lineage.ts';
 import type { TensorOps } from './tensor-ops.ts';
 
-export interface BeamStepInputs<T> extends LineageRows<T> {
-  /** `[N]` int32: the last word of each hypothesis. */
-  tokens: T;
+export interface BeamStepInputs<T> extends LineageRows<T>, ReadWords<T> {
   /** `[N,1]`: sum of the log-probabilities of each hypothesis; -Infinity for an unused row. */
   scores: T;
   /** `[1,V]`: 0, or -Infinity for words that are never said: they take no share of probability. */
@@ -39,7 +37,7 @@ export function beamStep<T>(
 ): BeamStepOutputs<T> {
   const parents = gatherRows(ops, state, inputs.parents); // [U,...]
   const lineage = lineageOf(ops, inputs, width);
-  const { logits, ...rest } = model.step(memory, parents, inputs.tokens, lineage);
+  const { logits, ...rest } = model.step(memory, parents, inputs, lineage);
   const logProbs = ops.logSoftmax(ops.add(logits, inputs.excluded)); // [N,V]
   const totals = ops.add(ops.add(logProbs, inputs.scores), inputs.penalties); // [N,V]
   const best = ops.topK(ops.reshape(totals, [-1, width * vocabulary]), count); // [B,count]

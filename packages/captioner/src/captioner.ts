@@ -12,7 +12,6 @@ import { divideBatch } from './divide-batch.ts';
 import type { Decoder, Encoder, Engine } from './engines/engine.ts';
 import { checkLength } from './engines/plain-arrays.ts';
 import type { ModelBundle } from './model-bundle.ts';
-import { spell } from './vocabulary.ts';
 import { elementCount } from './weights.ts';
 
 /** One of the n best captions of an image. */
@@ -71,7 +70,7 @@ export async function captionFeatures(
     for (const candidates of found) {
       captions.push(
         candidates.map(({ tokens, ...rest }) => ({
-          caption: spell(decoder.vocabulary, tokens),
+          caption: decoder.vocabulary.spell(tokens),
           ...rest,
         })),
       );

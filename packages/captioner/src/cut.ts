@@ -53,8 +53,8 @@ export function decoderHalf(description: ModelDescription): DecoderHalf {
   const { family, sizes } = findDecoderFamily(description);
   const { parameters, project } = projectionOf(description);
   const projects = description.features.cut === 'feature-map';
-  const [locations] = projectedShape(description);
-  const context = { locations, vocabulary: description.vocabulary.size };
+  const [locations, channels] = projectedShape(description);
+  const context = { locations, channels, vocabulary: description.vocabulary.size };
   return {
     parameters: { ...(projects && parameters), ...family.parameters(sizes, context) },
     build(ops, weights) {

@@ -42,12 +42,10 @@ export { type Lineage, type LineageRows, lineageOf, traceLineage } from './linea
 export {
   type BundleFiles,
   type DecoderBundle,
-  decoderBundleFiles,
   type EncoderBundle,
-  encoderBundleFiles,
+  filesOf,
   formatModelBundle,
   type ModelBundle,
-  modelBundleFiles,
   parseDecoderBundle,
   parseEncoderBundle,
   parseModelBundle,
@@ -63,18 +61,13 @@ export {
   type PreprocessingSpec,
   parseModelDescription,
 } from './model-description.ts';
+export { convertCheckpoint } from './published/index.ts';
+export type { PublishedCheckpoint, PublishedOrigin } from './published/published-checkpoint.ts';
 export { createRandom } from './random.ts';
 export { formatSafetensors, parseSafetensors } from './safetensors.ts';
 export type { Activation, ConvolutionOptions, TensorOps } from './tensor-ops.ts';
-export {
-  endToken,
-  formatVocabulary,
-  padToken,
-  parseVocabulary,
-  startToken,
-  unknownToken,
-  type Vocabulary,
-} from './vocabulary.ts';
+export { parseTokenizer, type TokenizerDescription } from './tokenizer.ts';
+export type { Vocabulary } from './vocabulary.ts';
 export {
   initialiseWeights,
   type ParameterSpec,
@@ -84,3 +77,4 @@ export {
   Weights,
   type WeightType,
 } from './weights.ts';
+export { parseWordList, type WordList, wordList } from './word-list.ts';

@@ -1,7 +1,7 @@
 /**
  * A model bundle as a whole: model.json, the weights and the vocabulary, checked against each
- * other. No file is read here: a loader reads the names that `…BundleFiles` list, and hands over
- * their bytes. Encoder and decoder load separately, each without the other's weights.
+ * other. No file is read here: a loader reads model.json and the names that `filesOf` lists, and hands
+ * over their bytes. Encoder and decoder load separately, each without the other's weights.
  */
 import { decoderHalf, encoderHalf } from './cut.ts';
 import {
@@ -13,10 +13,13 @@ import {
   modelId,
   parseModelDescription,
   sha256,
+  vocabularyFileOf,
 } from './model-description.ts';
 import { formatSafetensors, parseSafetensors } from './safetensors.ts';
-import { formatVocabulary, parseVocabulary, type Vocabulary } from './vocabulary.ts';
+import { parseTokenizer } from './tokenizer.ts';
+import type { Vocabulary } from './vocabulary.ts';
 import type { ParameterSpecs, WeightArrays, WeightType } from './weights.ts';
+import { parseWordList } from './word-list.ts';
 
 /** Contents by name; names without a folder. */
 export type BundleFiles = ReadonlyMap<string, Uint8Array>;
@@ -38,13 +41,11 @@ export interface DecoderBundle extends Model {
 
 export interface ModelBundle extends EncoderBundle, DecoderBundle {}
 
-export const encoderBundleFiles = ['model.json', bundleFiles.encoder] as const;
-export const decoderBundleFiles = [
-  'model.json',
-  bundleFiles.decoder,
-  bundleFiles.vocabulary,
-] as const;
-export const modelBundleFiles = ['model.json', ...Object.values(bundleFiles)] as const;
+/** The files besides model.json of either half. */
+export function filesOf(description: ModelDescription, half: 'encoder' | 'decoder'): BundleFile[] {
+  if (half === 'encoder') return [bundleFiles.encoder];
+  return [bundleFiles.decoder, vocabularyFileOf(description)];
+}
 
 /** @throws Error that names the file, what was expected and what was found. */
 export function parseEncoderBundle(files: BundleFiles): EncoderBundle {
@@ -86,15 +87,16 @@ export function formatModelBundle(
   },
   weightType: WeightType = 'float32',
 ): Map<'model.json' | BundleFile, Uint8Array> {
+  const vocabulary = parts.vocabulary.description;
   const contents: [BundleFile, Uint8Array][] = [
     [bundleFiles.encoder, formatSafetensors(parts.encoder, weightType)],
     [bundleFiles.decoder, formatSafetensors(parts.decoder, weightType)],
-    [bundleFiles.vocabulary, formatVocabulary(parts.vocabulary)],
+    [vocabularyFileOf({ vocabulary }), parts.vocabulary.format()],
   ];
   const description = checkModelDescription({
-    formatVersion: 2,
+    formatVersion: 'start' in vocabulary ? 3 : 2,
     ...parts.description,
-    vocabulary: { size: parts.vocabulary.words.length },
+    vocabulary,
     files: Object.fromEntries(
       contents.map(([name, bytes]) => [name, { bytes: bytes.length, sha256: sha256(bytes) }]),
     ),
@@ -117,16 +119,19 @@ function parseEncoderWeights(files: BundleFiles, description: ModelDescription):
 }
 
 function parseDecoderWeights(files: BundleFiles, description: ModelDescription) {
-  const name = bundleFiles.vocabulary;
-  const vocabulary = parseVocabulary(checkedFileOf(files, description, name), name);
-  if (vocabulary.words.length !== description.vocabulary.size) {
-    throw new Error(
-      `${name}: should have ${description.vocabulary.size} words, and has ` +
-        `${vocabulary.words.length}`,
-    );
-  }
+  const vocabulary = parseVocabulary(files, description);
   const { parameters } = decoderHalf(description);
   return { vocabulary, decoder: parseWeights(files, description, bundleFiles.decoder, parameters) };
+}
+
+function parseVocabulary(files: BundleFiles, description: ModelDescription): Vocabulary {
+  const { vocabulary } = description;
+  const name = vocabularyFileOf(description);
+  const bytes = checkedFileOf(files, description, name);
+  if ('start' in vocabulary) return parseTokenizer(bytes, vocabulary, name);
+  const words = parseWordList(bytes, name);
+  if (words.size === vocabulary.size) return words;
+  throw new Error(`${name}: should have ${vocabulary.size} words, and has ${words.size}`);
 }
 
 function parseWeights(
@@ -163,6 +168,7 @@ function checkedFileOf(
 ): Uint8Array {
   const bytes = fileOf(files, name);
   const expected = description.files[name];
+  if (!expected) throw new Error(`model.json: files should name ${name}`);
   if (bytes.length !== expected.bytes) {
     throw new Error(
       `${name}: should have ${expected.bytes} bytes, and has ${bytes.length} (incomplete copy?)`,

@@ -12,7 +12,9 @@ import { encoderFamilies } from './encoders/index.ts';
 export const bundleFiles = {
   encoder: 'encoder.safetensors',
   decoder: 'decoder.safetensors',
-  vocabulary: 'vocabulary.txt',
+  /** A bundle has either of these. */
+  words: 'vocabulary.txt',
+  tokenizer: 'tokenizer.json',
 } as const;
 
 export type BundleFile = (typeof bundleFiles)[keyof typeof bundleFiles];
@@ -25,7 +27,8 @@ const fileSchema = z.strictObject({
 const rgbSchema = z.tuple([z.number(), z.number(), z.number()]);
 
 const descriptionSchema = z.strictObject({
-  formatVersion: z.literal(2),
+  /** 3 came with tokenizers, and with images that are cropped. */
+  formatVersion: z.literal([2, 3]),
   /** Lower-case words and digits joined by hyphens: it is part of the model id. */
   name: z.string().regex(/^[a-z0-9]+([.-][a-z0-9]+)*$/, 'must be lower-case-words-and-digits'),
   description: z.string(),
@@ -35,9 +38,15 @@ const descriptionSchema = z.strictObject({
   preprocessing: z.strictObject({
     width: z.int().positive(),
     height: z.int().positive(),
-    /** `squash` ignores the aspect ratio, so that nothing is cut off. */
-    fit: z.literal('squash'),
-    kernel: z.literal('cubic'),
+    /**
+     * `squash` ignores the aspect ratio, so that nothing is cut off; `crop` cuts the middle out of
+     * the image, resized until its shorter side has `shortestEdge` pixels.
+     */
+    fit: z.enum(['squash', 'crop']),
+    /** For `crop` alone. */
+    shortestEdge: z.int().positive().optional(),
+    /** What is called bicubic and bilinear elsewhere, widened when shrinking. */
+    kernel: z.enum(['cubic', 'linear']),
     mean: rgbSchema,
     std: rgbSchema.refine((std) => std.every((s) => s > 0), 'must be positive'),
   }),
@@ -47,8 +56,17 @@ const descriptionSchema = z.strictObject({
     shape: z.tuple([z.int().positive(), z.int().positive()]),
     dtype: z.literal('float16'),
   }),
-  /** V: lines of vocabulary.txt. */
-  vocabulary: z.strictObject({ size: z.int().min(5) }),
+  vocabulary: z.union([
+    /** V: lines of vocabulary.txt. */
+    z.strictObject({ size: z.int().min(5) }),
+    /** V tokens of tokenizer.json, and which of them begins and ends captions. */
+    z.strictObject({
+      size: z.int().min(5),
+      start: z.int().min(0),
+      end: z.int().min(0),
+      cleanUp: z.boolean(),
+    }),
+  ]),
   /** What decoding uses unless told otherwise. */
   decoding: captionOptionsSchema,
   /** Of the weights; SPDX identifiers where there is one. */
@@ -67,7 +85,8 @@ const descriptionSchema = z.strictObject({
   files: z.strictObject({
     [bundleFiles.encoder]: fileSchema,
     [bundleFiles.decoder]: fileSchema,
-    [bundleFiles.vocabulary]: fileSchema,
+    [bundleFiles.words]: fileSchema.optional(),
+    [bundleFiles.tokenizer]: fileSchema.optional(),
   }),
 });
 
@@ -90,7 +109,15 @@ export function checkModelDescription(json: unknown, name = 'model.json'): Model
   const parsed = descriptionSchema.safeParse(json);
   if (!parsed.success) throw new Error(`${name}: ${listIssues(parsed.error)}`);
   const description = parsed.data;
-  const { preprocessing, encoder, decoder, features } = description;
+  const { preprocessing, encoder, decoder, features, files } = description;
+  const vocabularyFile = vocabularyFileOf(description);
+  const otherFile =
+    vocabularyFile === bundleFiles.words ? bundleFiles.tokenizer : bundleFiles.words;
+  if (!files[vocabularyFile]) throw new Error(`${name}: files should name ${vocabularyFile}`);
+  if (files[otherFile]) throw new Error(`${name}: ${otherFile} does not belong to its vocabulary`);
+  if ((preprocessing.fit === 'crop') !== (preprocessing.shortestEdge !== undefined)) {
+    throw new Error(`${name}: preprocessing.shortestEdge belongs to images that are cropped`);
+  }
   findEncoderFamily(description, name);
   findDecoderFamily(description, name);
   const projected = features.cut === 'projection';
@@ -106,7 +133,12 @@ export function checkModelDescription(json: unknown, name = 'model.json'): Model
   return description;
 }
 
-/** `[L,D]` of the CNN's feature map. */
+/** The file that holds the vocabulary. */
+export function vocabularyFileOf({ vocabulary }: Pick<ModelDescription, 'vocabulary'>) {
+  return 'start' in vocabulary ? bundleFiles.tokenizer : bundleFiles.words;
+}
+
+/** `[L,D]` of the encoder's feature map. */
 export function featureMapShape(description: ModelDescription): readonly [number, number] {
   const { family, sizes } = findEncoderFamily(description);
   const { height, width } = description.preprocessing;
@@ -116,8 +148,7 @@ export function featureMapShape(description: ModelDescription): readonly [number
 /** `[L,D]` of what the decoder's projection makes of it. */
 export function projectedShape(description: ModelDescription): readonly [number, number] {
   const { family, sizes } = findDecoderFamily(description);
-  const [locations] = featureMapShape(description);
-  return family.projection.shape(sizes, locations);
+  return family.projection.shape(sizes, featureMapShape(description));
 }
 
 /** The encoder's definition and its sizes, checked. @throws Error for what is not known here */

@@ -13,8 +13,8 @@
 export interface TensorOps<T> {
   /** A tensor whose values are known when the model is built. */
   constant(values: Float32Array, shape: readonly number[]): T;
-  /** `[B,columns]` of zeros, with as many rows as `rowsOf` has. */
-  zeros(rowsOf: T, columns: number): T;
+  /** `[B,...row]` of zeros, with as many rows as `rowsOf` has. A dimension may be 0. */
+  zeros(rowsOf: T, row: readonly number[]): T;
 
   /** `x [B,H,W,I]` * `kernel [h,w,I,O]` → `[B,H',W',O]`. */
   conv2d(x: T, kernel: T, options: ConvolutionOptions<T>): T;
@@ -22,8 +22,18 @@ export interface TensorOps<T> {
   depthwiseConv2d(x: T, kernel: T, options: ConvolutionOptions<T>): T;
   /** activation(x · kernel + bias): `x [...,I]`, `kernel [I,O]`, `bias [O]` → `[...,O]`. */
   dense(x: T, kernel: T, bias?: T, activation?: Activation): T;
-  /** `a [B,M,N]` · `b [B,N,P]` → `[B,M,P]`. */
+  /** `a [...,M,N]` · `b [...,N,P]` → `[...,M,P]`, of as many leading dimensions. */
   matMul(a: T, b: T): T;
+  /**
+   * Scaled dot-product attention of several heads (Vaswani et al. 2017, section 3.2), each over its
+   * own d of the channels: softmax(q·kᵀ/√d)·v, of `q [B,M,h·d]`, `k`, `v [B,N,h·d]` → `[B,M,h·d]`.
+   */
+  attention(q: T, k: T, v: T, heads: number): T;
+  /**
+   * (x − mean) / √(variance + ε) · scale + shift, over the last axis of `x [...,C]`; `scale`,
+   * `shift [C]` (Ba et al. 2016, eqs. 3, 4).
+   */
+  layerNorm(x: T, scale: T, shift: T, epsilon: number): T;
 
   /** Elementwise; shapes broadcast from the right, as everywhere. */
   add(a: T, b: T): T;
@@ -42,13 +52,23 @@ export interface TensorOps<T> {
   transpose(x: T, permutation: readonly number[]): T;
   /** `count` equal pieces along the last axis. */
   split(x: T, count: number): T[];
+  /** Two pieces along the last axis: the first `length`, and what remains. */
+  cut(x: T, length: number): [first: T, rest: T];
+  /** One after the other along an axis; in the others they are of one size. */
+  concat(xs: readonly T[], axis: number): T;
   /** Rows of `x` along its first axis: `indices [N]` int32 → `[N,...]`. */
   gather(x: T, indices: T): T;
   /** The `count` largest of each row of `x [R,C]`, largest first; of equals the lower index. */
   topK(x: T, count: number): { values: T; indices: T };
 }
 
-export type Activation = 'relu' | 'relu6' | 'tanh' | 'sigmoid';
+/**
+ * `gelu` is x·Φ(x) (Hendrycks & Gimpel 2016); `gelu-tanh` and `gelu-sigmoid` are that paper's two
+ * approximations, by tanh(√(2/π)(x + 0.044715x³)) and by σ(1.702x).
+ */
+export type Activation = 'relu' | 'relu6' | 'tanh' | 'sigmoid' | Gelu;
+
+export type Gelu = 'gelu' | 'gelu-tanh' | 'gelu-sigmoid';
 
 export interface ConvolutionOptions<T> {
   bias: T;

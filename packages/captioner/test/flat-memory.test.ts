@@ -34,12 +34,12 @@ const fixedYoungSpace = ['--min-semi-space-size=16', '--max-semi-space-size=16']
 
 /** Prints by how many bytes 2,000 batches of each stage let the process grow, or why it cannot. */
 const program = `
-  import { readFileSync } from 'node:fs';
-  import { captionFeatures, createEngine, encodeImages, modelBundleFiles, parseModelBundle }
+  import { readdirSync, readFileSync } from 'node:fs';
+  import { captionFeatures, createEngine, encodeImages, parseModelBundle }
     from '@cutline/captioner';
   const [backend, folder] = process.argv.slice(1);
   const bundle = parseModelBundle(
-    new Map(modelBundleFiles.map((name) => [name, readFileSync(folder + '/' + name)])));
+    new Map(readdirSync(folder).map((name) => [name, readFileSync(folder + '/' + name)])));
   const { engine } = await createEngine(backend, { threads: 1 }).catch(({ message }) => {
     console.log(JSON.stringify({ missing: message }));
     process.exit();

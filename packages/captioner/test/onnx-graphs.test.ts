@@ -113,7 +113,7 @@ describe.each(familyNames)('the graphs of the decoder %s', (family) => {
     expect(step?.inputs).toEqual([
       ...memory,
       ...state,
-      ...['tokens', 'parents', 'parentOf', 'childOf'],
+      ...['tokens', 'positions', 'parents', 'parentOf', 'childOf'],
       ...['scores', 'excluded', 'penalties', 'width', 'count'],
     ]);
     const next = state.map((name) => name.replace('state.', 'next.'));

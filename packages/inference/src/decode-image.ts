@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { ImageError } from '@cutline/shared/errors';
 import type Sharp from 'sharp';
-import { enlargeBicubic } from './enlarge-bicubic.ts';
+import { enlarge, type Kernel, type PixelSize } from './enlarge.ts';
 import { isSrgbProfile } from './icc-profile.ts';
 import { acceptedFormats, detectImageType } from './image-type.ts';
 import { loadSharp } from './load-sharp.ts';
@@ -13,13 +13,16 @@ import { loadSharp } from './load-sharp.ts';
  */
 
 /** How a model wants its images; part of `model.json`. */
-export interface PixelSpec {
-  width: number;
-  height: number;
-  /** Both axes are scaled to fit, and the aspect ratio is given up; nothing is cut off. */
-  fit: 'squash';
-  /** Catmull-Rom, widened when shrinking (what PIL calls BICUBIC). */
-  kernel: 'cubic';
+export interface PixelSpec extends PixelSize {
+  /**
+   * `squash`: both axes are scaled to fit, and the aspect ratio is given up; nothing is cut off.
+   * `crop`: the shorter side is scaled to `shortestEdge` pixels, the other as much, and the middle
+   * of that is cut out.
+   */
+  fit: 'squash' | 'crop';
+  shortestEdge?: number | undefined;
+  /** Widened when shrinking: what PIL calls BICUBIC and BILINEAR. */
+  kernel: Kernel;
 }
 
 export interface DecodeLimits {
@@ -99,7 +102,8 @@ async function decodeAccepted(
   // is asked for. Reduced to 8 bit first, it takes the same way as other images.
   if (header.space === 'rgb16' && header.icc) image.pipelineColourspace('srgb');
 
-  const shrunk = { width: Math.min(width, spec.width), height: Math.min(height, spec.height) };
+  const wanted = resizedTo(spec, { width, height });
+  const shrunk = { width: Math.min(width, wanted.width), height: Math.min(height, wanted.height) };
   const { data, info } = await image
     .flatten({ background: '#ffffff' })
     // JPEGs may be decoded at 1/2, 1/4 or 1/8, but to no less than twice the wanted size. Without
@@ -113,10 +117,32 @@ async function decodeAccepted(
   if (info.channels !== 3) {
     throw new ImageError('unsupported', `${info.channels} colour channels; 1, 3 or 4 are accepted`);
   }
-  const isWanted = info.width === spec.width && info.height === spec.height;
   const decoded = new Uint8Array(data.buffer, data.byteOffset, data.length);
-  const pixels = isWanted ? decoded : enlargeBicubic(decoded, shrunk, spec);
-  return { pixels, width, height };
+  const isWanted = info.width === wanted.width && info.height === wanted.height;
+  const resized = isWanted ? decoded : enlarge(decoded, shrunk, wanted, spec.kernel);
+  return { pixels: cutMiddle(resized, wanted, spec), width, height };
+}
+
+/** What the image is resized to, before anything is cut off. */
+function resizedTo({ fit, shortestEdge, ...size }: PixelSpec, image: PixelSize): PixelSize {
+  if (fit === 'squash' || shortestEdge === undefined) return size;
+  const shorter = Math.min(image.width, image.height);
+  const scale = (side: number) => Math.max(1, Math.floor((shortestEdge * side) / shorter));
+  return { width: scale(image.width), height: scale(image.height) };
+}
+
+/** `pixels` [from.height, from.width, 3] → [to.height, to.width, 3]; black where there are none. */
+function cutMiddle(pixels: Uint8Array, from: PixelSize, to: PixelSize): Uint8Array {
+  if (from.width === to.width && from.height === to.height) return pixels;
+  const left = Math.floor((from.width - to.width) / 2);
+  const top = Math.floor((from.height - to.height) / 2);
+  const middle = new Uint8Array(to.height * to.width * 3);
+  const [first, end] = [Math.max(0, left), Math.min(from.width, left + to.width)];
+  for (let y = Math.max(0, top); y < Math.min(from.height, top + to.height); y++) {
+    const row = pixels.subarray((y * from.width + first) * 3, (y * from.width + end) * 3);
+    middle.set(row, ((y - top) * to.width + first - left) * 3);
+  }
+  return middle;
 }
 
 async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {

@@ -6,13 +6,11 @@ import {
   type BundleFiles,
   type CaptionOptions,
   type DecoderBundle,
-  decoderBundleFiles,
   type EncoderBundle,
-  encoderBundleFiles,
+  filesOf,
   findDecoderFamily,
   type ModelBundle,
   type ModelDescription,
-  modelBundleFiles,
   modelId,
   type PreprocessingSpec,
   parseDecoderBundle,
@@ -52,7 +50,7 @@ export function defaultBundleFolder(): string {
 
 /** From model.json alone; the weights are neither read nor checked. @throws UserError */
 export function describeBundle(folder: string): Promise<ModelSummary> {
-  return load(folder, ['model.json'], (files) => {
+  return load(folder, [], (files) => {
     const json = files.get('model.json') as Uint8Array;
     return summarise(parseModelDescription(json));
   });
@@ -60,17 +58,17 @@ export function describeBundle(folder: string): Promise<ModelSummary> {
 
 /** Both halves. @throws UserError where a file is missing, damaged or does not fit the others */
 export function loadModelBundle(folder: string): Promise<ModelBundle> {
-  return load(folder, modelBundleFiles, parseModelBundle);
+  return load(folder, ['encoder', 'decoder'], parseModelBundle);
 }
 
 /** @throws UserError where a file is missing, damaged or does not fit the others */
 export function loadEncoderBundle(folder: string): Promise<EncoderBundle> {
-  return load(folder, encoderBundleFiles, parseEncoderBundle);
+  return load(folder, ['encoder'], parseEncoderBundle);
 }
 
 /** @throws UserError where a file is missing, damaged or does not fit the others */
 export function loadDecoderBundle(folder: string): Promise<DecoderBundle> {
-  return load(folder, decoderBundleFiles, parseDecoderBundle);
+  return load(folder, ['decoder'], parseDecoderBundle);
 }
 
 export function summarise(description: ModelDescription): ModelSummary {
@@ -88,7 +86,7 @@ export function summarise(description: ModelDescription): ModelSummary {
 
 async function load<Bundle>(
   folder: string,
-  names: readonly string[],
+  halves: readonly ('encoder' | 'decoder')[],
   parse: (files: BundleFiles) => Bundle,
 ): Promise<Bundle> {
   const path = resolve(folder);
@@ -100,11 +98,9 @@ async function load<Bundle>(
   }
   const json = await readBundleFile(path, 'model.json', descriptionBytesMax);
   const files = new Map<string, Uint8Array>([['model.json', json]]);
-  const { files: described } = asBundle(path, () => parseModelDescription(json));
-  for (const name of names) {
-    if (name === 'model.json') continue;
-    const { bytes } = described[name as keyof typeof described];
-    files.set(name, await readBundleFile(path, name, bytes));
+  const description = asBundle(path, () => parseModelDescription(json));
+  for (const name of halves.flatMap((half) => filesOf(description, half))) {
+    files.set(name, await readBundleFile(path, name, description.files[name]?.bytes ?? 0));
   }
   return asBundle(path, () => parse(files));
 }

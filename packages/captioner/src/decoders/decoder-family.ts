@@ -22,7 +22,10 @@ export interface DecoderStep<T, StateName extends string = string> {
   /** `[N,V]`: natural logarithms of the words' probabilities, not normalised. */
   logits: T;
   state: Tensors<T, StateName>;
-  /** `[N,L]`: where the decoder looked to predict the next word; each row sums to 1. */
+  /**
+   * `[N,P]`: where the decoder looked to predict the next word; each row sums to 1. The P places are
+   * the L locations, but for those that stand for no place in the image (a class token).
+   */
   attention?: T;
 }
 
@@ -38,32 +41,45 @@ export interface DecoderModel<
    */
   start(projected: T): { memory: Tensors<T, MemoryName>; state: Tensors<T, StateName> };
   /**
-   * Reads the words `tokens [N]` int32, one a hypothesis.
+   * Reads a word, one a hypothesis.
    *
    * @param state `[U,...]` each: of the hypotheses' parents
    */
   step(
     memory: Tensors<T, MemoryName>,
     state: Tensors<T, StateName>,
-    tokens: T,
+    words: ReadWords<T>,
     lineage: Lineage<T>,
   ): DecoderStep<T, StateName>;
+}
+
+/** What is read at a step, one a hypothesis. */
+export interface ReadWords<T> {
+  /** `[N]` int32: which words. */
+  tokens: T;
+  /** `[N]` int32: how many were read before. */
+  positions: T;
 }
 
 /** What a decoder does with a feature map before anything else. */
 export interface Projection<Sizes> {
   /** @param channels D of the feature map */
   parameters(sizes: Sizes, channels: number): ParameterSpecs;
-  /** `[L,D]` of what is projected from a feature map of `locations`. */
-  shape(sizes: Sizes, locations: number): readonly [locations: number, channels: number];
+  /** Of what is projected from a feature map `[L,D]`. */
+  shape(sizes: Sizes, featureMap: FeatureShape): FeatureShape;
   /** `featureMap [B,L,D]` → `[B,L',D']` */
   project<T>(ops: TensorOps<T>, weights: Weights<T>, sizes: Sizes, featureMap: T): T;
 }
+
+/** `[L,D]` */
+export type FeatureShape = readonly [locations: number, channels: number];
 
 /** Sizes that the decoder does not choose. */
 export interface DecoderContext {
   /** L, of what is projected */
   locations: number;
+  /** D, of what is projected */
+  channels: number;
   /** V */
   vocabulary: number;
 }
@@ -79,6 +95,8 @@ export interface DecoderFamily<
   sizesSchema: z.ZodType<Sizes>;
   /** Whether steps return attention. */
   attends: boolean;
+  /** Words that it can read at most, the start token counted; as many as one likes where absent. */
+  tokensMax?(sizes: Sizes): number;
   projection: Projection<Sizes>;
   /** Of everything but the projection. */
   parameters(sizes: Sizes, context: DecoderContext): ParameterSpecs;

@@ -52,14 +52,14 @@ export const lrcn: DecoderFamily<LrcnSizes, 'image', StateName> = {
     return {
       start(projected) {
         const v = ops.reshape(projected, [-1, I]); // [B,I]
-        const zeros = ops.zeros(v, H); // [B,H]
+        const zeros = ops.zeros(v, [H]); // [B,H]
         return {
           memory: { image: dense(v, 'upper.image') }, // [B,4H]
           state: { lowerHidden: zeros, lowerCell: zeros, upperHidden: zeros, upperCell: zeros },
         };
       },
 
-      step(memory, parents, tokens, { width, perHypothesis }) {
+      step(memory, parents, { tokens }, { width, perHypothesis }) {
         const said = perHypothesis(dense(parents.lowerHidden, 'lower.hidden')); // [N,4H]
         const lower = lstmCell(
           ops,

@@ -44,11 +44,11 @@ export const showAndTell: DecoderFamily<ShowAndTellSizes, never, 'hidden' | 'cel
       start(projected) {
         const image = ops.reshape(projected, [-1, embedding]); // [B,E]
         // The hidden state is still zero, so the image alone makes up the cell's inputs.
-        const zeros = ops.zeros(image, H); // [B,H]
+        const zeros = ops.zeros(image, [H]); // [B,H]
         return { memory: {}, state: lstmCell(ops, dense(image, 'lstm.word'), zeros) };
       },
 
-      step(_memory, { hidden, cell }, tokens, { perHypothesis }) {
+      step(_memory, { hidden, cell }, { tokens }, { perHypothesis }) {
         const said = perHypothesis(dense(hidden, 'lstm.hidden')); // [N,4H]
         const inputs = ops.add(ops.gather(reading, tokens), said);
         const state = lstmCell(ops, inputs, perHypothesis(cell)); // [N,H]

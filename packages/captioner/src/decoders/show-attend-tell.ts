@@ -48,7 +48,7 @@ export const showAttendTell: DecoderFamily<ShowAttendTellSizes, MemoryName, 'hid
 
   projection: {
     parameters: ({ annotation }, channels) => denseSpecs('annotation', channels, annotation),
-    shape: ({ annotation }, locations) => [locations, annotation],
+    shape: ({ annotation }, [locations]) => [locations, annotation],
     project: (ops, weights, _sizes, featureMap) =>
       denseLayers(ops, weights)(featureMap, 'annotation', 'relu'), // [B,L,A]
   },
@@ -70,7 +70,7 @@ export const showAttendTell: DecoderFamily<ShowAttendTellSizes, MemoryName, 'hid
         };
       },
 
-      step({ annotations, keys }, { hidden, cell }, tokens, { width: W, ...lineage }) {
+      step({ annotations, keys }, { hidden, cell }, { tokens }, { width: W, ...lineage }) {
         // Hypotheses of an image share its annotations: [B·W,...] is seen as [B,W,...] here.
         const query = lineage.perHypothesis(dense(hidden, 'attention.hidden')); // [N,P]
         const compared = ops.tanh(

@@ -2,8 +2,7 @@
  * What every engine has to do. One file a backend calls this, because a thread has one backend; a
  * backend that does not load shows as a skipped test that says why and how to install it.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readdirSync, readFileSync } from 'node:fs';
 import {
   type Backend,
   createCaptioner,
@@ -13,7 +12,6 @@ import {
   findDecoderFamily,
   fromFloat16,
   type ModelBundle,
-  modelBundleFiles,
   parseModelBundle,
   parseSafetensors,
   searchCaptions,
@@ -21,6 +19,7 @@ import {
   type WeightArray,
 } from '@cutline/captioner';
 import { afterAll, describe, expect, it } from 'vitest';
+import { describePublished } from './published-contract.ts';
 import { referenceDecoders } from './reference-decoders.ts';
 import { referenceMobileNetV2 } from './reference-mobilenet.ts';
 import { searchExhaustively } from './reference-search.ts';
@@ -45,6 +44,7 @@ export async function describeEngine(backend: Backend, countTensors?: () => numb
   describe.each(familyNames)('the decoder %s', (family) => describeDecoder(engine, family));
   describe('the cut', () => describeCut(engine));
   describe('ties', () => describeTies(engine));
+  describe('published captioners', () => describePublished(engine, backend === 'onnx' ? 2e-4 : 1e-3));
   if (countTensors) describe('memory', () => describeMemory(engine, countTensors));
 }
 
@@ -85,7 +85,7 @@ function describeGoldenValues(
 
   it(`log-probabilities and attention are, to ${within.logProbs} and ${within.attention}`, async () => {
     const decoder = await engine.loadDecoder(bundle);
-    const V = decoder.vocabulary.words.length;
+    const V = decoder.vocabulary.size;
     const session = await decoder.start(features, 2);
     for (const [t, token] of [1, 4, 100].entries()) {
       const { values, indices, attention } = await session.step({
@@ -165,7 +165,7 @@ function describeEncoder(engine: Engine): void {
 
 function describeDecoder(engine: Engine, family: string): void {
   const bundle = tinyBundle(family, words, 3);
-  const V = bundle.vocabulary.words.length;
+  const V = bundle.vocabulary.size;
   const reference = referenceDecoders[family] as (typeof referenceDecoders)[string];
   const features = randomFloats(3 * 45, 6);
   const featuresOf = (image: number) =>
@@ -328,7 +328,7 @@ const exhaustive = {
 function describeTies(engine: Engine): void {
   it('go to the lower index: the earlier hypothesis, the lower word', async () => {
     const bundle = tinyBundle('show-and-tell', words);
-    const V = bundle.vocabulary.words.length;
+    const V = bundle.vocabulary.size;
     const decoder = new Map(bundle.decoder);
     for (const name of ['output.kernel', 'output.bias']) {
       const { shape, data } = bundle.decoder.get(name) as WeightArray;
@@ -378,9 +378,7 @@ export function readShippedBundle(): ModelBundle {
     import.meta.url,
   );
   return parseModelBundle(
-    new Map(
-      modelBundleFiles.map((name) => [name, readFileSync(fileURLToPath(new URL(name, folder)))]),
-    ),
+    new Map(readdirSync(folder).map((name) => [name, readFileSync(new URL(name, folder))])),
   );
 }
 

@@ -10,6 +10,8 @@ import {
   fromFloat16,
   type StepRequest,
   type StepResult,
+  type WordList,
+  wordList,
 } from '@cutline/captioner';
 import { normalise } from './reference-search.ts';
 
@@ -29,7 +31,7 @@ export function randomLanguage(vocabulary: number, seed: number): Language {
 
 /** Features are one number an image: its seed. */
 export class TableDecoder implements Decoder {
-  readonly vocabulary: { words: string[] };
+  readonly vocabulary: WordList;
   readonly deviceBatch = 2;
   readonly featuresShape = [1, 1] as const;
   readonly attends = true;
@@ -41,14 +43,14 @@ export class TableDecoder implements Decoder {
   readonly #language: Language;
 
   constructor(vocabulary: number, language: Language) {
-    this.vocabulary = { words: Array.from({ length: vocabulary }, (_, id) => `word${id}`) };
+    this.vocabulary = wordList(Array.from({ length: vocabulary }, (_, id) => `word${id}`));
     this.#language = language;
   }
 
   async start(features: Uint16Array | Float32Array, count: number): Promise<DecoderSession> {
     this.openSessions++;
     this.sessions.push(count);
-    const vocabulary = this.vocabulary.words.length;
+    const vocabulary = this.vocabulary.size;
     let images = [...(features instanceof Uint16Array ? fromFloat16(features) : features)];
     let prefixes: number[][] = Array.from({ length: count }, () => []);
     return {

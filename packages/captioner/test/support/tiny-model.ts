@@ -9,6 +9,7 @@ import {
   type ParameterSpecs,
   parseModelBundle,
   type WeightArray,
+  wordList,
 } from '@cutline/captioner';
 
 /** L = 9, from 12×10 pixels: odd sizes on the way show where padding goes. */
@@ -39,13 +40,14 @@ export function tinyBundleFiles(
   cut: Cut = 'feature-map',
 ) {
   const sizes = { ...encoderSizes, stages: encoderSizes.stages.map((stage) => [...stage]) };
-  const vocabulary = { words: ['<pad>', '<start>', '<end>', '<unk>', ...words] };
+  const vocabulary = wordList(['<pad>', '<start>', '<end>', '<unk>', ...words]);
   const decoder = decoderFamilies.get(family);
   if (!decoder) throw new Error(`no decoder family '${family}'`);
   const { projection } = decoder;
   const ownSizes = decoderSizes[family];
-  const projected = projection.shape(ownSizes, 9);
-  const context = { locations: projected[0], vocabulary: vocabulary.words.length };
+  const projected = projection.shape(ownSizes, [9, 5]);
+  const [locations, channels] = projected;
+  const context = { locations, channels, vocabulary: vocabulary.size };
   const cnn = mobileNetV2.parameters(mobileNetV2.sizesSchema.parse(sizes));
   const projecting = randomWeights(projection.parameters(ownSizes, 5), seed + 2);
   return formatModelBundle({

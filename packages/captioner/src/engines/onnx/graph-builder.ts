@@ -4,7 +4,14 @@
  */
 import { toFloat16 } from '../../float16.ts';
 import type { WeightType } from '../../weights.ts';
-import type { ElementType, OnnxGraph, OnnxInitializer, OnnxValue } from './onnx-model.ts';
+import type {
+  ElementType,
+  OnnxAttributes,
+  OnnxGraph,
+  OnnxInitializer,
+  OnnxNode,
+  OnnxValue,
+} from './onnx-model.ts';
 import type { ConstantTensor } from './recorded-tensor.ts';
 
 /** Something that a graph computes or is given. Its name is settled when the graph is finished. */
@@ -13,13 +20,9 @@ export interface GraphValue {
   type: ElementType;
 }
 
-type Attributes = Readonly<Record<string, number | readonly number[]>>;
-
-interface Node {
-  operator: string;
+interface Node extends Pick<OnnxNode, 'operator' | 'isRuntimes' | 'attributes'> {
   inputs: readonly GraphValue[];
   outputs: readonly GraphValue[];
-  attributes: Attributes;
 }
 
 /** TensorProto.DataType of what values are cast to. */
@@ -74,10 +77,20 @@ export class GraphBuilder {
   node(
     operator: string,
     inputs: readonly [GraphValue, ...GraphValue[]],
-    attributes: Attributes = {},
+    attributes: OnnxAttributes = {},
     type: ElementType = inputs[0].type,
   ): GraphValue {
     const [output] = this.nodes(operator, inputs, attributes, [type]);
+    return output as GraphValue;
+  }
+
+  /** As `node`, of an operator that ONNX Runtime has beside ONNX's own. */
+  runtimeNode(
+    operator: string,
+    inputs: readonly [GraphValue, ...GraphValue[]],
+    attributes: OnnxAttributes,
+  ): GraphValue {
+    const [output] = this.nodes(operator, inputs, attributes, [inputs[0].type], true);
     return output as GraphValue;
   }
 
@@ -85,15 +98,16 @@ export class GraphBuilder {
   nodes(
     operator: string,
     inputs: readonly GraphValue[],
-    attributes: Attributes,
+    attributes: OnnxAttributes,
     types: readonly ElementType[],
+    isRuntimes = false,
   ): GraphValue[] {
     const number = this.#nodes.length;
     const outputs = types.map((type, index) => ({
       name: `${operator}.${number}${index === 0 ? '' : `.${index}`}`,
       type,
     }));
-    this.#nodes.push({ operator, inputs, outputs, attributes });
+    this.#nodes.push({ operator, isRuntimes, inputs, outputs, attributes });
     for (const output of outputs) this.#unnamed.add(output);
     return outputs;
   }
@@ -117,11 +131,10 @@ export class GraphBuilder {
     });
     return {
       name,
-      nodes: nodes.reverse().map(({ operator, inputs, outputs, attributes }) => ({
-        operator,
+      nodes: nodes.reverse().map(({ inputs, outputs, ...node }) => ({
+        ...node,
         inputs: namesOf(inputs),
         outputs: namesOf(outputs),
-        attributes,
       })),
       initializers: [...this.#initializers.values()].filter((each) => needed.has(each.name)),
       inputs: this.#inputs,

@@ -26,10 +26,10 @@ export class GraphRecorder {
     this.graph = new GraphBuilder(weightType);
   }
 
-  /** `shape` starts with the name of the dimension that differs from run to run. */
-  input(name: string, type: ElementType, shape: readonly [string, ...number[]]): ComputedTensor {
-    const [, ...known] = shape;
-    return computed(this.graph.input(name, type, shape), [unknownSize, ...known]);
+  /** Strings in `shape` name dimensions that differ from run to run. */
+  input(name: string, type: ElementType, shape: readonly (string | number)[]): ComputedTensor {
+    const known = shape.map((size) => (typeof size === 'number' ? size : unknownSize));
+    return computed(this.graph.input(name, type, shape), known);
   }
 
   /** `[1,columns]`: the same for every image. */

@@ -73,6 +73,8 @@ class OnnxDecoderSession implements DecoderSession {
   #memory: OrtTensors;
   /** `state.…` `[N,...]` */
   #state: OrtTensors;
+  /** Words read so far, of each hypothesis. */
+  #steps = 0;
 
   constructor(ort: Ort, session: OnnxSession, memory: OrtTensors, state: OrtTensors) {
     this.#ort = ort;
@@ -92,6 +94,7 @@ class OnnxDecoderSession implements DecoderSession {
         ...this.#memory,
         ...this.#state,
         tokens: new Tensor('int32', tokens, [rows]),
+        positions: new Tensor('int32', new Int32Array(rows).fill(this.#steps++), [rows]),
         parents: new Tensor('int32', parents, [parents.length]),
         parentOf: new Tensor('int32', parentOf, [rows]),
         childOf: new Tensor('int32', childOf, [parents.length]),

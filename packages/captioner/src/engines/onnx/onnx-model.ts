@@ -6,8 +6,11 @@ import { createHash } from 'node:crypto';
 import { PbfWriter } from 'pbf';
 
 /** Operators mean what this version of the operator set says; the IR version goes with it. */
-const opsetVersion = 18;
-const irVersion = 8;
+const opsetVersion = 20;
+const irVersion = 9;
+
+/** ONNX Runtime's own operators, whose version does not change. */
+const runtimeDomain = 'com.microsoft';
 
 export interface OnnxGraph {
   name: string;
@@ -20,11 +23,17 @@ export interface OnnxGraph {
 
 export interface OnnxNode {
   operator: string;
+  /** One of ONNX Runtime's own, which other programs do not know. */
+  isRuntimes: boolean;
   inputs: string[];
   outputs: string[];
-  /** Integers, or lists of them: no operator in use has attributes of other types. */
-  attributes: Readonly<Record<string, number | readonly number[]>>;
+  attributes: OnnxAttributes;
 }
+
+/** Plain numbers are integers. */
+export type OnnxAttributes = Readonly<
+  Record<string, number | readonly number[] | { float: number } | { text: string }>
+>;
 
 export interface OnnxInitializer {
   name: string;
@@ -54,7 +63,10 @@ export function formatOnnxModel(graph: OnnxGraph): Uint8Array {
   writer.writeVarintField(1, irVersion);
   writer.writeStringField(2, 'cutline');
   writer.writeMessage(7, writeGraph, graph);
-  writer.writeMessage(8, writeOpset, opsetVersion); // of the default domain
+  writer.writeMessage(8, writeOpset, { domain: '', version: opsetVersion });
+  if (graph.nodes.some(({ isRuntimes }) => isRuntimes)) {
+    writer.writeMessage(8, writeOpset, { domain: runtimeDomain, version: 1 });
+  }
   return writer.finish();
 }
 
@@ -70,7 +82,11 @@ export function fingerprint({ initializers, ...graph }: OnnxGraph): string {
     .slice(0, 12);
 }
 
-function writeOpset(version: number, writer: PbfWriter): void {
+function writeOpset(
+  { domain, version }: { domain: string; version: number },
+  writer: PbfWriter,
+): void {
+  if (domain) writer.writeStringField(1, domain);
   writer.writeVarintField(2, version);
 }
 
@@ -84,7 +100,10 @@ function writeGraph(graph: OnnxGraph, writer: PbfWriter): void {
   for (const output of graph.outputs) writer.writeMessage(12, writeValue, output);
 }
 
-function writeNode({ operator, inputs, outputs, attributes }: OnnxNode, writer: PbfWriter): void {
+function writeNode(
+  { operator, isRuntimes, inputs, outputs, attributes }: OnnxNode,
+  writer: PbfWriter,
+): void {
   for (const input of inputs) writer.writeStringField(1, input);
   for (const output of outputs) writer.writeStringField(2, output);
   writer.writeStringField(3, outputs[0] as string); // the node's name
@@ -92,16 +111,29 @@ function writeNode({ operator, inputs, outputs, attributes }: OnnxNode, writer: 
   for (const attribute of Object.entries(attributes)) {
     writer.writeMessage(5, writeAttribute, attribute);
   }
+  if (isRuntimes) writer.writeStringField(7, runtimeDomain);
 }
 
-function writeAttribute(
-  [name, value]: [string, number | readonly number[]],
-  writer: PbfWriter,
-): void {
+/** AttributeProto.AttributeType */
+const attributeTypes = { float: 1, int: 2, string: 3, ints: 7 } as const;
+
+function writeAttribute([name, value]: [string, OnnxAttributes[string]], writer: PbfWriter): void {
   writer.writeStringField(1, name);
-  if (typeof value === 'number') writer.writeVarintField(3, value);
-  else for (const integer of value) writer.writeVarintField(8, integer);
-  writer.writeVarintField(20, typeof value === 'number' ? 2 : 7); // AttributeType INT, INTS
+  const typed = (type: keyof typeof attributeTypes) =>
+    writer.writeVarintField(20, attributeTypes[type]);
+  if (typeof value === 'number') {
+    writer.writeVarintField(3, value);
+    typed('int');
+  } else if ('float' in value) {
+    writer.writeFloatField(2, value.float);
+    typed('float');
+  } else if ('text' in value) {
+    writer.writeStringField(4, value.text);
+    typed('string');
+  } else {
+    for (const integer of value) writer.writeVarintField(8, integer);
+    typed('ints');
+  }
 }
 
 function writeInitializer({ name, type, shape, bytes }: OnnxInitializer, writer: PbfWriter): void {

@@ -11,7 +11,7 @@ import type { DecoderBundle, EncoderBundle } from '../../model-bundle.ts';
 import { Weights, type WeightType } from '../../weights.ts';
 import { GraphRecorder } from './graph-recorder.ts';
 import type { OnnxGraph } from './onnx-model.ts';
-import { type RecordedShape, type RecordedTensor, unknownSize } from './recorded-tensor.ts';
+import type { RecordedShape, RecordedTensor } from './recorded-tensor.ts';
 import { RecordingOps } from './recording-ops.ts';
 
 /** In which type features leave an encoder and reach a decoder; both compute in float32. */
@@ -76,6 +76,7 @@ export function recordDecoder(
     inputAll(recorder, 'state', begun.state, 'R'),
     {
       tokens: recorder.input('tokens', 'int32', ['N']),
+      positions: recorder.input('positions', 'int32', ['N']),
       parents: recorder.input('parents', 'int32', ['U']),
       parentOf: recorder.input('parentOf', 'int32', ['N']),
       childOf: recorder.input('childOf', 'int32', ['U']),
@@ -135,8 +136,8 @@ function inputAll(
   dimension: string,
 ): Tensors<RecordedTensor> {
   const input = (name: string, [, ...row]: RecordedShape) => {
-    if (row.includes(unknownSize)) throw new Error(`${name}: rows differ in shape`);
-    return recorder.input(name, 'float32', [dimension, ...(row as number[])]);
+    const sizes = row.map((size, axis) => size ?? `${name}.${axis + 1}`);
+    return recorder.input(name, 'float32', [dimension, ...sizes]);
   };
   return Object.fromEntries(
     Object.entries(tensors).map(([name, { shape }]) => [name, input(`${prefix}.${name}`, shape)]),

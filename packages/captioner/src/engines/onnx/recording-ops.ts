@@ -17,6 +17,9 @@ import {
   unknownSize,
 } from './recorded-tensor.ts';
 
+/** Ends a slice at the end, wherever that is. */
+const beyondAll = Number.MAX_SAFE_INTEGER;
+
 export class RecordingOps implements TensorOps<RecordedTensor> {
   readonly #recorder: GraphRecorder;
   readonly #graph: GraphBuilder;
@@ -32,17 +35,18 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     return { kind: 'constant', name, shape, values: () => data, isWeight: false };
   }
 
-  zeros(rowsOf: RecordedTensor, columns: number): RecordedTensor {
+  zeros(rowsOf: RecordedTensor, row: readonly number[]): RecordedTensor {
     const rows = this.#graph.node(
       'Shape',
       [this.#recorder.asSeen(rowsOf)],
       { start: 0, end: 1 },
       'int64',
     );
-    const shape = this.#graph.node('Concat', [rows, this.#graph.int64([columns])], { axis: 0 });
+    const shape = this.#graph.node('Concat', [rows, this.#graph.int64(row)], { axis: 0 });
     return computed(this.#graph.node('ConstantOfShape', [shape], {}, 'float32'), [
       rowsOf.shape[0],
-      columns,
+      // What is empty at the start of a search grows with every word.
+      ...row.map((size) => (size === 0 ? unknownSize : size)),
     ]);
   }
 
@@ -86,11 +90,42 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
 
   matMul(a: RecordedTensor, b: RecordedTensor): RecordedTensor {
     const operands = [this.#recorder.asSeen(a), this.#recorder.asSeen(b)] as const;
-    const hasFewRows = a.shape[1] === unknownSize; // as many as a beam is wide
+    const hasFewRows = a.shape.at(-2) === unknownSize; // as many as a beam is wide
     const product = hasFewRows
-      ? this.#productByRows(...operands)
+      ? this.#productByRows(...operands, a.shape.length)
       : this.#graph.node('MatMul', operands);
-    return computed(product, [a.shape[0] ?? b.shape[0], a.shape[1], b.shape[2]]);
+    const leading = a.shape.slice(0, -2).map((size, axis) => size ?? b.shape[axis]);
+    return computed(product, [...leading, a.shape.at(-2), b.shape.at(-1)]);
+  }
+
+  attention(
+    q: RecordedTensor,
+    k: RecordedTensor,
+    v: RecordedTensor,
+    heads: number,
+  ): RecordedTensor {
+    const operands = [q, k, v].map((x) => this.#recorder.asSeen(x));
+    const seen = this.#graph.runtimeNode(
+      'MultiHeadAttention',
+      operands as [GraphValue, ...GraphValue[]],
+      { num_heads: heads },
+    );
+    return computed(seen, q.shape);
+  }
+
+  layerNorm(
+    x: RecordedTensor,
+    scale: RecordedTensor,
+    shift: RecordedTensor,
+    epsilon: number,
+  ): RecordedTensor {
+    const operands = [x, scale, shift].map((each) => this.#recorder.asSeen(each));
+    const normal = this.#graph.node(
+      'LayerNormalization',
+      operands as [GraphValue, ...GraphValue[]],
+      { axis: -1, epsilon: { float: epsilon } },
+    );
+    return computed(normal, x.shape);
   }
 
   add(a: RecordedTensor, b: RecordedTensor): RecordedTensor {
@@ -160,6 +195,34 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
       .map((piece) => computed(piece, shape));
   }
 
+  cut(x: RecordedTensor, length: number): [RecordedTensor, RecordedTensor] {
+    const size = x.shape.at(-1);
+    const piece = (from: number, to: number, pieceSize: number | typeof unknownSize) => {
+      const bounds = [[from], [to], [-1]].map((values) => this.#graph.int64(values));
+      const sliced = this.#graph.node('Slice', [this.#recorder.asSeen(x), ...bounds]);
+      return computed(sliced, [...x.shape.slice(0, -1), pieceSize]);
+    };
+    const rest = size === unknownSize ? unknownSize : size - length;
+    return [piece(0, length, length), piece(length, beyondAll, rest)];
+  }
+
+  concat(xs: readonly RecordedTensor[], axis: number): RecordedTensor {
+    const operands = xs.map((x) => this.#recorder.asSeen(x));
+    const joined = this.#graph.node('Concat', operands as [GraphValue, ...GraphValue[]], { axis });
+    const along = xs.map(({ shape }) => shape[axis]);
+    const total = along.reduce(
+      (sum, size) => (sum === unknownSize || size === unknownSize ? unknownSize : sum + size),
+      0,
+    );
+    const [{ shape }] = xs as [RecordedTensor];
+    return computed(
+      joined,
+      shape.map((_, at) =>
+        at === axis ? total : xs.map((x) => x.shape[at]).find((size) => size !== unknownSize),
+      ),
+    );
+  }
+
   gather(x: RecordedTensor, indices: RecordedTensor): RecordedTensor {
     const rows = this.#graph.node(
       'Gather',
@@ -185,18 +248,19 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
   }
 
   /**
-   * `a [B,M,N]` · `b [B,N,P]` for a small M, as M products bᵀ · (row of a)ᵀ. ONNX Runtime multiplies
+   * `a [...,M,N]` · `b [...,N,P]` for a small M, as M products bᵀ · (row of a)ᵀ. ONNX Runtime multiplies
    * matrices in panels, for which it would rearrange all of b; vectors it multiplies with b as it
    * lies. It takes the transposition into the product, and so cannot join the M products where B
    * is 1, which would make the last bits depend on B (record 11).
    */
-  #productByRows(a: GraphValue, b: GraphValue): GraphValue {
-    const [matrices, columns] = [this.#graph.int64([1]), this.#graph.int64([3])];
-    const rows = this.#graph.node('Unsqueeze', [a, columns]); // [B,M,N,1]
-    const shared = this.#graph.node('Unsqueeze', [b, matrices]); // [B,1,N,P]
-    const transposed = this.#graph.node('Transpose', [shared], { perm: [0, 1, 3, 2] });
+  #productByRows(a: GraphValue, b: GraphValue, rank: number): GraphValue {
+    const [matrices, columns] = [this.#graph.int64([rank - 2]), this.#graph.int64([rank])];
+    const rows = this.#graph.node('Unsqueeze', [a, columns]); // [...,M,N,1]
+    const shared = this.#graph.node('Unsqueeze', [b, matrices]); // [...,1,N,P]
+    const perm = [...Array(rank - 1).keys(), rank, rank - 1];
+    const transposed = this.#graph.node('Transpose', [shared], { perm });
     return this.#graph.node('Squeeze', [
-      this.#graph.node('MatMul', [transposed, rows]), // [B,M,P,1]
+      this.#graph.node('MatMul', [transposed, rows]), // [...,M,P,1]
       columns,
     ]);
   }
@@ -271,6 +335,12 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
         return this.#graph.node('Tanh', [x]);
       case 'sigmoid':
         return this.#graph.node('Sigmoid', [x]);
+      case 'gelu':
+        return this.#graph.node('Gelu', [x]);
+      case 'gelu-tanh':
+        return this.#graph.node('Gelu', [x], { approximate: { text: 'tanh' } });
+      case 'gelu-sigmoid':
+        return this.#graph.runtimeNode('QuickGelu', [x], { alpha: { float: 1.702 } });
     }
   }
 

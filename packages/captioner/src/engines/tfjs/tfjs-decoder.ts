@@ -34,7 +34,7 @@ export function createDecoder(
       checkLength('features', features, shape);
       const values = features instanceof Uint16Array ? fromFloat16(features) : features;
       const begun = tf.tidy(() => model.start(ops.constant(values, shape)));
-      return new TfjsDecoderSession(tf, ops, model, vocabulary.words.length, begun);
+      return new TfjsDecoderSession(tf, ops, model, vocabulary.size, begun);
     },
     dispose: () => tf.dispose([...tensors.values(), ...derived]),
   };
@@ -63,6 +63,8 @@ class TfjsDecoderSession implements DecoderSession {
   readonly #vocabulary: number;
   #memory: Tensors<Tensor>;
   #state: Tensors<Tensor>;
+  /** Words read so far, of each hypothesis. */
+  #steps = 0;
 
   constructor(
     tf: Tf,
@@ -92,6 +94,7 @@ class TfjsDecoderSession implements DecoderSession {
         this.#state,
         {
           tokens: tf.tensor1d(tokens, 'int32'),
+          positions: tf.fill([tokens.length], this.#steps, 'int32'),
           parents: tf.tensor1d(parents, 'int32'),
           parentOf: tf.tensor1d(parentOf, 'int32'),
           childOf: tf.tensor1d(childOf, 'int32'),
@@ -106,6 +109,7 @@ class TfjsDecoderSession implements DecoderSession {
     });
     tf.dispose(this.#state);
     this.#state = state;
+    this.#steps += 1;
     return {
       values: await download(values),
       indices: await downloadIntegers(indices),

@@ -19,8 +19,8 @@ export class TfjsOps implements TensorOps<Tensor> {
     return this.tf.tensor(values, [...shape], 'float32');
   }
 
-  zeros(rowsOf: Tensor, columns: number): Tensor {
-    return this.tf.zeros([rowsOf.shape[0] as number, columns]);
+  zeros(rowsOf: Tensor, row: readonly number[]): Tensor {
+    return this.tf.zeros([rowsOf.shape[0] as number, ...row]);
   }
 
   conv2d(x: Tensor, kernel: Tensor, options: ConvolutionOptions<Tensor>): Tensor {
@@ -33,20 +33,38 @@ export class TfjsOps implements TensorOps<Tensor> {
 
   dense(x: Tensor, kernel: Tensor, bias?: Tensor, activation?: Activation): Tensor {
     const [inputs, outputs] = kernel.shape as [number, number];
-    // TensorFlow.js fuses no tanh.
-    const fused = activation === 'tanh' ? undefined : activation;
+    const fused = activation && isFused(activation) ? activation : undefined;
     const product = this.tf.fused.matMul({
       a: this.reshape(x, [-1, inputs]),
       b: kernel,
       ...(bias && { bias }),
       ...(fused && { activation: fused }),
     });
-    const activated = activation === 'tanh' ? this.tanh(product) : product;
+    const activated =
+      !activation || isFused(activation) ? product : this.#activate(product, activation);
     return this.reshape(activated, [...x.shape.slice(0, -1), outputs]);
   }
 
   matMul(a: Tensor, b: Tensor): Tensor {
     return this.tf.matMul(a, b);
+  }
+
+  attention(q: Tensor, k: Tensor, v: Tensor, heads: number): Tensor {
+    const byHead = (x: Tensor) => {
+      const [batch = 0, rows = 0, channels = 0] = x.shape;
+      return this.transpose(this.reshape(x, [batch, rows, heads, channels / heads]), [0, 2, 1, 3]);
+    };
+    const width = (q.shape[2] as number) / heads;
+    const scaled = this.tf.mul(byHead(q), 1 / Math.sqrt(width)); // [B,h,M,d]
+    const weights = this.softmax(this.tf.matMul(scaled, byHead(k), false, true)); // [B,h,M,N]
+    const seen = this.transpose(this.tf.matMul(weights, byHead(v)), [0, 2, 1, 3]); // [B,M,h,d]
+    return this.reshape(seen, q.shape);
+  }
+
+  layerNorm(x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): Tensor {
+    const { mean, variance } = this.tf.moments(x, -1, true);
+    const normal = this.tf.mul(this.tf.sub(x, mean), this.tf.rsqrt(this.tf.add(variance, epsilon)));
+    return this.tf.add(this.tf.mul(normal, scale), shift);
   }
 
   add(a: Tensor, b: Tensor): Tensor {
@@ -89,6 +107,15 @@ export class TfjsOps implements TensorOps<Tensor> {
     return this.tf.split(x, count, -1);
   }
 
+  cut(x: Tensor, length: number): [Tensor, Tensor] {
+    const rest = (x.shape.at(-1) as number) - length;
+    return this.tf.split(x, [length, rest], -1) as [Tensor, Tensor];
+  }
+
+  concat(xs: readonly Tensor[], axis: number): Tensor {
+    return this.tf.concat([...xs], axis);
+  }
+
   gather(x: Tensor, indices: Tensor): Tensor {
     return this.tf.gather(x, indices as TensorFlow.Tensor1D);
   }
@@ -96,6 +123,29 @@ export class TfjsOps implements TensorOps<Tensor> {
   topK(x: Tensor, count: number): { values: Tensor; indices: Tensor } {
     return this.tf.topk(x, count);
   }
+
+  #activate(x: Tensor, activation: Exclude<Activation, FusedActivation>): Tensor {
+    const half = (y: Tensor) => this.tf.mul(this.tf.mul(x, 0.5), this.tf.add(y, 1));
+    switch (activation) {
+      case 'tanh':
+        return this.tanh(x);
+      case 'gelu':
+        return half(this.tf.erf(this.tf.mul(x, Math.SQRT1_2)));
+      case 'gelu-tanh': {
+        const cubic = this.tf.mul(this.tf.mul(this.tf.square(x), x), 0.044715);
+        return half(this.tanh(this.tf.mul(this.tf.add(x, cubic), Math.sqrt(2 / Math.PI))));
+      }
+      case 'gelu-sigmoid':
+        return this.tf.mul(x, this.sigmoid(this.tf.mul(x, 1.702)));
+    }
+  }
+}
+
+/** Those that TensorFlow.js computes together with a product. */
+type FusedActivation = 'relu' | 'relu6' | 'sigmoid';
+
+function isFused(activation: Activation): activation is FusedActivation {
+  return activation === 'relu' || activation === 'relu6' || activation === 'sigmoid';
 }
 
 export function convolution(
