@@ -134,12 +134,12 @@ describe('a model bundle', () => {
     [
       'an unknown encoder family',
       () => withDescription((json) => Object.assign(json.encoder, { family: 'vgg' })),
-      "model.json: encoder.family should be one of mobilenet-v2, and is 'vgg'",
+      "model.json: encoder.family should be one of mobilenet-v2, vit, and is 'vgg'",
     ],
     [
       'an unknown decoder family',
       () => withDescription((json) => Object.assign(json.decoder, { family: 'x' })),
-      /^model.json: decoder.family should be one of show-and-tell, lrcn, show-attend-tell, and is 'x'/,
+      /^model.json: decoder.family should be one of show-and-tell, lrcn, show-attend-tell, blip, gpt2, git, and is 'x'/,
     ],
     [
       'sizes of another family',

@@ -44,7 +44,8 @@ export async function describeEngine(backend: Backend, countTensors?: () => numb
   describe.each(familyNames)('the decoder %s', (family) => describeDecoder(engine, family));
   describe('the cut', () => describeCut(engine));
   describe('ties', () => describeTies(engine));
-  describe('published captioners', () => describePublished(engine, backend === 'onnx' ? 2e-4 : 1e-3));
+  describe('published captioners', () =>
+    describePublished(engine, backend === 'onnx' ? 2e-4 : 1e-3));
   if (countTensors) describe('memory', () => describeMemory(engine, countTensors));
 }
 

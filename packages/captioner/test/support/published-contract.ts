@@ -9,9 +9,9 @@ import {
   type Decoder,
   type Engine,
   type ModelBundle,
+  type PublishedCheckpoint,
   parseModelBundle,
   parseSafetensors,
-  type PublishedCheckpoint,
   searchCaptions,
   type WeightArray,
 } from '@cutline/captioner';

@@ -6,9 +6,11 @@
  * them, Gemm with its bias. Kernels are put in ONNX's order when recording.
  */
 import type { Activation, ConvolutionOptions, TensorOps } from '../../tensor-ops.ts';
+import { activate } from './activate.ts';
 import type { GraphBuilder, GraphValue } from './graph-builder.ts';
 import type { GraphRecorder } from './graph-recorder.ts';
 import type { ElementType } from './onnx-model.ts';
+import { columnProduct, productByRows } from './products.ts';
 import {
   broadcast,
   type ConstantTensor,
@@ -75,7 +77,8 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
   ): RecordedTensor {
     const shape = [...x.shape.slice(0, -1), kernel.shape[1]];
     const product = (): GraphValue => {
-      if (kernel.shape[1] === 1 && shape.length > 2) return this.#columnProduct(x, kernel, bias);
+      if (kernel.shape[1] === 1 && shape.length > 2)
+        return columnProduct(this.#recorder, x, kernel, bias);
       const operands = [this.#recorder.asSeen(x), this.#recorder.asSeen(kernel)] as const;
       if (!bias) return this.#graph.node('MatMul', operands);
       if (shape.length === 2)
@@ -85,14 +88,14 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
         this.#recorder.asSeen(bias),
       ]);
     };
-    return computed(this.#activate(product(), activation), shape);
+    return computed(activate(this.#graph, product(), activation), shape);
   }
 
   matMul(a: RecordedTensor, b: RecordedTensor): RecordedTensor {
     const operands = [this.#recorder.asSeen(a), this.#recorder.asSeen(b)] as const;
     const hasFewRows = a.shape.at(-2) === unknownSize; // as many as a beam is wide
     const product = hasFewRows
-      ? this.#productByRows(...operands, a.shape.length)
+      ? productByRows(this.#graph, ...operands, a.shape.length)
       : this.#graph.node('MatMul', operands);
     const leading = a.shape.slice(0, -2).map((size, axis) => size ?? b.shape[axis]);
     return computed(product, [...leading, a.shape.at(-2), b.shape.at(-1)]);
@@ -137,11 +140,11 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
   }
 
   tanh(x: RecordedTensor): RecordedTensor {
-    return computed(this.#activate(this.#recorder.asSeen(x), 'tanh'), x.shape);
+    return computed(activate(this.#graph, this.#recorder.asSeen(x), 'tanh'), x.shape);
   }
 
   sigmoid(x: RecordedTensor): RecordedTensor {
-    return computed(this.#activate(this.#recorder.asSeen(x), 'sigmoid'), x.shape);
+    return computed(activate(this.#graph, this.#recorder.asSeen(x), 'sigmoid'), x.shape);
   }
 
   softmax(x: RecordedTensor): RecordedTensor {
@@ -247,45 +250,6 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     };
   }
 
-  /**
-   * `a [...,M,N]` · `b [...,N,P]` for a small M, as M products bᵀ · (row of a)ᵀ. ONNX Runtime multiplies
-   * matrices in panels, for which it would rearrange all of b; vectors it multiplies with b as it
-   * lies. It takes the transposition into the product, and so cannot join the M products where B
-   * is 1, which would make the last bits depend on B (record 11).
-   */
-  #productByRows(a: GraphValue, b: GraphValue, rank: number): GraphValue {
-    const [matrices, columns] = [this.#graph.int64([rank - 2]), this.#graph.int64([rank])];
-    const rows = this.#graph.node('Unsqueeze', [a, columns]); // [...,M,N,1]
-    const shared = this.#graph.node('Unsqueeze', [b, matrices]); // [...,1,N,P]
-    const perm = [...Array(rank - 1).keys(), rank, rank - 1];
-    const transposed = this.#graph.node('Transpose', [shared], { perm });
-    return this.#graph.node('Squeeze', [
-      this.#graph.node('MatMul', [transposed, rows]), // [...,M,P,1]
-      columns,
-    ]);
-  }
-
-  /**
-   * `x [...,n,I]` · `kernel [I,1]` + bias, as kernelᵀ · xᵀ, for the same reasons: the kernel would be
-   * padded to a panel of sixteen columns. The bias is added without the axis of one column, along
-   * which ONNX Runtime adds one number at a time.
-   */
-  #columnProduct(
-    x: RecordedTensor,
-    kernel: RecordedTensor,
-    bias: RecordedTensor | undefined,
-  ): GraphValue {
-    const rank = x.shape.length;
-    const perm = [...Array(rank - 2).keys(), rank - 1, rank - 2];
-    const product = this.#graph.node('MatMul', [
-      this.#recorder.asSeen(this.#recorder.permuted(kernel, [1, 0])),
-      this.#graph.node('Transpose', [this.#recorder.asSeen(x)], { perm }),
-    ]); // [...,1,n]
-    const sums = this.#graph.node('Squeeze', [product, this.#graph.int64([-2])]);
-    const biased = bias ? this.#graph.node('Add', [sums, this.#recorder.asSeen(bias)]) : sums;
-    return this.#graph.node('Unsqueeze', [biased, this.#graph.int64([-1])]);
-  }
-
   #convolve(
     x: RecordedTensor,
     kernel: ConstantTensor,
@@ -312,36 +276,10 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     });
     return {
       kind: 'computed',
-      value: this.#activate(convolved, activation),
+      value: activate(this.#graph, convolved, activation),
       shape: [batch, ...lengths, channels],
       order: 'channels first',
     };
-  }
-
-  #activate(x: GraphValue, activation: Activation | undefined): GraphValue {
-    switch (activation) {
-      case undefined:
-        return x;
-      case 'relu':
-        return this.#graph.node('Relu', [x]);
-      case 'relu6': {
-        const [from, to] = [0, 6].map((limit) => this.#graph.scalar(limit)) as [
-          GraphValue,
-          GraphValue,
-        ];
-        return this.#graph.node('Clip', [x, from, to]);
-      }
-      case 'tanh':
-        return this.#graph.node('Tanh', [x]);
-      case 'sigmoid':
-        return this.#graph.node('Sigmoid', [x]);
-      case 'gelu':
-        return this.#graph.node('Gelu', [x]);
-      case 'gelu-tanh':
-        return this.#graph.node('Gelu', [x], { approximate: { text: 'tanh' } });
-      case 'gelu-sigmoid':
-        return this.#graph.runtimeNode('QuickGelu', [x], { alpha: { float: 1.702 } });
-    }
   }
 
   #elementwise(operator: 'Add' | 'Mul', a: RecordedTensor, b: RecordedTensor): RecordedTensor {
