@@ -13,6 +13,10 @@
  * work and never changes a result. An image that has no live hypotheses left is finished, and
  * leaves the batch.
  *
+ * Published transformers were tried with another rule for when to stop, and models whose bundle says
+ * so (`stopEarly`) are searched by it: see caption-options.ts. It ends sooner, and may miss a longer
+ * caption that would have scored better.
+ *
  * With K as large as the number of prefixes this is an exhaustive search, and a test holds it to
  * that. Of equals, the earlier hypothesis and the lower word id win.
  */
@@ -33,7 +37,8 @@ export interface SearchCandidate {
 
 /**
  * The n best captions of each image, best first. There are fewer than n only where the rules
- * leave no more sentences (a vocabulary of a few words).
+ * leave no more sentences (a vocabulary of a few words). No caption is longer than what the decoder
+ * can read, whatever `lengthMax` allows.
  *
  * @param features `[B,L,D]` of `count` (B) images, float16 or float32
  * @throws z.ZodError for options out of range
@@ -43,9 +48,11 @@ export async function searchCaptions(
   decoder: Decoder,
   features: Uint16Array | Float32Array,
   count: number,
-  options: CaptionOptions,
+  wanted: CaptionOptions,
 ): Promise<SearchCandidate[][]> {
-  captionOptionsSchema.parse(options);
+  captionOptionsSchema.parse(wanted);
+  // The start token and all words but the last, or but the end, are read.
+  const options = { ...wanted, lengthMax: Math.min(wanted.lengthMax, decoder.tokensMax - 1) };
   if (options.attention && !decoder.attends) {
     throw new RangeError('this decoder has no attention to return; leave the option off');
   }
@@ -131,7 +138,7 @@ interface Continuation {
 
 /** The search for one image's captions. */
 class ImageSearch {
-  /** The best n so far, best first. */
+  /** The best so far, best first; in the end, n. */
   readonly candidates: SearchCandidate[] = [];
   finished = false;
 
@@ -166,38 +173,60 @@ class ImageSearch {
 
   /** Takes the best continuations of hypotheses of `words` words: ends, and what lives on. */
   advance(continuations: readonly Continuation[], words: number): void {
+    const { beamSize, stopEarly, lengthMax } = this.#options;
+    const tokens = words + 1;
     const live: Hypothesis[] = [];
-    for (const { hypothesis, token, logProb, row, attention } of continuations) {
+    for (const [rank, continuation] of continuations.entries()) {
+      const { hypothesis, token, logProb, row, attention } = continuation;
       const previous = this.#live[hypothesis] as Hypothesis;
-      if (token === this.#end) this.#addCandidate(previous, logProb, words);
-      else if (live.length < this.#options.beamSize) {
-        live.push({ token, logProb, parent: row, previous, ...(attention && { attention }) });
-      }
+      const next = { token, logProb, parent: row, previous, ...(attention && { attention }) };
+      const isLast = token === this.#end || (stopEarly && tokens === lengthMax);
+      if (isLast) {
+        if (stopEarly && rank >= beamSize) continue;
+        this.#addCandidate(token === this.#end ? previous : next, logProb, tokens);
+      } else if (live.length < beamSize) live.push(next);
     }
-    this.#live = live.filter((hypothesis) => this.#canWin(hypothesis));
+    this.#live = stopEarly
+      ? this.#unlessOver(live, tokens)
+      : live.filter((hypothesis) => this.#canWin(hypothesis));
     this.finished = this.#live.length === 0;
+    if (this.finished) this.candidates.splice(this.#options.candidates);
   }
 
-  #addCandidate(last: Hypothesis, logProb: number, words: number): void {
-    const score = normalised(logProb, words, this.#options);
+  /** @param tokens the end token counted */
+  #addCandidate(last: Hypothesis, logProb: number, tokens: number): void {
+    const score = normalised(logProb, tokens, this.#options);
     const place = this.candidates.findIndex((candidate) => candidate.score < score);
     const rank = place === -1 ? this.candidates.length : place;
-    if (rank >= this.#options.candidates) return;
+    if (rank >= this.#kept) return;
     const looks = this.#options.attention && { attention: attentionOf(last) };
     this.candidates.splice(rank, 0, { tokens: wordsOf(last), logProb, score, ...looks });
-    this.candidates.length = Math.min(this.candidates.length, this.#options.candidates);
+    this.candidates.length = Math.min(this.candidates.length, this.#kept);
+  }
+
+  /** Candidates that decide when the search is over. */
+  get #kept(): number {
+    return this.#options.stopEarly ? this.#options.beamSize : this.#options.candidates;
   }
 
   /** Whether a sentence that begins with it may yet be among the n best. */
   #canWin({ logProb }: Hypothesis): boolean {
-    const worst = this.candidates[this.#options.candidates - 1];
-    return !worst || normalised(logProb, this.#options.lengthMax, this.#options) > worst.score;
+    const worst = this.candidates[this.#kept - 1];
+    return !worst || normalised(logProb, this.#options.lengthMax + 1, this.#options) > worst.score;
+  }
+
+  /** None, once the best of them is no better, as it stands, than the worst of K candidates. */
+  #unlessOver(live: Hypothesis[], tokens: number): Hypothesis[] {
+    const worst = this.candidates[this.#kept - 1];
+    const best = live[0];
+    if (!worst || !best) return live;
+    return normalised(best.logProb, tokens, this.#options) > worst.score ? live : [];
   }
 }
 
-/** score = logProb / (words + 1)^α; the 1 is the end token. */
-function normalised(logProb: number, words: number, { lengthPenalty }: CaptionOptions): number {
-  return logProb / (words + 1) ** lengthPenalty;
+/** score = logProb / tokens^α, the end token counted. */
+function normalised(logProb: number, tokens: number, { lengthPenalty }: CaptionOptions): number {
+  return logProb / tokens ** lengthPenalty;
 }
 
 /** Which words may not follow hypotheses of `words` words: -Infinity for those, 0 for others. */
@@ -207,7 +236,9 @@ function penaltiesAfter(
   options: CaptionOptions,
 ): Float32Array {
   const penalties = new Float32Array(size);
-  if (words === options.lengthMax) penalties.fill(-Infinity).fill(0, end, end + 1);
+  if (words === options.lengthMax && !options.stopEarly) {
+    penalties.fill(-Infinity).fill(0, end, end + 1);
+  }
   if (words < options.lengthMin) penalties[end] = -Infinity;
   return penalties;
 }

@@ -29,12 +29,22 @@ export const captionOptionsSchema = z
     candidates: wholeNumber(captionRanges.candidates),
     /** Length normalisation α: score = logProb / (words + 1)^α. 0 turns it off. */
     lengthPenalty: z.number().min(penaltyMin).max(penaltyMax),
-    /** Words at most, the end token not counted. */
+    /**
+     * Words at most, the end token not counted; in models whose words are pieces of words, those.
+     * With `stopEarly` the end token counts, and a caption that has not ended by then is cut off.
+     */
     lengthMax: wholeNumber(captionRanges.lengthMax),
     /** Words at least, the end token not counted; at most `lengthMax`. */
     lengthMin: wholeNumber(captionRanges.lengthMin),
     /** No sequence of this many words occurs twice in a caption; 0 turns the rule off. */
     noRepeatNgram: wholeNumber(captionRanges.noRepeatNgram),
+    /**
+     * Search as published transformers are searched (transformers' `generate`): an end counts only
+     * among the K best continuations, and the search is over once K captions have ended and the best
+     * of the others scores, as it stands, no better than the worst of those. Absent: no. Then the
+     * search goes on as long as anything that could follow might win.
+     */
+    stopEarly: z.boolean().optional(),
     /** Return where the model looked for each word (decoders with attention only). */
     attention: z.boolean(),
   })

@@ -161,6 +161,16 @@ export function findDecoderFamily({ decoder }: ModelDescription, name = 'model.j
   return find(decoderFamilies, decoder, `${name}: decoder`);
 }
 
+/** What a search has to know of a decoder: whether steps return attention, and how much it reads. */
+export function decoderTraits(description: ModelDescription): {
+  attends: boolean;
+  tokensMax: number;
+} {
+  const { family, sizes } = findDecoderFamily(description);
+  const tokensMax = family.tokensMax?.(sizes) ?? Number.POSITIVE_INFINITY;
+  return { attends: family.attends, tokensMax };
+}
+
 /**
  * `<name>@<12 hexadecimal digits>`: of the SHA-256 of model.json's content, and through the hashes
  * in it of the whole bundle. Order of keys and white space do not matter.

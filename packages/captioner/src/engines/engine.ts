@@ -74,6 +74,8 @@ export interface Decoder {
   readonly featuresShape: readonly [locations: number, channels: number];
   /** Whether steps can return attention. */
   readonly attends: boolean;
+  /** Words that it can read at most, the start token counted; Infinity where there is no end. */
+  readonly tokensMax: number;
   /**
    * Opens a search over `count` (B) images, with one hypothesis each.
    *

@@ -74,9 +74,9 @@ const usual = { beamSize: 3, lengthMax: 20, lengthPenalty: 1 } as const;
 /** The published defaults, as options here. */
 export function readDecoding({ generation }: PublishedCheckpoint): CaptionOptions {
   const found = parse(generationSchema, generation ?? {}, 'generation_config.json');
-  // Theirs counts the token that captions begin after, and the end token in both.
-  const lengthMax =
-    (found.max_new_tokens ?? (found.max_length ? found.max_length - 1 : usual.lengthMax + 1)) - 1;
+  const { max_new_tokens: tokens, max_length: length } = found;
+  // The older of the two counts the token that captions begin after.
+  const lengthMax = tokens ?? (length ? length - 1 : usual.lengthMax);
   return {
     beamSize: found.num_beams ?? usual.beamSize,
     candidates: 1,
@@ -84,6 +84,7 @@ export function readDecoding({ generation }: PublishedCheckpoint): CaptionOption
     lengthMax: Math.min(200, Math.max(1, lengthMax)),
     lengthMin: 0,
     noRepeatNgram: found.no_repeat_ngram_size ?? 0,
+    stopEarly: true,
     attention: false,
   };
 }

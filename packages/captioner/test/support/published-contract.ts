@@ -107,7 +107,8 @@ export function describePublished(engine: Engine, within: number): void {
       const found = await searchCaptions(decoder, features, 6, {
         ...{ candidates: 1, lengthPenalty: 1, lengthMin: 0, noRepeatNgram: 0, attention: false },
         ...options,
-        lengthMax: tokensMax - 1,
+        lengthMax: tokensMax,
+        stopEarly: true,
       });
       const { vocabulary } = decoder;
       const all = found.flat();

@@ -32,6 +32,7 @@ export function randomLanguage(vocabulary: number, seed: number): Language {
 /** Features are one number an image: its seed. */
 export class TableDecoder implements Decoder {
   readonly vocabulary: WordList;
+  readonly tokensMax = Number.POSITIVE_INFINITY;
   readonly deviceBatch = 2;
   readonly featuresShape = [1, 1] as const;
   readonly attends = true;

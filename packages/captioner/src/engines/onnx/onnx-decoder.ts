@@ -1,7 +1,7 @@
 /** The decoder half of a model bundle, run by ONNX Runtime: a graph to start, and one for a step. */
 import { traceLineage } from '../../lineage.ts';
 import type { DecoderBundle } from '../../model-bundle.ts';
-import { findDecoderFamily } from '../../model-description.ts';
+import { decoderTraits } from '../../model-description.ts';
 import type { Decoder, DecoderSession, StepRequest, StepResult } from '../engine.ts';
 import { checkLength, keepRows, rowsOf } from '../plain-arrays.ts';
 import {
@@ -18,7 +18,7 @@ const deviceBatch = 64;
 
 export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle): Promise<Decoder> {
   const { description, vocabulary } = bundle;
-  const { attends } = findDecoderFamily(description).family;
+  const { attends, tokensMax } = decoderTraits(description);
   const { start, step, memoryNames, stateNames } = recordDecoder(bundle, 'float16');
   const startSession = await OnnxSession.load(backend, start, bundle.id);
   const stepSession = await OnnxSession.load(backend, step, bundle.id);
@@ -46,6 +46,7 @@ export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle)
     vocabulary,
     featuresShape: description.features.shape,
     attends,
+    tokensMax,
 
     async start(features, count) {
       const shape = [count, ...description.features.shape];

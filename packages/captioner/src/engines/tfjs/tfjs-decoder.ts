@@ -6,7 +6,7 @@ import type { DecoderModel, Tensors } from '../../decoders/decoder-family.ts';
 import { fromFloat16 } from '../../float16.ts';
 import { traceLineage } from '../../lineage.ts';
 import type { DecoderBundle } from '../../model-bundle.ts';
-import { findDecoderFamily } from '../../model-description.ts';
+import { decoderTraits } from '../../model-description.ts';
 import { Weights } from '../../weights.ts';
 import type { Decoder, DecoderSession, StepRequest, StepResult } from '../engine.ts';
 import { checkLength, rowsOf } from '../plain-arrays.ts';
@@ -28,7 +28,7 @@ export function createDecoder(
     deviceBatch,
     vocabulary,
     featuresShape: description.features.shape,
-    attends: findDecoderFamily(description).family.attends,
+    ...decoderTraits(description),
     async start(features, count) {
       const shape = [count, ...description.features.shape];
       checkLength('features', features, shape);
