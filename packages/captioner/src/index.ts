@@ -1,5 +1,5 @@
 /** Neural image captioning: what other packages use. */
-export { type SearchCandidate, searchCaptions } from './beam-search.ts';
+export { searchCaptions } from './beam-search.ts';
 export { type BeamStepInputs, type BeamStepOutputs, beamStep, gatherRows } from './beam-step.ts';
 export { type CaptionOptions, captionOptionsSchema, captionRanges } from './caption-options.ts';
 export {
@@ -38,6 +38,7 @@ export type {
 } from './engines/engine.ts';
 export { exportOnnx } from './engines/onnx/export-onnx.ts';
 export { fromFloat16, toFloat16 } from './float16.ts';
+export type { SearchCandidate } from './image-search.ts';
 export { type Lineage, type LineageRows, lineageOf, traceLineage } from './lineage.ts';
 export {
   type BundleFiles,
