@@ -4,6 +4,7 @@
  * what it is told to do wrong.
  */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -266,8 +267,7 @@ export class FakeHub {
     for (let at = 0; at < body.length && !reply.destroyed; at += 16384) {
       const piece = body.subarray(at, at + 16384);
       this.sentBytes.set(name, (this.sentBytes.get(name) ?? 0) + piece.length);
-      if (!reply.write(piece))
-        await new Promise((resolve) => reply.once('drain', resolve).once('close', resolve));
+      if (!reply.write(piece)) await drained(reply);
       if (this.pieceMs > 0) await sleep(this.pieceMs);
     }
   }
@@ -275,6 +275,15 @@ export class FakeHub {
 
 export function commitOf(repo: FakeRepo): string {
   return repo.commit ?? 'c0ffee'.padEnd(40, '0');
+}
+
+/** Or gone. */
+async function drained(reply: ServerResponse): Promise<void> {
+  const end = new AbortController();
+  const { signal } = end;
+  await Promise.race([once(reply, 'drain', { signal }), once(reply, 'close', { signal })]).finally(
+    () => end.abort(),
+  );
 }
 
 function etagOf({ contents, isLarge, claims }: FakeFile): string {
