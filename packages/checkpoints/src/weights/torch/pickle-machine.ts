@@ -17,7 +17,7 @@ import {
 import { applyGlobal, globalOf, storageOf } from './torch-names.ts';
 
 /** Some 30 describe one tensor. It bounds memory too: no instruction makes more than one value. */
-const instructionsMax = 2_000_000;
+const instructionsMax = 1_000_000;
 
 /** @throws PickleRefusal that says what is in the pickle and should not be. */
 export function readPickle(bytes: Uint8Array): PickleValue {
