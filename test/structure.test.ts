@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const directions: Record<string, readonly string[]> = {
   'packages/captioner': [],
   'packages/shared': ['@cutline/captioner'], // caption-options alone, see below
+  'packages/checkpoints': ['@cutline/shared'],
   'packages/evaluation': [],
   'packages/inference': ['@cutline/captioner', '@cutline/shared'],
   'packages/pipeline': ['@cutline/inference', '@cutline/shared'],

@@ -1,0 +1,2 @@
+export { quote } from './quote.ts';
+export { isFile, readJson, readText } from './read-json.ts';

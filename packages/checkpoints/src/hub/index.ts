@@ -1,0 +1,8 @@
+export {
+  type DownloadProgress,
+  fetchSnapshot,
+  type Snapshot,
+  type SnapshotRequest,
+} from './fetch-snapshot.ts';
+export type { HubPatience } from './hub.ts';
+export { type HubSettings, readHubSettings } from './hub-settings.ts';
