@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { access, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineCache } from '@cutline/captioner';
+import { cacheFolder } from './cache-folder.ts';
 
 /**
  * Where engines keep models as they have optimised them, from one start to the next: a folder of
@@ -12,13 +12,8 @@ import type { EngineCache } from '@cutline/captioner';
 
 const unusedMsMax = 30 * 24 * 3600 * 1000;
 
-/** `$XDG_CACHE_HOME/cutline`, or `~/.cache/cutline`. */
-export function engineCacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'cutline');
-}
-
 /** A folder that cannot be written to is a cache that keeps nothing. */
-export function openEngineCache(folder = engineCacheFolder()): EngineCache {
+export function openEngineCache(folder = cacheFolder()): EngineCache {
   return {
     async find(name) {
       const path = join(folder, name);
@@ -53,7 +48,7 @@ export function openEngineCache(folder = engineCacheFolder()): EngineCache {
 async function removeUnused(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
-    const { mtimeMs } = await stat(path);
-    if (Date.now() - mtimeMs > unusedMsMax) await rm(path, { force: true });
+    const stats = await stat(path);
+    if (stats.isFile() && Date.now() - stats.mtimeMs > unusedMsMax) await rm(path, { force: true });
   }
 }

@@ -1,5 +1,6 @@
 /** The two stages as functions, and the threads that compute them. */
-export type { WeightType } from '@cutline/captioner';
+export type { PublishedCheckpoint, WeightType } from '@cutline/captioner';
+export { convertCheckpoint } from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {
   type DecodedImage,
@@ -19,7 +20,6 @@ export { exportGraphs } from './export-graphs.ts';
 export type { BackendChoice, ImageCaptions, Stages } from './inference-messages.ts';
 export type { InferencePool } from './inference-pool.ts';
 export {
-  defaultBundleFolder,
   describeBundle,
   loadDecoderBundle,
   loadEncoderBundle,
@@ -27,6 +27,14 @@ export {
   type ModelSummary,
 } from './load-bundle.ts';
 export { loadSharp } from './load-sharp.ts';
+export {
+  bundleName,
+  defaultBundleFolder,
+  findBundle,
+  removeShelved,
+  shelfFolder,
+  shelvedModels,
+} from './model-shelf.ts';
 export { type InferenceOptions, startInference } from './start-inference.ts';
 export {
   type Device,

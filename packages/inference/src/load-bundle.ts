@@ -1,7 +1,6 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   type BundleFiles,
   type CaptionOptions,
@@ -19,9 +18,10 @@ import {
   parseModelDescription,
 } from '@cutline/captioner';
 import { describeError, UserError } from '@cutline/shared/errors';
+import { findBundle } from './model-shelf.ts';
 
 /**
- * Reads model bundles from folders. What a bundle is, and whether its files fit together, is the
+ * Reads model bundles, which are named by their folder or by their name (model-shelf.ts). What a bundle is, and whether its files fit together, is the
  * captioner's to say; here a fault becomes one line for the person who chose the folder.
  */
 
@@ -40,12 +40,6 @@ export interface ModelSummary {
   attends: boolean;
   /** All that model.json says. */
   description: ModelDescription;
-}
-
-/** The bundle that ships with Cutline. */
-export function defaultBundleFolder(): string {
-  const models = new URL('../../../models/', import.meta.url);
-  return fileURLToPath(new URL('mobilenet-v2-show-attend-tell-broad', models));
 }
 
 /** From model.json alone; the weights are neither read nor checked. @throws UserError */
@@ -89,13 +83,7 @@ async function load<Bundle>(
   halves: readonly ('encoder' | 'decoder')[],
   parse: (files: BundleFiles) => Bundle,
 ): Promise<Bundle> {
-  const path = resolve(folder);
-  const stats = await stat(path).catch(() => undefined);
-  if (!stats?.isDirectory()) {
-    throw new UserError(
-      `There is no folder ${path}: give the folder of a model bundle (with model.json in it).`,
-    );
-  }
+  const path = await findBundle(folder);
   const json = await readBundleFile(path, 'model.json', descriptionBytesMax);
   const files = new Map<string, Uint8Array>([['model.json', json]]);
   const description = asBundle(path, () => parseModelDescription(json));

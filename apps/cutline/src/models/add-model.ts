@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { bundleName, convertCheckpoint, shelfFolder, type WeightType } from '@cutline/inference';
+import { describeError, UserError } from '@cutline/shared/errors';
+import { type OpenedCheckpoint, openPublished } from './open-published.ts';
+
+export interface AddModelRequest {
+  /** A folder, or a repository of the hub. */
+  source: string;
+  name?: string | undefined;
+  /** A folder for the bundle; default: on the shelf, under its name. */
+  into?: string | undefined;
+  revision?: string | undefined;
+  weights: WeightType;
+  signal?: AbortSignal;
+  /** Told of every step, in words, and of downloads in bytes. */
+  onStep: (what: string) => void;
+}
+
+/**
+ * Makes a bundle of a published checkpoint: fetches it if need be, converts it, and puts it in its
+ * place when it is whole. A bundle of that name is replaced.
+ *
+ * @returns the bundle's folder
+ * @throws UserError in one line, for everything that a person has to put right
+ */
+export async function addModel(request: AddModelRequest): Promise<string> {
+  const name = request.name ?? nameOf(request.source);
+  if (!bundleName.test(name)) {
+    throw new UserError(
+      `"${name}" cannot be a model's name: give one of lower-case words and digits, joined by ` +
+        'hyphens (--name).',
+    );
+  }
+  const folder = resolve(request.into ?? join(shelfFolder(), name));
+  await requireReplaceable(folder);
+  const opened = await openPublished(request.source, {
+    revision: request.revision,
+    ...(request.signal && { signal: request.signal }),
+    onProgress: ({ bytes, bytesTotal }) =>
+      request.onStep(`fetching ${megabytes(bytes)} of ${megabytes(bytesTotal)} …`),
+  });
+  try {
+    request.onStep('converting …');
+    await writeBundle(folder, await convert(opened, name, request));
+  } finally {
+    await opened.close();
+  }
+  return folder;
+}
+
+/** `Salesforce/blip-image-captioning-base` → `blip-base`: that it captions goes without saying. */
+export function nameOf(source: string): string {
+  return basename(resolve(source))
+    .toLowerCase()
+    .replaceAll(/[-_]?image[-_]captioning/g, '')
+    .replaceAll(/[^a-z0-9.]+/g, '-')
+    .replaceAll(/^[-.]+|[-.]+$/g, '');
+}
+
+async function convert(
+  { checkpoint, licence, provenance }: OpenedCheckpoint,
+  name: string,
+  { source, weights }: AddModelRequest,
+): Promise<Map<string, Uint8Array>> {
+  try {
+    const origin = { name, licence: licence ?? 'not stated', provenance };
+    const files = await convertCheckpoint(checkpoint, origin, weights);
+    return new Map<string, Uint8Array>([...files, ['README.md', card(name, origin)]]);
+  } catch (cause) {
+    if (cause instanceof UserError) throw cause;
+    throw new UserError(`${source} cannot be converted: ${describeError(cause)}.`, { cause });
+  }
+}
+
+function card(name: string, { licence, provenance }: { licence: string; provenance: string }) {
+  return Buffer.from(
+    `# ${name}\n\nConverted by \`cutline model add\` from ${provenance}.\n\nLicence: ${licence}.\n`,
+  );
+}
+
+/** What is no bundle is not written over. */
+async function requireReplaceable(folder: string): Promise<void> {
+  const exists = await stat(folder).catch(() => undefined);
+  if (!exists) return;
+  const isBundle = await stat(join(folder, 'model.json')).catch(() => undefined);
+  if (!isBundle) {
+    throw new UserError(
+      `${folder} is there already, and is no model bundle: choose another place.`,
+    );
+  }
+}
+
+async function writeBundle(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const draft = `${folder}.${randomUUID()}`;
+  try {
+    await mkdir(dirname(folder), { recursive: true });
+    await mkdir(draft);
+    for (const [name, bytes] of files) await writeFile(join(draft, name), bytes);
+    await rm(folder, { recursive: true, force: true });
+    await rename(draft, folder);
+  } catch (cause) {
+    await rm(draft, { recursive: true, force: true });
+    throw new UserError(`The bundle cannot be written to ${folder}: ${describeError(cause)}.`, {
+      cause,
+    });
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
+}
