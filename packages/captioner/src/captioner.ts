@@ -12,6 +12,7 @@ import { divideBatch } from './divide-batch.ts';
 import type { Decoder, Encoder, Engine } from './engines/engine.ts';
 import { checkLength } from './engines/plain-arrays.ts';
 import type { ModelBundle } from './model-bundle.ts';
+import type { Vocabulary } from './vocabulary.ts';
 import { elementCount } from './weights.ts';
 
 /** One of the n best captions of an image. */
@@ -21,7 +22,7 @@ export interface Caption {
   logProb: number;
   /** logProb, length-normalised. */
   score: number;
-  /** On request: L weights a word, each row summing to 1. */
+  /** On request: P weights a word of the caption, each row summing to 1. */
   attention?: Float32Array[];
 }
 
@@ -69,14 +70,38 @@ export async function captionFeatures(
     const found = await searchCaptions(decoder, piece, end - first, options);
     for (const candidates of found) {
       captions.push(
-        candidates.map(({ tokens, ...rest }) => ({
+        candidates.map(({ tokens, attention, ...rest }) => ({
           caption: decoder.vocabulary.spell(tokens),
           ...rest,
+          ...(attention && { attention: attentionByWord(decoder.vocabulary, tokens, attention) }),
         })),
       );
     }
   }
   return captions;
+}
+
+/** Where the decoder looked for each word: the mean over the tokens that the word is made of. */
+function attentionByWord(
+  { spell }: Vocabulary,
+  tokens: readonly number[],
+  attention: readonly Float32Array[],
+): Float32Array[] {
+  const wordsUpTo = (end: number) => spell(tokens.slice(0, end)).split(' ').filter(Boolean).length;
+  const byWord = Array.from({ length: wordsUpTo(tokens.length) }, (): Float32Array[] => []);
+  for (const [index, weights] of attention.entries()) {
+    byWord[Math.max(0, wordsUpTo(index + 1) - 1)]?.push(weights);
+  }
+  return byWord.flatMap((pieces) => (pieces[0] ? [mean(pieces)] : []));
+}
+
+function mean(pieces: readonly Float32Array[]): Float32Array {
+  const [first = new Float32Array()] = pieces;
+  if (pieces.length === 1) return first;
+  return first.map((_, place) => {
+    const sum = pieces.reduce((total, weights) => total + (weights[place] as number), 0);
+    return sum / pieces.length;
+  });
 }
 
 export interface Captioner {

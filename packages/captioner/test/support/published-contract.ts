@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import {
+  captionFeatures,
   convertCheckpoint,
   type Decoder,
   type Engine,
@@ -13,6 +14,7 @@ import {
   parseModelBundle,
   parseSafetensors,
   searchCaptions,
+  toFloat16,
   type WeightArray,
 } from '@cutline/captioner';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -121,6 +123,18 @@ export function describePublished(engine: Engine, within: number): void {
       }
     });
 
+    it('says where it looked for each word, be it of one token or of several', async () => {
+      const options = { ...bundle.description.decoding, attention: true };
+      const found = await captionFeatures(decoder, toFloat16(features), 6, options);
+      for (const [{ caption, attention } = never()] of found) {
+        expect(attention).toHaveLength(caption.split(' ').length);
+        for (const weights of attention ?? []) {
+          expect(weights).toHaveLength((bundle.description.features.shape[0] ?? 0) - 1);
+          expect(weights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 4);
+        }
+      }
+    });
+
     it('divides texts into tokens, and puts them together, as the reference does', () => {
       const { vocabulary } = bundle;
       for (const { text, ids } of expected.texts) {
@@ -130,6 +144,10 @@ export function describePublished(engine: Engine, within: number): void {
       for (const { text, ids } of expected.decode) expect(vocabulary.spell(ids)).toBe(text.trim());
     });
   });
+}
+
+function never(): never {
+  throw new Error('there is no caption');
 }
 
 /** Integers are read as the floats of the same bits: no weights are of integers. */
