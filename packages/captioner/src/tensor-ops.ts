@@ -22,8 +22,12 @@ export interface TensorOps<T> {
   depthwiseConv2d(x: T, kernel: T, options: ConvolutionOptions<T>): T;
   /** activation(x · kernel + bias): `x [...,I]`, `kernel [I,O]`, `bias [O]` → `[...,O]`. */
   dense(x: T, kernel: T, bias?: T, activation?: Activation): T;
-  /** `a [...,M,N]` · `b [...,N,P]` → `[...,M,P]`, of as many leading dimensions. */
-  matMul(a: T, b: T): T;
+  /**
+   * `a [...,M,N]` · `b [...,N,P]` → `[...,M,P]`, of as many leading dimensions.
+   *
+   * @param rows says that M is small, as a beam is wide
+   */
+  matMul(a: T, b: T, rows?: 'few'): T;
   /**
    * Scaled dot-product attention of several heads (Vaswani et al. 2017, section 3.2), each over its
    * own d of the channels: softmax(q·kᵀ/√d)·v, of `q [B,M,h·d]`, `k`, `v [B,N,h·d]` → `[B,M,h·d]`.

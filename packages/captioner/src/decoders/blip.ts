@@ -9,8 +9,8 @@
  *              x = norm(x + feed(x))
  *     log p = log softmax(norm(gelu(head(x))) · wordᵀ + bias)
  *
- * Keys and values of the image are computed once (the memory), those of a word once it is read (the
- * state).
+ * The memory is the image's tokens as they are; keys and values of a word are computed once it is
+ * read (the state).
  */
 import { z } from 'zod';
 import {
@@ -21,7 +21,7 @@ import {
   normSpecs,
 } from '../transformer.ts';
 import { biasSpec, denseLayers, denseSpecs, type ParameterSpecs } from '../weights.ts';
-import { Attention, layerOf, lookAtPatches, nameLayers } from './attention.ts';
+import { Attention, layerOf, lookAtPatches, nameLayers, tensorOf } from './attention.ts';
 import type { DecoderFamily } from './decoder-family.ts';
 
 const size = z.int().positive();
@@ -56,19 +56,28 @@ export const blip: DecoderFamily<BlipSizes> = {
     project: (_ops, _weights, _sizes, featureMap) => featureMap,
   },
 
-  build(ops, weights, { width: C, layers, heads, epsilon, shownLayer }, { locations: L }) {
+  build(
+    ops,
+    weights,
+    { width: C, layers, heads, epsilon, shownLayer },
+    { locations: L, channels: E },
+  ) {
     const dense = denseLayers(ops, weights);
     const norm = layerNorms(ops, weights, epsilon);
     const feed = feedForward(ops, weights, 'gelu');
-    const attention = new Attention(ops, weights, { width: C, heads });
-    const names = Array.from({ length: layers }, (_, layer) => `layer${layer}`);
+    const attention = new Attention(ops, weights, { width: C, heads, imageWidth: E });
+    const parts = Array.from({ length: layers }, (_, layer) => ({
+      name: `layer${layer}`,
+      words: attention.layer(`layer${layer}.attention`, { ofImage: false }),
+      cross: attention.layer(`layer${layer}.cross`, { ofImage: true }),
+    }));
     const words = weights.get('word'); // [V,C]
     const unembedding = ops.transpose(words, [1, 0]); // [C,V]
     return {
       start(image) {
         return {
-          memory: nameLayers(names.map((name) => attention.remember(image, `${name}.cross`, L))),
-          state: nameLayers(names.map(() => attention.nothing(image))),
+          memory: { image },
+          state: nameLayers(parts.map(() => attention.nothing(image))),
         };
       },
 
@@ -76,22 +85,19 @@ export const blip: DecoderFamily<BlipSizes> = {
         const position = ops.gather(weights.get('position'), positions);
         let x = norm(ops.add(ops.gather(words, tokens), position), 'norm'); // [N,C]
         let shown: typeof x | undefined;
-        const said = names.map((name, layer) => {
+        const image = { tokens: tensorOf(memory, 'image'), count: L };
+        const said = parts.map(({ name, words: own, cross }, layer) => {
           const past = layerOf(state, layer);
           const before = { keys: perHypothesis(past.keys), values: perHypothesis(past.values) };
-          const own = attention.append(before, attention.remember(x, `${name}.attention`, 1));
-          const read = attention.ofOwn(attention.ask(x, `${name}.attention`), own);
-          x = norm(
-            ops.add(x, attention.answer(read, `${name}.attention`)),
-            `${name}.attention.norm`,
-          );
+          const kept = attention.append(before, attention.remember(x, own));
+          const read = attention.ofOwn(attention.ask(x, own), kept);
+          x = norm(ops.add(x, attention.answer(read, own)), `${name}.attention.norm`);
 
-          const questions = attention.ask(x, `${name}.cross`);
-          const { seen, fit } = attention.ofShared(questions, layerOf(memory, layer), W);
-          if (layer === shownLayer) shown = lookAtPatches(ops, fit, L);
-          x = norm(ops.add(x, attention.answer(seen, `${name}.cross`)), `${name}.cross.norm`);
+          const { seen, fit } = attention.ofImage(attention.ask(x, cross), image, cross, W);
+          if (layer === shownLayer) shown = lookAtPatches(ops, fit);
+          x = norm(ops.add(x, attention.answer(seen, cross)), `${name}.cross.norm`);
           x = norm(ops.add(x, feed(x, `${name}.feed`)), `${name}.feed.norm`);
-          return own;
+          return kept;
         });
         const last = norm(dense(x, 'head', 'gelu'), 'head.norm'); // [N,C]
         return {

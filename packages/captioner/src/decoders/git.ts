@@ -9,8 +9,8 @@
  *              x = norm(x + feed(x))
  *     log p = log softmax(head(x))
  *
- * As nothing of the image depends on words, its way through the layers is gone once (the memory:
- * keys and values of its tokens in each); words have theirs once they are read (the state).
+ * As nothing of the image depends on words, its way through the layers is gone once (the memory: its
+ * tokens before each); keys and values of a word are computed once it is read (the state).
  */
 import { z } from 'zod';
 import {
@@ -21,7 +21,7 @@ import {
   normSpecs,
 } from '../transformer.ts';
 import { denseLayers, denseSpecs, type ParameterSpecs } from '../weights.ts';
-import { Attention, layerOf, lookAtPatches, nameLayers } from './attention.ts';
+import { Attention, layerOf, lookAtPatches, nameLayers, tensorOf } from './attention.ts';
 import type { DecoderFamily } from './decoder-family.ts';
 
 const size = z.int().positive();
@@ -68,24 +68,27 @@ export const git: DecoderFamily<GitSizes> = {
     const dense = denseLayers(ops, weights);
     const norm = layerNorms(ops, weights, epsilon);
     const feed = feedForward(ops, weights, 'gelu');
-    const attention = new Attention(ops, weights, { width: C, heads });
-    const names = Array.from({ length: layers }, (_, layer) => `layer${layer}`);
+    const attention = new Attention(ops, weights, { width: C, heads, imageWidth: C });
+    const parts = Array.from({ length: layers }, (_, layer) => ({
+      name: `layer${layer}`,
+      own: attention.layer(`layer${layer}.attention`, { ofImage: true }),
+    }));
     return {
       start(image) {
         let x = image; // [B,L,C]
-        const memory = names.map((name) => {
+        const memory = parts.map(({ name }, layer) => {
+          const before = x;
           const [q, k, v] = ['query', 'key', 'value'].map((part) =>
             dense(x, `${name}.attention.${part}`),
           ) as [typeof x, typeof x, typeof x];
           const read = dense(ops.attention(q, k, v, heads), `${name}.attention.output`);
-          const kept = attention.remember(x, `${name}.attention`, L);
           x = norm(ops.add(x, read), `${name}.attention.norm`);
           x = norm(ops.add(x, feed(x, `${name}.feed`)), `${name}.feed.norm`);
-          return kept;
+          return [`image${layer}`, before] as const;
         });
         return {
-          memory: nameLayers(memory),
-          state: nameLayers(names.map(() => attention.nothing(image))),
+          memory: Object.fromEntries(memory),
+          state: nameLayers(parts.map(() => attention.nothing(image))),
         };
       },
 
@@ -93,20 +96,16 @@ export const git: DecoderFamily<GitSizes> = {
         const position = ops.gather(weights.get('position'), positions);
         let x = norm(ops.add(ops.gather(weights.get('word'), tokens), position), 'norm'); // [N,C]
         let shown: typeof x | undefined;
-        const said = names.map((name, layer) => {
+        const said = parts.map(({ name, own }, layer) => {
           const past = layerOf(state, layer);
           const before = { keys: perHypothesis(past.keys), values: perHypothesis(past.values) };
-          const own = attention.append(before, attention.remember(x, `${name}.attention`, 1));
-          const image = { ...layerOf(memory, layer), count: L };
-          const questions = attention.ask(x, `${name}.attention`);
-          const { seen, fit } = attention.ofBoth(questions, image, own, W);
-          if (layer === shownLayer) shown = lookAtPatches(ops, fit, L);
-          x = norm(
-            ops.add(x, attention.answer(seen, `${name}.attention`)),
-            `${name}.attention.norm`,
-          );
+          const kept = attention.append(before, attention.remember(x, own));
+          const image = { tokens: tensorOf(memory, `image${layer}`), count: L };
+          const { seen, fit } = attention.ofBoth(attention.ask(x, own), image, kept, own, W);
+          if (layer === shownLayer) shown = lookAtPatches(ops, fit);
+          x = norm(ops.add(x, attention.answer(seen, own)), `${name}.attention.norm`);
           x = norm(ops.add(x, feed(x, `${name}.feed`)), `${name}.feed.norm`);
-          return own;
+          return kept;
         });
         return {
           logits: dense(x, 'head'), // [N,V]

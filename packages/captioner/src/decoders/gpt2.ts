@@ -9,8 +9,8 @@
  *              x += feed(norm x)
  *     log p = log softmax(norm(x) · headᵀ)              head = word in most
  *
- * Keys and values of the image are computed once (the memory), those of a word once it is read (the
- * state).
+ * The memory is the image's tokens as they are; keys and values of a word are computed once it is
+ * read (the state).
  */
 import { z } from 'zod';
 import {
@@ -21,7 +21,7 @@ import {
   normSpecs,
 } from '../transformer.ts';
 import { denseLayers, denseSpecs, type ParameterSpecs } from '../weights.ts';
-import { Attention, layerOf, lookAtPatches, nameLayers } from './attention.ts';
+import { Attention, layerOf, lookAtPatches, nameLayers, tensorOf } from './attention.ts';
 import type { DecoderFamily } from './decoder-family.ts';
 
 const size = z.int().positive();
@@ -62,18 +62,27 @@ export const gpt2: DecoderFamily<Gpt2Sizes> = {
       bridge ? denseLayers(ops, weights)(featureMap, 'bridge') : featureMap,
   },
 
-  build(ops, weights, { width: C, layers, heads, epsilon, ownHead, shownLayer }, { locations: L }) {
+  build(
+    ops,
+    weights,
+    { width: C, layers, heads, epsilon, ownHead, shownLayer },
+    { locations: L, channels: E },
+  ) {
     const norm = layerNorms(ops, weights, epsilon);
     const feed = feedForward(ops, weights, 'gelu-tanh');
-    const attention = new Attention(ops, weights, { width: C, heads });
-    const names = Array.from({ length: layers }, (_, layer) => `layer${layer}`);
+    const attention = new Attention(ops, weights, { width: C, heads, imageWidth: E });
+    const parts = Array.from({ length: layers }, (_, layer) => ({
+      name: `layer${layer}`,
+      words: attention.layer(`layer${layer}.attention`, { ofImage: false }),
+      cross: attention.layer(`layer${layer}.cross`, { ofImage: true }),
+    }));
     const words = weights.get('word'); // [V,C]
     const unembedding = ops.transpose(ownHead ? weights.get('head') : words, [1, 0]); // [C,V]
     return {
       start(image) {
         return {
-          memory: nameLayers(names.map((name) => attention.remember(image, `${name}.cross`, L))),
-          state: nameLayers(names.map(() => attention.nothing(image))),
+          memory: { image },
+          state: nameLayers(parts.map(() => attention.nothing(image))),
         };
       },
 
@@ -81,20 +90,21 @@ export const gpt2: DecoderFamily<Gpt2Sizes> = {
         const position = ops.gather(weights.get('position'), positions);
         let x = ops.add(ops.gather(words, tokens), position); // [N,C]
         let shown: typeof x | undefined;
-        const said = names.map((name, layer) => {
+        const image = { tokens: tensorOf(memory, 'image'), count: L };
+        const said = parts.map(({ name, words: own, cross }, layer) => {
           const past = layerOf(state, layer);
           const before = { keys: perHypothesis(past.keys), values: perHypothesis(past.values) };
           const reading = norm(x, `${name}.attention.norm`);
-          const own = attention.append(before, attention.remember(reading, `${name}.attention`, 1));
-          const read = attention.ofOwn(attention.ask(reading, `${name}.attention`), own);
-          x = ops.add(x, attention.answer(read, `${name}.attention`));
+          const kept = attention.append(before, attention.remember(reading, own));
+          const read = attention.ofOwn(attention.ask(reading, own), kept);
+          x = ops.add(x, attention.answer(read, own));
 
-          const questions = attention.ask(norm(x, `${name}.cross.norm`), `${name}.cross`);
-          const { seen, fit } = attention.ofShared(questions, layerOf(memory, layer), W);
-          if (layer === shownLayer) shown = lookAtPatches(ops, fit, L);
-          x = ops.add(x, attention.answer(seen, `${name}.cross`));
+          const questions = attention.ask(norm(x, `${name}.cross.norm`), cross);
+          const { seen, fit } = attention.ofImage(questions, image, cross, W);
+          if (layer === shownLayer) shown = lookAtPatches(ops, fit);
+          x = ops.add(x, attention.answer(seen, cross));
           x = ops.add(x, feed(norm(x, `${name}.feed.norm`), `${name}.feed`));
-          return own;
+          return kept;
         });
         return {
           logits: ops.dense(norm(x, 'norm'), unembedding), // [N,V]

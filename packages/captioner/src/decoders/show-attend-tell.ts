@@ -78,7 +78,7 @@ export const showAttendTell: DecoderFamily<ShowAttendTellSizes, MemoryName, 'hid
         ); // [B,W,L,P]
         const scores = ops.reshape(dense(compared, 'attention.score'), [-1, W, L]);
         const attention = ops.softmax(scores); // [B,W,L]
-        const context = ops.reshape(ops.matMul(attention, annotations), [-1, A]); // [N,A]
+        const context = ops.reshape(ops.matMul(attention, annotations, 'few'), [-1, A]); // [N,A]
         const gated = ops.mul(lineage.perParent(context), dense(hidden, 'gate', 'sigmoid')); // [U,A]
         const seen = ops.add(dense(gated, 'lstm.context'), dense(hidden, 'lstm.hidden')); // [U,4H]
 

@@ -58,15 +58,19 @@ function permuteValues(
   const permuted = permutation.map((axis) => shape[axis] as number);
   const steps = permutation.map((axis) => strides[axis] as number);
   const at = permuted.map(() => 0);
-  return Float32Array.from({ length: data.length }, () => {
-    const from = at.reduce((sum, index, axis) => sum + index * (steps[axis] as number), 0);
+  const values = new Float32Array(data.length);
+  let from = 0;
+  for (let to = 0; to < values.length; to++) {
+    values[to] = data[from] as number;
     for (let axis = at.length - 1; axis >= 0; axis--) {
+      const [size, step] = [permuted[axis] as number, steps[axis] as number];
       const next = (at[axis] as number) + 1;
-      at[axis] = next < (permuted[axis] as number) ? next : 0;
-      if (at[axis] !== 0) break;
+      from += next < size ? step : step - size * step;
+      at[axis] = next < size ? next : 0;
+      if (next < size) break;
     }
-    return data[from] as number;
-  });
+  }
+  return values;
 }
 
 /** The shape of an elementwise result: axes are aligned from the right. */

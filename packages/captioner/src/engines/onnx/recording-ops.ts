@@ -91,10 +91,9 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     return computed(activate(this.#graph, product(), activation), shape);
   }
 
-  matMul(a: RecordedTensor, b: RecordedTensor): RecordedTensor {
+  matMul(a: RecordedTensor, b: RecordedTensor, rows?: 'few'): RecordedTensor {
     const operands = [this.#recorder.asSeen(a), this.#recorder.asSeen(b)] as const;
-    const hasFewRows = a.shape.at(-2) === unknownSize; // as many as a beam is wide
-    const product = hasFewRows
+    const product = rows
       ? productByRows(this.#graph, ...operands, a.shape.length)
       : this.#graph.node('MatMul', operands);
     const leading = a.shape.slice(0, -2).map((size, axis) => size ?? b.shape[axis]);
@@ -168,6 +167,9 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
   }
 
   reshape(x: RecordedTensor, shape: readonly number[]): RecordedTensor {
+    if (x.kind === 'constant' && !shape.some((size) => this.#recorder.isUnknown(size))) {
+      return { ...x, name: `${x.name}.as.${shape.join('x')}`, shape };
+    }
     const reshaped = this.#graph.node('Reshape', [
       this.#recorder.asSeen(x),
       this.#recorder.shapeValue(shape),
