@@ -82,8 +82,9 @@ export async function fetchSnapshot(request: SnapshotRequest): Promise<Snapshot>
     const listing = kept ?? (await fetchListing(hub, repo, revision));
     const files = wantedFiles(listing, repo, wanted);
     await cache.prepare(listing.commit);
-    await fetchFiles(hub, cache, request, listing, files, end);
+    // Before the files are there, so that what is missing of them is known to be missing.
     if (!kept) await cache.writeListing(listing);
+    await fetchFiles(hub, cache, request, listing, files, end);
     await cache.writeRef(revision, listing.commit);
     return snapshotOf(cache, listing, files);
   } catch (error) {
