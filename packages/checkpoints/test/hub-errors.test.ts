@@ -182,4 +182,37 @@ describe('a server that is not to be trusted', () => {
     await fetchFrom({ hub: liar, revision: asked });
     await expectRefusal(fetchFrom({ hub, revision: asked }), /no revision/);
   });
+
+  test.each([
+    ['file:///etc/passwd', /redirects to what is not an address, or not a safe one/],
+    ['http://[', /redirects to what is not an address/],
+    ['/', /redirects in a circle: check HF_ENDPOINT/],
+  ])('is refused when it redirects to %s', async (location, message) => {
+    const hub = await FakeHub.start({ 'org/model': { files } });
+    hub.fail(/./, { status: 302, location }, 20);
+    await expectRefusal(fetchFrom({ hub }), message);
+    expect(hub.requests.length).toBeLessThanOrEqual(11);
+  });
+
+  test('gets no token for another host, wherever it redirects to', async () => {
+    const hub = await FakeHub.start({ 'org/model': { files } });
+    hub.fail(/^\/api/, { status: 302, location: `${hub.elsewhere}/api` });
+    const user = new URL(hub.elsewhere);
+    user.username = 'me';
+    user.password = 'secret';
+    hub.fail(/resolve/, { status: 307, location: user.href });
+    await fetchFrom({ hub, token: 'hf_secret' }).catch(() => {});
+    await fetchFrom({ hub, token: 'hf_secret' }).catch(() => {});
+    const elsewhere = hub.requests.filter(({ host }) => host === 'elsewhere');
+    expect(elsewhere.length).toBeGreaterThanOrEqual(2);
+    expect(elsewhere.filter(({ authorization }) => authorization)).toEqual([]);
+  });
+
+  test('is given up when it sends a list without end', async () => {
+    const files = Object.fromEntries(
+      Array.from({ length: 1000 }, (_, i) => [`${'x'.repeat(70_000)}${i}`, config]),
+    );
+    const hub = await FakeHub.start({ 'org/model': { files } });
+    await expectRefusal(fetchFrom({ hub }), /answers with more than 67108864 bytes/);
+  });
 });

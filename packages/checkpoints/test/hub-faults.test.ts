@@ -158,6 +158,11 @@ test('what is aborted ends at once, and is gone on with later', async () => {
   const { size } = await stat(incomplete);
   expect(size).toBeGreaterThan(200_000 - 20_000);
   expect(size).toBeLessThan(600_000);
+  const { commit } = await fetchFrom({ hub, cacheFolder, wanted: () => false });
+  await expectRefusal(
+    fetchFrom({ hub, cacheFolder, isOffline: true, revision: commit }),
+    /'model\.safetensors' of org\/model at '[0-9a-f]+' is not in/,
+  );
   hub.pieceMs = 0;
   await fetchFrom({ hub, cacheFolder });
   expect(hub.downloads.at(-1)?.range).toBe(`bytes=${size}-`);

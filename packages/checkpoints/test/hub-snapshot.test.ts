@@ -10,7 +10,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DownloadProgress } from '@cutline/checkpoints/hub';
-import { openCheckpoint } from '@cutline/checkpoints/weights';
+import { isWeightFile, openCheckpoint } from '@cutline/checkpoints/weights';
 import { describe, expect, test } from 'vitest';
 import { fixture, temporaryFolder } from './support/checkpoint-folder.ts';
 import { blobId, commitOf, FakeHub, sha256 } from './support/fake-hub.ts';
@@ -45,6 +45,12 @@ test('the files that are asked for are fetched, and no others', async () => {
   }
   expect(hub.downloads.map(({ path }) => path).join()).not.toContain('h5');
   expect(hub.requests.every(({ path }) => !path.includes('resolve/main'))).toBe(true);
+});
+
+test('of weights in several formats, one is fetched', async () => {
+  const both = { ...files, 'pytorch_model.bin': { contents: contents(1000), isLarge: true } };
+  const hub = await FakeHub.start({ 'org/model': { files: both } });
+  expect((await fetchFrom({ hub, wanted: isWeightFile })).files).toEqual(['model.safetensors']);
 });
 
 test('they lie where Python looks for them', async () => {

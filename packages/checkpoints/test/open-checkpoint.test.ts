@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openCheckpoint } from '@cutline/checkpoints/weights';
+import { isWeightFile, openCheckpoint } from '@cutline/checkpoints/weights';
 import { UserError } from '@cutline/shared/errors';
 import { expect, test } from 'vitest';
 import { fixture, folderWith, temporaryFolder } from './support/checkpoint-folder.ts';
@@ -99,4 +99,35 @@ test('what is not a regular file is not opened: a pipe would be waited for', asy
     await symlink(join(folder, name), join(other, name));
     await expect(openCheckpoint(other)).rejects.toThrow(/is not a regular file/);
   }
+});
+
+test.each([
+  [['model.safetensors', 'pytorch_model.bin', 'config.json'], ['model.safetensors']],
+  [['pytorch_model.bin', 'tf_model.h5', 'flax_model.msgpack'], ['pytorch_model.bin']],
+  [
+    [
+      'a.safetensors',
+      'model-00001-of-00002.safetensors',
+      'model-00002-of-00002.safetensors',
+      'model.safetensors.index.json',
+      'pytorch_model.bin',
+    ],
+    [
+      'model-00001-of-00002.safetensors',
+      'model-00002-of-00002.safetensors',
+      'model.safetensors.index.json',
+    ],
+  ],
+  [
+    [
+      'pytorch_model-00001-of-00001.bin',
+      'pytorch_model.bin.index.json',
+      'onnx/model.onnx',
+      'sub/pytorch_model-00001-of-00001.bin',
+    ],
+    ['pytorch_model-00001-of-00001.bin', 'pytorch_model.bin.index.json'],
+  ],
+  [['config.json'], []],
+])('of %j, the weights are %j', (names, weights) => {
+  expect(names.filter((name) => isWeightFile(name, names))).toEqual(weights);
 });

@@ -12,7 +12,13 @@ import { defaultPatience, type Hub, type HubPatience } from './hub.ts';
 import { HubCache } from './hub-cache.ts';
 import { errorOfCache } from './hub-errors.ts';
 import { type HubSettings, readHubSettings } from './hub-settings.ts';
-import { fetchListing, type ListedFile, type Listing, wantedFiles } from './listing.ts';
+import {
+  fetchListing,
+  type ListedFile,
+  type Listing,
+  type Wanted,
+  wantedFiles,
+} from './listing.ts';
 import { describeFile, type PublishedFile } from './published-file.ts';
 import { checkRepo, checkRevision, isCommit } from './repo-name.ts';
 
@@ -21,8 +27,8 @@ export interface SnapshotRequest {
   repo: string;
   /** A branch, a tag or a commit. Default: `main`. */
   revision?: string;
-  /** Which files, by their names with slashes. It is asked about names that a server made up. */
-  wanted(name: string): boolean;
+  /** Which files. Offline, it is asked about those that are there, if nothing else is known. */
+  wanted: Wanted;
   /** Default: what the environment says, `readHubSettings()`. */
   settings?: HubSettings;
   patience?: Partial<HubPatience>;
@@ -76,8 +82,9 @@ export async function fetchSnapshot(request: SnapshotRequest): Promise<Snapshot>
     const listing = kept ?? (await fetchListing(hub, repo, revision));
     const files = wantedFiles(listing, repo, wanted);
     await cache.prepare(listing.commit);
-    await fetchFiles(hub, cache, request, listing, files, end);
+    // Before the files are there, so that what is missing of them is known to be missing.
     if (!kept) await cache.writeListing(listing);
+    await fetchFiles(hub, cache, request, listing, files, end);
     await cache.writeRef(revision, listing.commit);
     return snapshotOf(cache, listing, files);
   } catch (error) {
@@ -91,7 +98,7 @@ async function findSnapshot(
   cache: HubCache,
   repo: string,
   revision: string,
-  wanted: (name: string) => boolean,
+  wanted: Wanted,
 ): Promise<Snapshot> {
   const commit = await cache.findCommit(revision);
   const names = commit ? await cache.names(commit) : [];

@@ -6,3 +6,4 @@ export {
 } from './fetch-snapshot.ts';
 export type { HubPatience } from './hub.ts';
 export { type HubSettings, readHubSettings } from './hub-settings.ts';
+export type { Wanted } from './listing.ts';

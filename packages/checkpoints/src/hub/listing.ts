@@ -24,6 +24,9 @@ export interface Listing {
   files: ListedFile[];
 }
 
+/** Whether a file is asked for, of all that there are. Names have slashes, and are a server's. */
+export type Wanted = (name: string, names: readonly string[]) => boolean;
+
 const text = z.string().max(2000);
 const infoSchema = z.object({
   sha: z.string(),
@@ -103,14 +106,11 @@ function licenceOf(
  *
  * @throws UserError when one of them would not stay in the folder.
  */
-export function wantedFiles(
-  listing: Listing,
-  repo: string,
-  wanted: (name: string) => boolean,
-): ListedFile[] {
+export function wantedFiles(listing: Listing, repo: string, wanted: Wanted): ListedFile[] {
+  const names = listing.files.map(({ name }) => name);
   const files = new Map<string, ListedFile>();
   for (const file of listing.files) {
-    if (!wanted(file.name)) continue;
+    if (!wanted(file.name, names)) continue;
     if (!isFileName(file.name)) {
       throw new UserError(
         `${repo} has a file ${quote(file.name)}, which would not stay in its folder: it is refused.`,

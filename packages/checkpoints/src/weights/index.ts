@@ -1,2 +1,3 @@
 export type { Checkpoint, Tensor, TensorInfo } from './checkpoint.ts';
-export { openCheckpoint, weightFiles } from './open-checkpoint.ts';
+export { openCheckpoint } from './open-checkpoint.ts';
+export { isWeightFile, weightFiles } from './weight-files.ts';

@@ -6,14 +6,7 @@ import type { Checkpoint, TensorSource } from './checkpoint.ts';
 import { openSafetensors } from './safetensors-file.ts';
 import { openSharded } from './sharded.ts';
 import { openTorchFile } from './torch/torch-file.ts';
-
-/** In the order in which they are looked for. An index names the files with the tensors. */
-export const weightFiles = [
-  'model.safetensors',
-  'model.safetensors.index.json',
-  'pytorch_model.bin',
-  'pytorch_model.bin.index.json',
-] as const;
+import { weightFiles } from './weight-files.ts';
 
 /**
  * Opens the weights of a folder. Reads what the files say of their tensors, and checks it against

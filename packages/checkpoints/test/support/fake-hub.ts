@@ -29,7 +29,7 @@ export interface FakeRepo {
 }
 
 /**
- * - a status: the reply has it, and a Retry-After where one is given
+ * - a status: the reply has it, and a Retry-After or a Location where one is given
  * - `hang`: no reply; `stall`: half of it, then nothing more
  * - `reset`: half, then the connection breaks; `truncate`: half, as if that were all
  * - `corrupt`: one byte is another
@@ -37,7 +37,7 @@ export interface FakeRepo {
  * - `longer`: more than there is
  */
 export type Fault =
-  | { status: number; retryAfter?: string }
+  | { status: number; retryAfter?: string; location?: string }
   | 'hang'
   | 'stall'
   | 'reset'
@@ -120,8 +120,12 @@ export class FakeHub {
       const fault = this.#faultOf(request);
       if (fault === 'hang') return;
       if (typeof fault === 'object') {
-        const { retryAfter } = fault;
-        reply.writeHead(fault.status, retryAfter ? { 'retry-after': retryAfter } : {}).end('no');
+        const { status, retryAfter, location } = fault;
+        const headers = {
+          ...(retryAfter && { 'retry-after': retryAfter }),
+          ...(location && { location }),
+        };
+        reply.writeHead(status, headers).end('no');
         return;
       }
       answer(request, reply).catch(() => reply.destroy());
