@@ -12,13 +12,14 @@ const inTurns = [
  *
  * A file gets a process of its own, since native engines do not share one well, nor do files that
  * are busy with processes of theirs. The others take turns in one, which has loaded everything
- * after the first of them: half of what they would cost. Two at a time, because many files start
- * servers and workers, and a machine with two cores is the smallest that the project promises to
- * work on.
+ * after the first of them: half of what they would cost.
+ *
+ * Three at a time, on the smallest machine that the project promises to work on, which has two
+ * cores: a third of the time, a file waits for others (a lock that expires, a Redis that starts).
  */
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    maxWorkers: 3,
     projects: [
       project('alone', {
         include: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
