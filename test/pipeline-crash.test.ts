@@ -40,16 +40,16 @@ beforeAll(async () => {
 
 afterAll(() => pipeline?.stop());
 
-/** The moments at which a worker is hit: in the middle of 500 images in batches of 10. */
+/** The moments at which a worker is hit: in the middle of 200 images in batches of 5. */
 const moments = [
-  { worker: 'encoder-worker', operation: 'get', key: /photo-0237\.jpg$/ },
+  { worker: 'encoder-worker', operation: 'get', key: /photo-0117\.jpg$/ },
   { worker: 'decoder-worker', operation: 'put', key: /parts\/000023\.jsonl$/ },
 ] as const;
 
 describe.each(moments)('the $worker', ({ worker, operation, key }) => {
-  /** Starts a run of 500 images, and does something to the worker at its moment. */
+  /** Starts a run of 200 images, and does something to the worker at its moment. */
   async function runUntilMoment(run: string, hit: (worker: Process) => void): Promise<Process> {
-    await pipeline.upload(await sampleImages(500), `${run}/`);
+    await pipeline.upload(await sampleImages(200), `${run}/`);
     const reached = new Promise<void>((resolve) => {
       const before = async () => {
         hit(running(worker));
@@ -58,7 +58,7 @@ describe.each(moments)('the $worker', ({ worker, operation, key }) => {
       pipeline.proxy.add({ operation, key, times: 1, does: { before } });
     });
     const producer = await pipeline.startProducer([
-      ...[`s3://archive/${run}/`, '--run', run, '--batch-size', '10'],
+      ...[`s3://archive/${run}/`, '--run', run, '--batch-size', '5'],
     ]);
     await Promise.race([reached, failWhenEnded(producer)]);
     return producer;
@@ -179,8 +179,8 @@ test('a job that comes late, when its run is over, leaves nothing behind', {
 async function expectAllCaptioned(run: string): Promise<void> {
   const results = await pipeline.results(run);
   expectToReconcile(results);
-  expect(results.summary).toMatchObject({ images: 500, captioned: 500 });
-  expect(results.parts).toHaveLength(50);
+  expect(results.summary).toMatchObject({ images: 200, captioned: 200 });
+  expect(results.parts).toHaveLength(40);
   expect(await featureBytes()).toBe(0);
 }
 

@@ -45,7 +45,7 @@ test('a producer that is killed while it lists', { timeout: 180_000 }, async () 
 });
 
 test('a producer that is told to stop gives the run free', { timeout: 120_000 }, async () => {
-  const producer = await runUntil('stopped', 'stopped/photo-0101.jpg', async (producer) => {
+  const producer = await runUntil('stopped', 'stopped/photo-0051.jpg', async (producer) => {
     producer.kill('SIGTERM');
     await producer.exited;
   });
@@ -66,13 +66,13 @@ describe('Redis is flushed in the middle of a run', () => {
   };
 
   test('and its producer goes on with what the parts lack', { timeout: 120_000 }, async () => {
-    const producer = await runUntil('flushed', 'flushed/photo-0101.jpg', flush);
+    const producer = await runUntil('flushed', 'flushed/photo-0051.jpg', flush);
     await untilDone(producer);
     await expectAllCaptioned('flushed');
   });
 
   test('and its producer is killed: "resume" does', { timeout: 120_000 }, async () => {
-    const producer = await runUntil('lost', 'lost/photo-0101.jpg', async (producer) => {
+    const producer = await runUntil('lost', 'lost/photo-0051.jpg', async (producer) => {
       producer.kill('SIGKILL');
       await flush();
     });
@@ -82,7 +82,7 @@ describe('Redis is flushed in the middle of a run', () => {
   });
 
   test('by a crash, and comes back empty', { timeout: 180_000 }, async () => {
-    const producer = await runUntil('crashed', 'crashed/photo-0101.jpg', async () => {
+    const producer = await runUntil('crashed', 'crashed/photo-0051.jpg', async () => {
       await pipeline.redis.kill();
       await pipeline.redis.restart();
     });
@@ -178,13 +178,13 @@ test('a run that is finished is not begun again', { timeout: 60_000 }, async () 
   expect([...operations].filter((each) => each === 'put' || each === 'delete')).toEqual([]);
 });
 
-/** Starts a run of 200 images, and does something when it comes to one of them. */
+/** Starts a run of 100 images, and does something when it comes to one of them. */
 async function runUntil(
   run: string,
   key: string,
   hit: (producer: Process) => Promise<void>,
 ): Promise<Process> {
-  await pipeline.upload(await sampleImages(200), `${run}/`);
+  await pipeline.upload(await sampleImages(100), `${run}/`);
   const started = pipeline.startProducer([
     ...[`s3://archive/${run}/`, '--run', run, '--batch-size', '5'],
   ]);
@@ -199,7 +199,7 @@ async function runUntil(
 async function expectAllCaptioned(run: string): Promise<void> {
   const results = await pipeline.results(run);
   expectToReconcile(results);
-  expect(results.summary).toMatchObject({ images: 200, captioned: 200 });
+  expect(results.summary).toMatchObject({ images: 100, captioned: 100 });
 }
 
 function byKey(rows: readonly PartRow[]): PartRow[] {

@@ -107,7 +107,11 @@ test('nothing but the implementation of queues on BullMQ knows of it', () => {
     .filter(({ text }) => importsOf(text).includes('bullmq'))
     .map(({ path }) => path);
   const queues = 'packages/pipeline/src/queue';
-  expect(knowing).toEqual([`${queues}/bullmq-queue.ts`, `${queues}/bullmq-taker.ts`]);
+  expect(knowing).toEqual([
+    `${queues}/bullmq-load.ts`,
+    `${queues}/bullmq-queue.ts`,
+    `${queues}/bullmq-taker.ts`,
+  ]);
 });
 
 test('inference threads load nothing that reaches the network, the queues or sharp', () => {

@@ -31,15 +31,15 @@ import { captionRequest } from './measure-stages.mjs';
  *
  * @param {readonly Contender[]} contenders
  * @param {{ images: string, pixels: string }} folders of images; and for the same as pixels
+ * @param {{ ofFiles?: boolean }} [options] `ofFiles: false`: from the same pixels alone
  * @returns {Promise<Agreement[]>}
  */
-export async function compareCaptions(contenders, folders) {
+export async function compareCaptions(contenders, folders, { ofFiles = true } = {}) {
   await writePixels(folders.images, folders.pixels);
   const agreements = [];
-  for (const { of, folder } of [
-    { of: 'the same pixels', folder: folders.pixels },
-    { of: 'the same files', folder: folders.images },
-  ]) {
+  const inputs = [{ of: 'the same pixels', folder: folders.pixels }];
+  if (ofFiles) inputs.push({ of: 'the same files', folder: folders.images });
+  for (const { of, folder } of inputs) {
     const captioning = contenders.filter(({ tasks }) => tasks.includes('caption'));
     const [first, ...others] = await Promise.all(
       captioning.map(async ({ name, run }) => {

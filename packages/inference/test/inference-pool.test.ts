@@ -24,6 +24,8 @@ const both = { bundleFolder, stages: { encode: true, decode: true }, backend: 'w
 let pool: InferencePool;
 /** [9, 224, 224, 3] */
 let pixels: Buffer;
+/** Of all of them, encoded together. */
+let features: Buffer;
 let imageBytes: number;
 let featureBytes: number;
 
@@ -40,6 +42,7 @@ beforeAll(async () => {
   pixels = Buffer.concat(decoded);
   imageBytes = pixels.length / photographs().length;
   featureBytes = pool.model.features.locations * pool.model.features.channels * 2;
+  features = Buffer.from(await pool.encode(pixels, photographs().length));
 });
 afterAll(() => pool.close());
 
@@ -57,7 +60,6 @@ test('says what it has loaded', () => {
 
 test('an image’s row does not depend on the images it came with', async () => {
   const options = { ...pool.model.decoding, attention: true };
-  const features = await pool.encode(pixels, photographs().length);
   expect(features).toHaveLength(photographs().length * featureBytes);
   const together = await pool.decode(features, photographs().length, options);
   const alone = await Promise.all(
@@ -99,7 +101,6 @@ test('leaves the caller’s arrays alone, also views of a larger Buffer', async 
 });
 
 test('divides a batch over idle threads; where none is idle, no finer than device batches', async () => {
-  const features = await pool.encode(pixels, photographs().length);
   const decode = (count: number) =>
     pool.decode(features.subarray(0, count * featureBytes), count, pool.model.decoding);
   const expected = await decode(8);

@@ -138,17 +138,23 @@ describe.each(kinds)('$name', (kind) => {
     expect(await keys('zzz')).toEqual([]);
   });
 
-  test('lists every key of several pages once', async () => {
+  test('lists every key of several pages once, or goes on after one on a later page', async () => {
     // Names whose order by locale is not that of their bytes.
     const expected = Array.from(
-      { length: 2_345 },
+      { length: 2_045 }, // three pages of S3
       (_, i) => [`IMG_${i}.JPG`, `img-${i}.jpg`, `scans/${i % 7}/Scan ${i}.tif`][i % 3] as string,
     );
     for (let i = 0; i < expected.length; i += 100) {
       await Promise.all(expected.slice(i, i + 100).map((key) => put(key, 'x')));
     }
+    const sorted = inByteOrder(expected);
     const keys = (await listAll(store)).map(({ key }) => key);
-    expect(keys).toEqual(inByteOrder(expected));
+    expect(keys).toEqual(sorted);
+    const rest = await listAll(store, '', { startAfter: sorted[1_200] as string });
+    expect(rest.map(({ key }) => key)).toEqual(sorted.slice(1_201));
+    const ofPrefix = sorted.filter((key) => key.startsWith('scans/'));
+    const ofRest = await listAll(store, 'scans/', { startAfter: ofPrefix[200] as string });
+    expect(ofRest.map(({ key }) => key)).toEqual(ofPrefix.slice(201));
   });
 
   test('goes on with a listing after a key, which need not exist', async () => {
@@ -167,15 +173,6 @@ describe.each(kinds)('$name', (kind) => {
       sorted.filter((key) => key.startsWith('a') && key >= 'a.'),
     );
     expect(await after('a.', 'b')).toEqual(sorted.filter((key) => key.startsWith('b')));
-  });
-
-  test('goes on after a key on a later page', async () => {
-    const keys = Array.from({ length: 1_500 }, (_, i) => `k/${String(i).padStart(4, '0')}`);
-    for (let i = 0; i < keys.length; i += 100) {
-      await Promise.all(keys.slice(i, i + 100).map((key) => put(key, 'x')));
-    }
-    const listed = await listAll(store, 'k/', { startAfter: 'k/0200' });
-    expect(listed.map(({ key }) => key)).toEqual(keys.slice(201));
   });
 
   describe('put', () => {

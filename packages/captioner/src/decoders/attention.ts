@@ -6,7 +6,7 @@
  * - what the W hypotheses of an image share, its tokens `f [B,L,E]`: no keys or values of them are
  *   made at all. As q·(f·Wₖ)ᵀ = (q·Wₖᵀ)·fᵀ and Σ α(f·Wᵥ) = (Σ αf)·Wᵥ, questions are brought to where
  *   the tokens are, and answers back: W·h rows an image, instead of two times L in every layer, which
- *   would also take forty times the memory (record 14).
+ *   would also take forty times the memory (record 15).
  *
  * Biases of keys shift all of a question's fits alike, and softmax does not see them. Weights sum to
  * one, so the bias of values is added to the answer.

@@ -32,24 +32,33 @@ export const familyNames = Object.keys(decoderSizes);
 
 type Cut = ModelDescription['features']['cut'];
 
-/** The files of a tiny bundle; `words` besides the four tokens. Both cuts give the same model. */
+/**
+ * The files of a tiny bundle; `words` besides the four tokens. Both cuts give the same model.
+ * @param channels D, of the feature map, and of what a decoder that attends makes of it
+ */
 export function tinyBundleFiles(
   family: string,
   words: readonly string[],
   seed = 1,
   cut: Cut = 'feature-map',
+  channels: number = encoderSizes.head,
 ) {
-  const sizes = { ...encoderSizes, stages: encoderSizes.stages.map((stage) => [...stage]) };
+  const stages = encoderSizes.stages.map((stage) => [...stage]);
+  const sizes = { ...encoderSizes, stages, head: channels };
   const vocabulary = wordList(['<pad>', '<start>', '<end>', '<unk>', ...words]);
   const decoder = decoderFamilies.get(family);
   if (!decoder) throw new Error(`no decoder family '${family}'`);
   const { projection } = decoder;
-  const ownSizes = decoderSizes[family];
-  const projected = projection.shape(ownSizes, [9, 5]);
-  const [locations, channels] = projected;
-  const context = { locations, channels, vocabulary: vocabulary.size };
+  const ownSizes = { ...decoderSizes[family] };
+  if (ownSizes.annotation !== undefined) ownSizes.annotation = channels;
+  const projected = projection.shape(ownSizes, [9, channels]);
+  const context = {
+    locations: projected[0],
+    channels: projected[1],
+    vocabulary: vocabulary.size,
+  };
   const cnn = mobileNetV2.parameters(mobileNetV2.sizesSchema.parse(sizes));
-  const projecting = randomWeights(projection.parameters(ownSizes, 5), seed + 2);
+  const projecting = randomWeights(projection.parameters(ownSizes, channels), seed + 2);
   return formatModelBundle({
     description: {
       name: `tiny-${family}`,
@@ -64,7 +73,11 @@ export function tinyBundleFiles(
         mean: [0.4, 0.5, 0.6],
         std: [0.3, 0.2, 0.25],
       },
-      features: { cut, shape: cut === 'projection' ? [...projected] : [9, 5], dtype: 'float16' },
+      features: {
+        cut,
+        shape: cut === 'projection' ? [...projected] : [9, channels],
+        dtype: 'float16',
+      },
       decoding: {
         beamSize: 3,
         candidates: 2,

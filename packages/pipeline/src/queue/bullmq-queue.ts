@@ -1,8 +1,9 @@
 import type { QueueName } from '@cutline/shared/process';
 import { type BatchAttempt, jobId, parseJobId } from '@cutline/shared/run';
-import { ErrorCode, Job, type JobsOptions, Queue, UnrecoverableError } from 'bullmq';
+import type { Job, JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { World } from '../world.ts';
+import { loadBullMQ } from './bullmq-load.ts';
 import { BullTaker } from './bullmq-taker.ts';
 import type { JobCounts, JobQueue, TakenJob } from './job-queue.ts';
 import { modelHash, queueName } from './queue-name.ts';
@@ -52,6 +53,7 @@ class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
     this.#options = options;
     this.name = queueName(options.stage, options.model);
     this.#prefix = `{cutline-${modelHash(options.model)}}`;
+    const { Queue } = loadBullMQ();
     this.#queue = new Queue(this.name, { connection: options.redis, prefix: this.#prefix });
     // Whoever asks the queue for something hears of what went wrong with it; without a listener,
     // it would print every lost connection besides.
@@ -102,6 +104,7 @@ class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
   }
 
   refuse(job: TakenJob, reason: string): Promise<boolean> {
+    const { UnrecoverableError } = loadBullMQ();
     return whileHeld(this.#job(job).moveToFailed(new UnrecoverableError(reason), job.token));
   }
 
@@ -140,24 +143,29 @@ class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
 
   /** As much of a job as it takes to end it: no data, which only workers read. */
   #job({ id }: TakenJob): Job {
+    const { Job } = loadBullMQ();
     return new Job(this.#queue, 'batch', {}, finishedJobs, id);
   }
 }
 
 /** The job was removed or forgotten, its lock has expired, another has its lock, or it is over. */
-const lostCodes: readonly unknown[] = [
-  ErrorCode.JobNotExist,
-  ErrorCode.JobLockNotExist,
-  ErrorCode.JobLockMismatch,
-  ErrorCode.JobNotInState,
-];
+function isLost(code: unknown): boolean {
+  const { ErrorCode } = loadBullMQ();
+  const lostCodes: readonly unknown[] = [
+    ErrorCode.JobNotExist,
+    ErrorCode.JobLockNotExist,
+    ErrorCode.JobLockMismatch,
+    ErrorCode.JobNotInState,
+  ];
+  return lostCodes.includes(code);
+}
 
 async function whileHeld(operation: Promise<unknown>): Promise<boolean> {
   try {
     await operation;
     return true;
   } catch (error) {
-    if (lostCodes.includes((error as { code?: unknown }).code)) return false;
+    if (isLost((error as { code?: unknown }).code)) return false;
     throw error;
   }
 }

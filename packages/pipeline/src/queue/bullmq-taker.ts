@@ -1,6 +1,7 @@
-import { type JobJson, Worker } from 'bullmq';
+import type { JobJson, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { World } from '../world.ts';
+import { loadBullMQ } from './bullmq-load.ts';
 import type { TakenJob } from './job-queue.ts';
 
 /**
@@ -29,6 +30,7 @@ export class BullTaker {
   }) {
     this.#world = options.world;
     this.#lockMs = options.lockMs;
+    const { Worker } = loadBullMQ();
     this.#worker = new Worker(options.name, null, {
       connection: options.redis,
       prefix: options.prefix,

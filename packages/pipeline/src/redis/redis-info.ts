@@ -1,6 +1,6 @@
 import { UserError } from '@cutline/shared/errors';
 import { redactUrl } from '@cutline/shared/process';
-import { Cluster } from 'ioredis';
+import { loadIoredis } from './load-ioredis.ts';
 import type { RedisConnection } from './redis-options.ts';
 
 /** What Redis says of itself in INFO: whether it is fit for queues, and how full it is. */
@@ -61,6 +61,7 @@ export async function redisMemory(redis: RedisConnection): Promise<RedisMemory> 
 }
 
 function masters(redis: RedisConnection) {
+  const { Cluster } = loadIoredis();
   return redis instanceof Cluster ? redis.nodes('master') : [redis];
 }
 

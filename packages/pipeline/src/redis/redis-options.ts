@@ -1,6 +1,7 @@
 import { redisReplyCode } from '@cutline/shared/errors';
 import type { RedisAddress } from '@cutline/shared/process';
-import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
+import { loadIoredis } from './load-ioredis.ts';
 
 /**
  * How every connection to Redis behaves in an outage, and how a client is made of an address. What
@@ -41,6 +42,7 @@ export function reconnectOnError(error: Error): false | 2 {
 
 /** A client that is not connected yet. */
 export function createClient(address: RedisAddress, connectTimeoutMs: number): RedisConnection {
+  const { Cluster, Redis } = loadIoredis();
   const options = {
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,
@@ -54,7 +56,10 @@ export function createClient(address: RedisAddress, connectTimeoutMs: number): R
     ...(address.tls && { tls: {} }),
   } satisfies RedisOptions;
   if (address.kind === 'cluster') {
-    return new Cluster(address.nodes, { ...clusterOptions(address), redisOptions: options });
+    return new Cluster(address.nodes, {
+      ...clusterOptions(address),
+      redisOptions: options,
+    });
   }
   const where = address.kind === 'sentinel' ? sentinelOptions(address) : address.nodes[0];
   return new Redis({ ...options, ...where, db: address.db, retryStrategy: backoffMs });

@@ -1,5 +1,5 @@
+import { createRequire } from 'node:module';
 import pino, { type Logger } from 'pino';
-import pretty from 'pino-pretty';
 
 export type { Logger };
 
@@ -9,7 +9,7 @@ export type { Logger };
  */
 export function createLogger(options: { process: string; level: string }): Logger {
   const stream = process.stderr.isTTY
-    ? pretty({ destination: 2, sync: true, ignore: 'pid,hostname,process' })
+    ? loadPretty()({ destination: 2, sync: true, ignore: 'pid,hostname,process' })
     : pino.destination({ dest: 2, sync: true });
   return pino(
     {
@@ -29,4 +29,9 @@ export function createNotesLogger(onNote: (text: string) => void): Logger {
     onNote(error ? `${msg}: ${error}` : msg);
   };
   return pino({ level: 'warn' }, { write });
+}
+
+/** Thirty files, for terminals alone. */
+function loadPretty(): typeof import('pino-pretty') {
+  return createRequire(import.meta.url)('pino-pretty');
 }

@@ -1,9 +1,10 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { S3Config } from './s3-config.ts';
 import { mayBeExpired } from './s3-errors.ts';
+import { s3Sdk } from './s3-sdk.ts';
 
 /**
  * One client for one store, with connections that are kept and bounded.
@@ -81,7 +82,7 @@ function createS3Client(
     options.requestChecksumCalculation = 'WHEN_REQUIRED';
     options.responseChecksumValidation = 'WHEN_REQUIRED';
   }
-  return new S3Client(options);
+  return new s3Sdk.S3Client(options);
 }
 
 function createRequestHandler(config: S3Config): NodeHttpHandler {

@@ -1,12 +1,5 @@
 import { addAbortSignal, type Readable } from 'node:stream';
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  type ListObjectsV2CommandOutput,
-  PutObjectCommand,
-} from '@aws-sdk/client-s3';
+import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { compareKeys } from '../key-order.ts';
 import {
   type GetOptions,
@@ -23,6 +16,7 @@ import { RenewableClient } from './s3-client.ts';
 import { type ConditionalPut, S3Conditions } from './s3-conditions.ts';
 import type { S3Config } from './s3-config.ts';
 import { type S3Operation, s3Error } from './s3-errors.ts';
+import { s3Sdk } from './s3-sdk.ts';
 
 /**
  * A bucket of Amazon S3, or of any store that speaks its protocol.
@@ -72,7 +66,7 @@ export class S3Store implements ObjectStore {
     signal?.throwIfAborted();
     let body: Readable | undefined;
     try {
-      const request = new GetObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) });
+      const request = new s3Sdk.GetObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) });
       const answer = await unlessAborted(
         this.#client.send((client) => client.send(request)),
         signal,
@@ -108,7 +102,7 @@ export class S3Store implements ObjectStore {
   async head(key: string): Promise<ObjectInfo | undefined> {
     try {
       const answer = await this.#client.send((client) =>
-        client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) })),
+        client.send(new s3Sdk.HeadObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) })),
       );
       return { key, etag: plainEtag(answer.ETag), bytes: answer.ContentLength ?? 0 };
     } catch (cause) {
@@ -133,7 +127,7 @@ export class S3Store implements ObjectStore {
     try {
       const answer = await this.#client.send((client) =>
         client.send(
-          new PutObjectCommand({
+          new s3Sdk.PutObjectCommand({
             Bucket: this.#bucket,
             Key: key,
             Body: bytes,
@@ -152,7 +146,7 @@ export class S3Store implements ObjectStore {
   async delete(key: string): Promise<void> {
     try {
       await this.#client.send((client) =>
-        client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) })),
+        client.send(new s3Sdk.DeleteObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) })),
       );
     } catch (error) {
       throw this.#storeError(error, 'delete', key);
@@ -177,7 +171,7 @@ export class S3Store implements ObjectStore {
     try {
       page = await this.#client.send((client) =>
         client.send(
-          new ListObjectsV2Command({
+          new s3Sdk.ListObjectsV2Command({
             Bucket: this.#bucket,
             Prefix: prefix,
             MaxKeys: keysMax,
