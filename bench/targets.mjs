@@ -102,7 +102,7 @@ function pipelineTargets(tables, featureBytes) {
       ),
       atMost: 1.25,
     })),
-    { what: 'pipeline: Redis commands an image', values: costs('redisCommands'), atMost: 0.5 },
+    { what: 'pipeline: Redis commands an image', values: costs('redisCommands'), atMost: 0.4 },
     {
       what: 'pipeline: Redis bytes an image',
       values: costs('redisBytes'),

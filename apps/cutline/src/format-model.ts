@@ -16,6 +16,8 @@ export function formatModel(
   const { preprocessing, features, decoding, licence, provenance } = model;
   const [locations, channels] = features.shape;
   const [encoder, decoder] = [model.encoder.family, model.decoder.family];
+  const unit = 'start' in model.vocabulary ? 'tokens' : 'words';
+  const candidates = `${decoding.candidates} candidate${decoding.candidates === 1 ? '' : 's'}`;
   const fields: [string, string][] = [
     ['encoder', `${encoder}, ${preprocessing.width}×${preprocessing.height} pixels`],
     [
@@ -23,11 +25,11 @@ export function formatModel(
       `${locations} locations × ${formatCount(channels)} channels, ${features.dtype}, cut at the ` +
         (features.cut === 'projection' ? 'decoder’s projection' : 'feature map'),
     ],
-    ['decoder', `${decoder}, ${formatCount(model.vocabulary.size)} words`],
+    ['decoder', `${decoder}, ${formatCount(model.vocabulary.size)} ${unit}`],
     [
       'decoding',
-      `beam size ${decoding.beamSize}, ${decoding.candidates} candidates, at most ` +
-        `${decoding.lengthMax} words, length penalty ${decoding.lengthPenalty}`,
+      `beam size ${decoding.beamSize}, ${candidates}, at most ` +
+        `${decoding.lengthMax} ${unit}, length penalty ${decoding.lengthPenalty}`,
     ],
     ...model.scores.map(({ dataset, split, beamSize, metrics }): [string, string] => [
       'scores',

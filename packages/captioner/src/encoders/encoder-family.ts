@@ -11,6 +11,8 @@ export interface EncoderFamily<Sizes> {
   name: string;
   /** The sizes in model.json. */
   sizesSchema: z.ZodType<Sizes>;
+  /** Images to compute at a time on a CPU, where more gain nothing. */
+  deviceBatch: number;
   parameters(sizes: Sizes): ParameterSpecs;
   /**
    * `[L,D]` of the feature map of an image of `height`×`width` pixels.

@@ -1,12 +1,10 @@
 /** The encoder half of a model bundle, run by ONNX Runtime. */
 import type { EncoderBundle } from '../../model-bundle.ts';
+import { findEncoderFamily } from '../../model-description.ts';
 import type { Encoder } from '../engine.ts';
 import { checkLength } from '../plain-arrays.ts';
 import { float16Bits, type OnnxBackend, OnnxSession } from './onnx-session.ts';
 import { type EncoderTypes, recordEncoder } from './record-model.ts';
-
-/** One of 1, 8, 16, 32 images takes 4.9, 5.0, 5.5, 5.6 ms of CPU, and 20 MB of memory. */
-const deviceBatch = 8;
 
 export async function createEncoder(backend: OnnxBackend, bundle: EncoderBundle): Promise<Encoder> {
   const { preprocessing, features } = bundle.description;
@@ -19,7 +17,7 @@ export async function createEncoder(backend: OnnxBackend, bundle: EncoderBundle)
   let exactSession: OnnxSession | undefined;
 
   return {
-    deviceBatch,
+    deviceBatch: findEncoderFamily(bundle.description).family.deviceBatch,
     imageSize: [preprocessing.height, preprocessing.width],
     featuresShape: features.shape,
 
