@@ -1,7 +1,11 @@
 /** The search itself, over probabilities that a test can know: no network is involved. */
 import { type CaptionOptions, createRandom, searchCaptions } from '@cutline/captioner';
 import { describe, expect, it } from 'vitest';
-import { searchExhaustively, searchNaively } from './support/reference-search.ts';
+import {
+  searchAsPublished,
+  searchExhaustively,
+  searchNaively,
+} from './support/reference-search.ts';
 import { type Language, randomLanguage, TableDecoder } from './support/table-decoder.ts';
 
 const defaults: CaptionOptions = {
@@ -73,6 +77,44 @@ describe('beam search', () => {
       );
       expect(found.map(rounded), JSON.stringify(options)).toEqual(expected.map(rounded));
     }
+  });
+
+  it('agrees with the search of published captioners, where it is to stop as they do', async () => {
+    const vocabulary = 24;
+    for (let seed = 0; seed < 60; seed++) {
+      const language = randomLanguage(vocabulary, seed);
+      const drawn = drawOptions(seed, 1 + (seed % 5));
+      const options = { ...drawn, lengthMin: 0, lengthMax: 4 + (seed % 9), stopEarly: true };
+      const images = [seed, seed + 1, seed + 2, seed + 3];
+      const found = await search(language, vocabulary, images, options);
+      const expected = images.map((image) =>
+        searchAsPublished((words) => language(image, words), vocabulary, options),
+      );
+      expect(found.map(rounded), JSON.stringify(options)).toEqual(expected.map(rounded));
+    }
+  });
+
+  it('with a beam of one, stops at the first end that is likelier than any word', async () => {
+    // "4" is likelier than the end at first, though a caption of no words would score better.
+    const language: Language = (_, words) =>
+      Float32Array.from({ length: 6 }, (__, word) =>
+        Math.log(
+          words.length === 0
+            ? word === 4
+              ? 0.5
+              : word === 2
+                ? 0.49
+                : 0.0025
+            : word === 2
+              ? 0.3
+              : 0.14,
+        ),
+      );
+    const options = { ...defaults, beamSize: 1, candidates: 1, lengthPenalty: 0, stopEarly: true };
+    const [greedy] = await search(language, 6, [0], options);
+    expect(greedy?.map(({ tokens }) => tokens)).toEqual([[4]]);
+    const [thorough] = await search(language, 6, [0], { ...options, stopEarly: false });
+    expect(thorough?.map(({ tokens }) => tokens)).toEqual([[]]);
   });
 
   it('does not depend on how images are batched', async () => {

@@ -70,6 +70,50 @@ export function searchNaively(
   return best(found, options);
 }
 
+/**
+ * The search of transformers' `generate` with beams, step by step as its documentation has it:
+ * `early_stopping` false, and the length counted without the start token.
+ */
+export function searchAsPublished(
+  next: NextWord,
+  vocabulary: number,
+  options: CaptionOptions,
+): Found[] {
+  const { beamSize, lengthMax, lengthPenalty } = options;
+  const scoreOf = (logProb: number, length: number) => logProb / length ** lengthPenalty;
+  // One word longer than allowed: the end is not the only one that may follow then.
+  const free = { ...options, lengthMax: lengthMax + 1 };
+  let ended: Found[] = [];
+  let running = [{ words: [] as number[], logProb: 0 }];
+  for (let length = 1; length <= lengthMax && running.length > 0; length++) {
+    const top = running
+      .flatMap(({ words, logProb }) => {
+        const logProbs = normalise(next(words), isSaid);
+        return allowed(words, vocabulary, free).map((token) => ({
+          words,
+          token,
+          logProb: Math.fround(logProb + (logProbs[token] as number)),
+        }));
+      })
+      .sort((a, b) => b.logProb - a.logProb)
+      .slice(0, 2 * beamSize);
+    for (const { words, token, logProb } of top.slice(0, beamSize)) {
+      if (token !== end && length < lengthMax) continue;
+      const tokens = token === end ? words : [...words, token];
+      ended.push({ tokens, logProb, score: scoreOf(logProb, length) });
+    }
+    ended = ended.sort((a, b) => b.score - a.score).slice(0, beamSize);
+    running = top
+      .filter(({ token }) => token !== end)
+      .slice(0, beamSize)
+      .map(({ words, token, logProb }) => ({ words: [...words, token], logProb }));
+    const [first] = running;
+    const worst = ended[beamSize - 1];
+    if (first && worst && scoreOf(first.logProb, length) <= worst.score) break;
+  }
+  return ended.slice(0, options.candidates);
+}
+
 function allowed(words: number[], vocabulary: number, options: CaptionOptions): number[] {
   return Array.from({ length: vocabulary }, (_, token) => token).filter((token) => {
     if (neverGenerated.includes(token)) return false;
