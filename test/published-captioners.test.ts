@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { FakeHub } from '../packages/checkpoints/test/support/fake-hub.ts';
+import { global, pickle, reduce, text } from '../packages/checkpoints/test/support/pickle-code.ts';
+import { zipArchive } from '../packages/checkpoints/test/support/zip-archive.ts';
 import { type Pipeline, startPipeline } from './support/pipeline.ts';
 
 /**
@@ -63,6 +65,56 @@ describe.skipIf(!existsSync(published))(
 
       await pipeline.succeed('model', 'remove', name);
       expect((await pipeline.succeed('model', 'list')).stdout.split('\n')).not.toContain(name);
+    });
+
+    test.each<[string, (folder: string) => Promise<unknown>, RegExp]>([
+      [
+        'an architecture that is not known',
+        (folder) => writeFile(join(folder, 'config.json'), '{"model_type":"llava"}'),
+        /its architecture \(llava\) is not known here; captioners of BLIP/,
+      ],
+      [
+        'weights that end early',
+        async (folder) => {
+          const path = join(folder, 'model.safetensors');
+          await writeFile(path, (await readFile(path)).subarray(0, 200_000));
+        },
+        /model\.safetensors/,
+      ],
+      [
+        'a pickle that would run something',
+        async (folder) => {
+          await rm(join(folder, 'model.safetensors'));
+          const code = pickle(reduce(global('os', 'system'), text('touch /tmp/was-here')));
+          const archive = zipArchive([{ name: 'model/data.pkl', contents: code }]);
+          await writeFile(join(folder, 'pytorch_model.bin'), archive);
+        },
+        /names 'os\.system'/,
+      ],
+      [
+        'weights of other sizes than its configuration says',
+        async (folder) => {
+          const path = join(folder, 'config.json');
+          const config = JSON.parse(await readFile(path, 'utf8'));
+          config.text_config.intermediate_size = 64;
+          await writeFile(path, JSON.stringify(config));
+        },
+        /decoder\.safetensors: 'layer0\.feed\.inner/,
+      ],
+    ])('%s is refused in one line, and nothing is left', async (_, damage, message) => {
+      const folder = join(home, 'damaged');
+      await cp(join(published, 'blip'), folder, { recursive: true });
+      await chmod(folder, 0o755);
+      for (const name of await readdir(folder)) await chmod(join(folder, name), 0o644);
+      try {
+        await damage(folder);
+        const { code, stdout, stderr } = await pipeline.cutline('model', 'add', folder);
+        expect(stderr.split('\n').filter(Boolean)).toEqual([expect.stringMatching(message)]);
+        expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+        expect((await pipeline.succeed('model', 'list')).stdout).not.toContain('damaged');
+      } finally {
+        await rm(folder, { recursive: true });
+      }
     });
 
     test('one is added from the hub, pinned to its commit, and a second time without it', async () => {
