@@ -39,6 +39,7 @@ describe('a program that fails', () => {
     ["new UserError('Choose one.', { cause: new Error('ENOENT') })", 2, 'prog: Choose one.'],
     ["new StoreError('misconfigured', 'There is no bucket.')", 2, 'prog: There is no bucket.'],
     ["new StoreError('unavailable', 'S3 is down.')", 2, 'prog: S3 is down.'],
+    ["new StoreError('access-denied', 'Grant s3:GetObject.')", 2, 'prog: Grant s3:GetObject.'],
   ])('%s: status %i and one line', async (error, code, line) => {
     const ended = await run(`await runProgram('prog', async () => { throw ${error}; });`);
     expect(ended).toMatchObject({ code, stderr: [line], stdout: [] });

@@ -22,12 +22,18 @@ export async function runProgram(name: string, main: () => Promise<void>): Promi
 }
 
 function exitStatus(error: unknown): number {
-  return isForUser(error) || isTransient(error) ? 2 : 1;
+  return isTold(error) ? 2 : 1;
+}
+
+/** Whether its message is one line that says all there is to say: whatever stores say is. */
+function isTold(error: unknown): boolean {
+  const isStores = error instanceof Error && error.name === 'StoreError';
+  return isStores || isForUser(error) || isTransient(error);
 }
 
 /** One line; for a broken invariant, the stack trace that a report of it needs, and its causes'. */
 function explain(error: unknown): string {
-  if (isForUser(error) || isTransient(error)) return describeError(error);
+  if (isTold(error)) return describeError(error);
   return error instanceof Error ? inspect(error) : String(error);
 }
 
@@ -103,7 +109,7 @@ export async function stopProcess(
   const { log } = options;
   if ('signal' in reason) log.info({ signal: reason.signal }, 'stopping');
   else if ('memory' in reason) log.warn(reason.memory, 'recycling: memory is above the ceiling');
-  else if (isForUser(reason.error)) log.fatal(describeError(reason.error));
+  else if (isTold(reason.error)) log.fatal(describeError(reason.error));
   else log.fatal({ err: reason.error }, 'stopping on a broken invariant');
 
   const deadline = setTimeout(() => {
