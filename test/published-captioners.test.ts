@@ -28,10 +28,12 @@ describe.skipIf(!existsSync(published))(
       pipeline = await startPipeline({
         env: { XDG_CACHE_HOME: home, CUTLINE_MODEL: undefined },
       });
-      const drawings = join(published, 'blip');
-      for (const name of await readdir(drawings)) {
-        if (!name.endsWith('.png')) continue;
-        await pipeline.source.put(`drawings/${name}`, await readFile(join(drawings, name)));
+      for (const family of families) {
+        for (const name of await readdir(join(published, family))) {
+          if (!name.endsWith('.png')) continue;
+          const drawing = await readFile(join(published, family, name));
+          await pipeline.source.put(`${family}/${name}`, drawing);
+        }
       }
     });
     afterAll(async () => {
@@ -44,11 +46,16 @@ describe.skipIf(!existsSync(published))(
       expect(added.stdout).toContain(`cutline caption <images> --model ${name}`);
       expect((await pipeline.succeed('model', 'list')).stdout.split('\n')).toContain(name);
 
-      const source = 's3://archive/drawings/';
+      const source = `s3://archive/${name}/`;
       const flags = ['--model', name, '--attention'];
       const alone = await pipeline.succeed('caption', source, ...flags, '--json');
       const inOne = alone.stdout.split('\n').map((line) => JSON.parse(line));
-      expect(inOne.map(({ status }) => status)).toEqual(Array(6).fill('captioned'));
+      // By default as the reference does it: three beams, twenty tokens.
+      const { generate } = JSON.parse(
+        await readFile(join(published, name, 'expected.json'), 'utf8'),
+      );
+      const best = generate.beam3.text.filter((_: string, index: number) => index % 3 === 0);
+      expect(inOne.map(({ caption }) => caption)).toEqual(best);
 
       const env = { CUTLINE_MODEL: name };
       const workers = [
@@ -63,6 +70,9 @@ describe.skipIf(!existsSync(published))(
       for (const worker of workers) worker.kill('SIGTERM');
       await Promise.all(workers.map(({ exited }) => exited));
 
+      const prompted = ['caption', source, '--model', name, '--limit', '1', '--json', '--prompt'];
+      const begun = JSON.parse((await pipeline.succeed(...prompted, 'there is a')).stdout);
+      expect(begun.caption).toMatch(/^there is a /);
       await pipeline.succeed('model', 'remove', name);
       expect((await pipeline.succeed('model', 'list')).stdout.split('\n')).not.toContain(name);
     });

@@ -28,11 +28,12 @@ import type { Vocabulary } from './vocabulary.ts';
 /**
  * The n best captions of each image, best first. There are fewer than n only where the rules
  * leave no more sentences (a vocabulary of a few words). No caption is longer than what the decoder
- * can read, whatever `lengthMax` allows.
+ * can read, whatever `lengthMax` allows. With a prompt, all begin with it.
  *
  * @param features `[B,L,D]` of `count` (B) images, float16 or float32
  * @throws z.ZodError for options out of range
- * @throws RangeError when attention is asked of a decoder that has none
+ * @throws RangeError when attention is asked of a decoder that has none, or the prompt is too long
+ * @throws Error when the decoder does not know a word of the prompt
  */
 export async function searchCaptions(
   decoder: Decoder,
@@ -41,8 +42,11 @@ export async function searchCaptions(
   wanted: CaptionOptions,
 ): Promise<SearchCandidate[][]> {
   captionOptionsSchema.parse(wanted);
-  // The start token and all words but the last, or but the end, are read.
-  const options = { ...wanted, lengthMax: Math.min(wanted.lengthMax, decoder.tokensMax - 1) };
+  const prompt = wanted.prompt === undefined ? [] : decoder.vocabulary.read(wanted.prompt);
+  // The start token, the prompt and all words but the last, or but the end, are read.
+  const readable = decoder.tokensMax - 1 - prompt.length;
+  if (readable < 1) throw new RangeError(`the prompt "${wanted.prompt}" is too long for the model`);
+  const options = { ...wanted, lengthMax: Math.min(wanted.lengthMax, readable) };
   if (options.attention && !decoder.attends) {
     throw new RangeError('this decoder has no attention to return; leave the option off');
   }
@@ -56,6 +60,17 @@ export async function searchCaptions(
   );
   const session = await decoder.start(features, count);
   try {
+    for (const token of prompt) {
+      const rows = searches.flatMap((search) => search.rows(1));
+      const { attention } = await session.step({
+        ...{ images: count, width: 1, count: 1, excluded, attention: options.attention },
+        tokens: Int32Array.from(rows, (row) => row.token),
+        parents: Int32Array.from(rows, (row) => row.parent),
+        scores: new Float32Array(count),
+        penalties: new Float32Array(vocabulary),
+      });
+      for (const [row, search] of searches.entries()) search.say(token, row, attention?.[row]);
+    }
     let active = searches;
     let stay: Int32Array | undefined;
     for (let words = 0; active.length > 0; words++) {

@@ -18,6 +18,9 @@ export const captionRanges = {
   noRepeatNgram: { min: 0, max: 10 },
 } as const;
 
+/** Of a prompt: a model of captions was never shown longer ones. */
+export const promptCharactersMax = 200;
+
 const wholeNumber = ({ min, max }: { min: number; max: number }) => z.int().min(min).max(max);
 const { min: penaltyMin, max: penaltyMax } = captionRanges.lengthPenalty;
 
@@ -45,6 +48,8 @@ export const captionOptionsSchema = z
      * search goes on as long as anything that could follow might win.
      */
     stopEarly: z.boolean().optional(),
+    /** What captions begin with. Its words are in the caption, and neither scored nor counted. */
+    prompt: z.string().min(1).max(promptCharactersMax).optional(),
     /** Return where the model looked for each word (decoders with attention only). */
     attention: z.boolean(),
   })

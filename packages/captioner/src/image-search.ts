@@ -56,6 +56,13 @@ export class ImageSearch {
     this.#live = [{ token: start, logProb: 0, parent: image }];
   }
 
+  /** Has all captions go on with a token, whatever it scores. */
+  say(token: number, row: number, attention: Float32Array | undefined): void {
+    const [previous] = this.#live as [Hypothesis];
+    const next = { token, logProb: 0, parent: row, previous };
+    this.#live = [{ ...next, ...(attention && { attention }) }];
+  }
+
   /** The live hypotheses, filled up to `width` with rows that cannot win. */
   rows(width: number): Hypothesis[] {
     const parent = this.#live[0]?.parent ?? 0;

@@ -42,6 +42,7 @@ export type { SearchCandidate } from './image-search.ts';
 export { type Lineage, type LineageRows, lineageOf, traceLineage } from './lineage.ts';
 export {
   type BundleFiles,
+  type BundlePart,
   type DecoderBundle,
   type EncoderBundle,
   filesOf,
@@ -50,6 +51,7 @@ export {
   parseDecoderBundle,
   parseEncoderBundle,
   parseModelBundle,
+  parseVocabularyFile,
 } from './model-bundle.ts';
 export {
   type BundleFile,

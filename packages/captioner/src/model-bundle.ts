@@ -41,9 +41,12 @@ export interface DecoderBundle extends Model {
 
 export interface ModelBundle extends EncoderBundle, DecoderBundle {}
 
-/** The files besides model.json of either half. */
-export function filesOf(description: ModelDescription, half: 'encoder' | 'decoder'): BundleFile[] {
-  if (half === 'encoder') return [bundleFiles.encoder];
+export type BundlePart = 'encoder' | 'decoder' | 'vocabulary';
+
+/** The files besides model.json of either half, or of what the decoder reads and says. */
+export function filesOf(description: ModelDescription, part: BundlePart): BundleFile[] {
+  if (part === 'encoder') return [bundleFiles.encoder];
+  if (part === 'vocabulary') return [vocabularyFileOf(description)];
   return [bundleFiles.decoder, vocabularyFileOf(description)];
 }
 
@@ -122,6 +125,11 @@ function parseDecoderWeights(files: BundleFiles, description: ModelDescription) 
   const vocabulary = parseVocabulary(files, description);
   const { parameters } = decoderHalf(description);
   return { vocabulary, decoder: parseWeights(files, description, bundleFiles.decoder, parameters) };
+}
+
+/** Alone. @throws Error that names the file, what was expected and what was found. */
+export function parseVocabularyFile(files: BundleFiles): Vocabulary {
+  return parseVocabulary(files, parseModel(files).description);
 }
 
 function parseVocabulary(files: BundleFiles, description: ModelDescription): Vocabulary {

@@ -20,6 +20,7 @@ export { exportGraphs } from './export-graphs.ts';
 export type { BackendChoice, ImageCaptions, Stages } from './inference-messages.ts';
 export type { InferencePool } from './inference-pool.ts';
 export {
+  checkPrompt,
   describeBundle,
   loadDecoderBundle,
   loadEncoderBundle,

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type BundleFiles,
+  type BundlePart,
   type CaptionOptions,
   type DecoderBundle,
   type EncoderBundle,
@@ -16,6 +17,7 @@ import {
   parseEncoderBundle,
   parseModelBundle,
   parseModelDescription,
+  parseVocabularyFile,
 } from '@cutline/captioner';
 import { describeError, UserError } from '@cutline/shared/errors';
 import { findBundle } from './model-shelf.ts';
@@ -65,6 +67,16 @@ export function loadDecoderBundle(folder: string): Promise<DecoderBundle> {
   return load(folder, ['decoder'], parseDecoderBundle);
 }
 
+/** @throws UserError where captions of the model cannot begin with that */
+export async function checkPrompt(folder: string, prompt: string): Promise<void> {
+  const vocabulary = await load(folder, ['vocabulary'], parseVocabularyFile);
+  try {
+    vocabulary.read(prompt);
+  } catch (cause) {
+    throw new UserError(`--prompt "${prompt}": ${describeError(cause)}.`, { cause });
+  }
+}
+
 export function summarise(description: ModelDescription): ModelSummary {
   const [locations, channels] = description.features.shape;
   return {
@@ -80,14 +92,14 @@ export function summarise(description: ModelDescription): ModelSummary {
 
 async function load<Bundle>(
   folder: string,
-  halves: readonly ('encoder' | 'decoder')[],
+  parts: readonly BundlePart[],
   parse: (files: BundleFiles) => Bundle,
 ): Promise<Bundle> {
   const path = await findBundle(folder);
   const json = await readBundleFile(path, 'model.json', descriptionBytesMax);
   const files = new Map<string, Uint8Array>([['model.json', json]]);
   const description = asBundle(path, () => parseModelDescription(json));
-  for (const name of halves.flatMap((half) => filesOf(description, half))) {
+  for (const name of parts.flatMap((part) => filesOf(description, part))) {
     files.set(name, await readBundleFile(path, name, description.files[name]?.bytes ?? 0));
   }
   return asBundle(path, () => parse(files));

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
-import { defaultBundleFolder, startInference } from '@cutline/inference';
+import { checkPrompt, defaultBundleFolder, startInference } from '@cutline/inference';
 import { UserError } from '@cutline/shared/errors';
 import { listImages } from '@cutline/shared/listing';
 import {
@@ -87,10 +87,12 @@ async function captionSource(
   const stores = new StorePool(storeConfig(settings));
   closers.add('stores', () => stores.close());
   const { store, images } = await openSource(source, selection, stores);
+  const bundleFolder = settings.model ?? defaultBundleFolder();
+  if (flags.prompt !== undefined) await checkPrompt(bundleFolder, flags.prompt);
   const status = createStatusLine(process.stderr);
   status.show('loading the model …');
   const pool = await startInference({
-    bundleFolder: settings.model ?? defaultBundleFolder(),
+    bundleFolder,
     stages: { encode: true, decode: true },
     backend: settings.backend,
     device: settings.device,

@@ -123,6 +123,15 @@ export function describePublished(engine: Engine, within: number): void {
       }
     });
 
+    it.runIf(expected.prompt)('goes on from a prompt as the reference does', async () => {
+      const { text, beam3_sequences: sequences, beam3_text: texts } = expected.prompt ?? never();
+      const options = { ...bundle.description.decoding, beamSize: 3, lengthMax: tokensMax };
+      const found = await searchCaptions(decoder, features, 6, { ...options, prompt: text });
+      const best = found.map(([candidate]) => candidate?.tokens ?? []);
+      expect(best).toEqual(sequences.map((ids) => captionOf(ids, bundle.vocabulary)));
+      expect(best.map((tokens) => bundle.vocabulary.spell(tokens))).toEqual(texts);
+    });
+
     it('says where it looked for each word, be it of one token or of several', async () => {
       const options = { ...bundle.description.decoding, attention: true };
       const found = await captionFeatures(decoder, toFloat16(features), 6, options);

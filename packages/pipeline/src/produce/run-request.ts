@@ -1,6 +1,6 @@
 import { isAbsolute, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describeBundle } from '@cutline/inference';
+import { checkPrompt, describeBundle } from '@cutline/inference';
 import { UserError } from '@cutline/shared/errors';
 import { version } from '@cutline/shared/process';
 import {
@@ -34,6 +34,7 @@ export async function requestRun(
   if (flags.attention && !bundle.attends) {
     throw new UserError(`--attention: model ${bundle.id} does not attend to places in the image.`);
   }
+  if (flags.prompt !== undefined) await checkPrompt(bundleFolder, flags.prompt);
   return {
     format: 2,
     run: name.data,

@@ -1,4 +1,8 @@
-import { type CaptionOptions, captionRanges } from '@cutline/captioner/caption-options';
+import {
+  type CaptionOptions,
+  captionRanges,
+  promptCharactersMax,
+} from '@cutline/captioner/caption-options';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
 import {
@@ -39,6 +43,7 @@ export interface CaptionFlags {
   lengthMin?: number;
   noRepeatNgram?: number;
   attention?: boolean;
+  prompt?: string;
 }
 
 /** Jobs of a run that wait or are in hand, at most; enough for hundreds of workers. */
@@ -124,6 +129,10 @@ export function addCaptionFlags(command: Command): Command {
       wholeNumber(captionRanges.lengthMin),
     ),
     noRepeatNgram(),
+    new Option(
+      '--prompt <words>',
+      'what captions begin with, neither scored nor counted',
+    ).argParser(promptOf),
     new Option('--attention', 'keep where the model looked for each word (for the gallery)'),
   ]);
 }
@@ -150,7 +159,8 @@ function addGroup(command: Command, heading: string, options: readonly Option[])
  * @throws UserError for flags that ask for more than the other options allow.
  */
 export function captionOptions(flags: CaptionFlags, defaults: CaptionOptions): CaptionOptions {
-  const { lengthPenalty, noRepeatNgram, attention } = flags;
+  const { lengthPenalty, noRepeatNgram, attention, prompt = defaults.prompt } = flags;
+  const { stopEarly } = defaults;
   const { beamSize = defaults.beamSize, lengthMax = defaults.lengthMax } = flags;
   const { candidates = Math.min(defaults.candidates, beamSize) } = flags;
   const { lengthMin = Math.min(defaults.lengthMin, lengthMax) } = flags;
@@ -174,6 +184,8 @@ export function captionOptions(flags: CaptionFlags, defaults: CaptionOptions): C
     lengthMin,
     noRepeatNgram: noRepeatNgram ?? defaults.noRepeatNgram,
     attention: attention ?? defaults.attention,
+    ...(stopEarly !== undefined && { stopEarly }),
+    ...(prompt !== undefined && { prompt }),
   };
 }
 
@@ -184,6 +196,12 @@ export function wholeNumber(range: WholeNumberRange) {
     if (value !== undefined) return value;
     throw new InvalidArgumentError(`Expected ${describeWholeNumber(range)}.`);
   };
+}
+
+function promptOf(text: string): string {
+  const prompt = text.trim();
+  if (prompt.length > 0 && prompt.length <= promptCharactersMax) return prompt;
+  throw new InvalidArgumentError(`Expected 1 to ${promptCharactersMax} characters.`);
 }
 
 function decimal({ min, max }: { min: number; max: number }) {
