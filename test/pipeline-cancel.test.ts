@@ -1,5 +1,8 @@
+import { connectRedis } from '@cutline/pipeline';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';
+import { countJobs } from './support/redis-keys.ts';
 import { expectToReconcile } from './support/run-results.ts';
 import { sampleImages } from './support/sample-images.ts';
 import { waitFor } from './support/wait-for.ts';
@@ -7,16 +10,28 @@ import { waitFor } from './support/wait-for.ts';
 /** A run that is called off: nothing of it is left in Redis, nothing of what it has is lost. */
 
 let pipeline: Pipeline;
+let redis: Redis;
 
 beforeAll(async () => {
   pipeline = await startPipeline({ env: { CUTLINE_JOB_CONCURRENCY: '2' } });
+  redis = await connectRedis(pipeline.redis.url);
   await Promise.all([
     pipeline.startWorker('encoder-worker'),
     pipeline.startWorker('decoder-worker'),
   ]);
 }, 120_000);
 
-afterAll(() => pipeline?.stop());
+afterAll(async () => {
+  redis?.disconnect();
+  await pipeline?.stop();
+});
+
+/** A look at the queue costs nothing; `status` is a process each time that it is asked. */
+const untilWaiting = (count: number, what: string) =>
+  waitFor(async () => (await countJobs(redis, 'encode', 'wait')) === count, {
+    deadlineMs: 60_000,
+    what,
+  });
 
 test('a run that is cancelled, beside one that is not, and goes on later', {
   timeout: 180_000,
@@ -32,6 +47,7 @@ test('a run that is cancelled, beside one that is not, and goes on later', {
   pipeline.proxy.add({ operation: 'get', key, does: { before: () => held } });
   const args = (name: string) => [`s3://archive/${name}/`, '--run', name, '--batch-size', '2'];
   const run = await pipeline.startCutline(['run', ...args('stopped')]);
+  await untilWaiting(6, 'six batches to wait for those before them');
   await waitFor(
     async () => {
       const { progress, queues } = await pipeline.status('stopped');
@@ -40,20 +56,14 @@ test('a run that is cancelled, beside one that is not, and goes on later', {
     { deadlineMs: 60_000, what: 'two batches to be captioned and two to be in hand' },
   );
   const other = await pipeline.startProducer(args('other'));
-  await waitFor(async () => (await pipeline.status('other')).queues.encode.waiting === 8, {
-    deadlineMs: 60_000,
-    what: 'the other run to be enqueued',
-  });
+  await untilWaiting(8, 'the other run to be enqueued');
 
   const cancel = await pipeline.startCutline(['cancel', 'stopped']);
   expect(await run.exited).toMatchObject({ code: 2 });
   expect(run.stderr.join('\n')).toMatch(
     /cutline: Run "stopped" was cancelled by .+\. Go on with: cutline resume stopped /,
   );
-  await waitFor(async () => (await pipeline.status('stopped')).queues.encode.waiting === 2, {
-    deadlineMs: 60_000,
-    what: 'its waiting batches to be gone, and only those',
-  });
+  await untilWaiting(2, 'its waiting batches to be gone, and only those');
   letGo();
   await untilDone(cancel);
   // What was in hand is encoded then, and may be captioned or withdrawn.

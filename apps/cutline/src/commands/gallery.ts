@@ -15,7 +15,7 @@ import {
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import { formatQuantity } from '../format.ts';
-import { makeThumbnail, type Thumbnail, writeGallery } from '../gallery/index.ts';
+import type { Thumbnail } from '../gallery/index.ts';
 import { requireWritable } from '../require-writable.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 
@@ -38,6 +38,7 @@ export function addGallery(program: Command): void {
       const source = await stores.open(request.source.store);
       const bundle = await describeBundle(model ?? defaultBundleFolder());
       const page = resolve(options.page);
+      const { writeGallery } = await import('../gallery/index.ts'); // which other commands save
       const { cards } = await writeGallery(
         {
           run: name,
@@ -76,6 +77,7 @@ async function readThumbnail(
 ): Promise<Thumbnail | undefined> {
   try {
     const { bytes } = await source.get(key, { etag: etag ?? undefined });
+    const { makeThumbnail } = await import('../gallery/index.ts');
     return await makeThumbnail(bytes).catch(() => undefined);
   } catch (error) {
     if (error instanceof StoreError && error.reason !== 'misconfigured') return undefined;
