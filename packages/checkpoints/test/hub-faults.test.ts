@@ -1,6 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from './support/checkpoint-folder.ts';
 import { FakeHub, type Fault, sha256 } from './support/fake-hub.ts';
 import {
@@ -218,4 +220,44 @@ test('one file that cannot be had ends the others', async () => {
   const before = performance.now();
   await expectRefusal(fetchFrom({ hub }), /org\/model has no file 'model\.safetensors'/);
   expect(performance.now() - before).toBeLessThan(1500);
+});
+
+describe('while memory is collected, in which fetch forgets what it should listen to,', () => {
+  const collect = () => {
+    setFlagsFromString('--expose-gc');
+    const gc: () => void = runInNewContext('gc');
+    const timer = setInterval(gc, 25);
+    onTestFinished(() => clearInterval(timer));
+  };
+
+  test('a connection that stalls is given up', async () => {
+    const hub = await FakeHub.start({ 'org/model': { files } });
+    hub.fail(large, 'stall', 2);
+    hub.fail(info, 'hang');
+    collect();
+    const signal = AbortSignal.timeout(30_000);
+    const { folder } = await fetchFrom({ hub, patience: { stallMs: 600 }, signal });
+    await expectContents(join(folder, 'model.safetensors'), weights.contents);
+  });
+
+  test('what is aborted ends', async () => {
+    const hub = await FakeHub.start({ 'org/model': { files } });
+    hub.fail(large, 'stall');
+    collect();
+    const controller = new AbortController();
+    const fetching = fetchFrom({ hub, signal: controller.signal, patience: { stallMs: 60_000 } });
+    setTimeout(() => controller.abort(new Error('enough')), 1500);
+    await expect(fetching).rejects.toThrow('enough');
+  });
+
+  test('one file that cannot be had ends another that is on its way', async () => {
+    const hub = await FakeHub.start({ 'org/model': { files } });
+    hub.fail(large, 'stall');
+    hub.fail(/resolve.*config/, 'hang');
+    hub.fail(/resolve.*config/, { status: 404 });
+    collect();
+    // The first hangs, and is refused at its second try; the other has half of what it should.
+    const fetching = fetchFrom({ hub, patience: { stallMs: 1500 } });
+    await expectRefusal(fetching, /has no file 'config\.json'/);
+  });
 });

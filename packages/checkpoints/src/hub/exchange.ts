@@ -16,62 +16,129 @@ export interface HubRequest {
 
 const redirectsMax = 10;
 
+/** A reply's body, piece by piece. */
+export type Pieces = AsyncIterable<Uint8Array>;
+
 /**
- * @param receive reads the reply, and calls `onAlive` for every piece that arrives.
+ * What is aborted ends here, whether `fetch` hears of it or not: that of Node.js 20 holds on to a
+ * signal weakly, and may forget it while a body is on its way.
+ *
  * @throws PassingError when the connection fails or stalls; the signal's reason; what `receive` does.
  */
 export async function exchange<Result>(
   hub: Hub,
   request: HubRequest,
-  receive: (response: Response, onAlive: () => void) => Promise<Result>,
+  receive: (response: Response, pieces: Pieces) => Promise<Result>,
 ): Promise<Result> {
-  const { stallMs } = hub.patience;
-  const end = new AbortController();
-  let isStalled = false;
-  const stall = () => {
-    isStalled = true;
-    end.abort();
-  };
-  let timer = setTimeout(stall, stallMs);
-  const onAlive = () => {
-    clearTimeout(timer);
-    timer = setTimeout(stall, stallMs);
-  };
+  hub.signal.throwIfAborted();
+  const guard = new StallGuard(hub);
+  let response: Response | undefined;
   try {
-    const signal = AbortSignal.any([hub.signal, end.signal]);
-    return await receive(await follow(hub, request, signal, onAlive), onAlive);
+    response = await follow(hub, request, guard);
+    return await receive(response, piecesOf(response, guard));
   } catch (error) {
     hub.signal.throwIfAborted();
-    if (isStalled) {
+    if (guard.isStalled) {
       const { host } = new URL(request.url);
-      throw new PassingError(`${host} sent nothing for ${stallMs / 1000} s`, { cause: error });
+      const seconds = hub.patience.stallMs / 1000;
+      throw new PassingError(`${host} sent nothing for ${seconds} s`, { cause: error });
     }
     throw errorOfConnection(error, request.url);
   } finally {
-    clearTimeout(timer);
-    end.abort(); // what of the reply nobody read
+    discard(response); // what nobody read
+    guard.end();
   }
+}
+
+/** Ends a request when nothing arrives any more, and when the hub's signal says so. */
+class StallGuard {
+  isStalled = false;
+  readonly #hub: Hub;
+  readonly #controller = new AbortController();
+  readonly #onAbort = () => this.#controller.abort(this.#hub.signal.reason);
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(hub: Hub) {
+    this.#hub = hub;
+    hub.signal.addEventListener('abort', this.#onAbort);
+    this.onAlive();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  onAlive(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.isStalled = true;
+      this.#controller.abort();
+    }, this.#hub.patience.stallMs);
+  }
+
+  /** What `work` gives, or the signal's reason if that comes first. */
+  async wait<Result>(work: Promise<Result>): Promise<Result> {
+    const { signal } = this;
+    work.catch(() => {}); // when nobody waits for it any more
+    let onAbort = () => {};
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => reject(signal.reason);
+      signal.addEventListener('abort', onAbort);
+    });
+    try {
+      signal.throwIfAborted();
+      return await Promise.race([work, aborted]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#hub.signal.removeEventListener('abort', this.#onAbort);
+    this.#controller.abort();
+  }
+}
+
+async function* piecesOf(response: Response, guard: StallGuard): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  if (!reader) return;
+  try {
+    for (;;) {
+      const { done, value } = await guard.wait(reader.read());
+      if (done) return;
+      guard.onAlive();
+      yield value;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** Closes the connection, if there is more to come. It is not waited for. */
+function discard(response: Response | undefined): void {
+  if (response?.body && !response.body.locked) response.body.cancel().catch(() => {});
 }
 
 async function follow(
   hub: Hub,
   { method, url: asked, headers = {}, isAnswer }: HubRequest,
-  signal: AbortSignal,
-  onAlive: () => void,
+  guard: StallGuard,
 ): Promise<Response> {
   let url = new URL(asked);
   for (let redirects = 0; redirects <= redirectsMax; redirects++) {
-    const response = await fetch(url, {
+    const fetching = fetch(url, {
       method,
       headers: { ...headers, ...authorization(hub, url), 'user-agent': 'cutline' },
       redirect: 'manual',
-      signal,
+      signal: guard.signal,
     });
-    onAlive();
+    const response = await guard.wait(fetching);
+    guard.onAlive();
     const location = response.headers.get('location');
     const isRedirect = [301, 302, 303, 307, 308].includes(response.status) && location !== null;
     if (!isRedirect || isAnswer?.(response)) return response;
-    await response.body?.cancel();
+    discard(response);
     url = redirected(url, location);
   }
   throw new UserError(`${new URL(asked).host} redirects in a circle: check HF_ENDPOINT.`);
@@ -97,23 +164,22 @@ function redirected(from: URL, location: string): URL {
   return url;
 }
 
-/** A reply of at most `bytesMax` bytes, as text. */
-export async function readBody(
-  response: Response,
+/** A body of at most `bytesMax` bytes, as text. @throws UserError when there are more. */
+export async function readText(
+  pieces: Pieces,
   bytesMax: number,
-  onAlive: () => void,
+  { url }: Response,
 ): Promise<string> {
-  const pieces: Uint8Array[] = [];
+  const all: Uint8Array[] = [];
   let bytes = 0;
-  for await (const piece of response.body ?? []) {
-    onAlive();
+  for await (const piece of pieces) {
     bytes += piece.length;
     if (bytes > bytesMax) {
       throw new UserError(
-        `${new URL(response.url).host} answers with more than ${bytesMax} bytes: check HF_ENDPOINT.`,
+        `${new URL(url).host} answers with more than ${bytesMax} bytes: check HF_ENDPOINT.`,
       );
     }
-    pieces.push(piece);
+    all.push(piece);
   }
-  return Buffer.concat(pieces).toString('utf8');
+  return Buffer.concat(all).toString('utf8');
 }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '@cutline/shared/errors';
 import { quote } from '../files/quote.ts';
 import { type BlobLock, tryLock } from './blob-lock.ts';
-import { exchange } from './exchange.ts';
+import { exchange, type Pieces } from './exchange.ts';
 import type { Hub } from './hub.ts';
 import type { HubCache } from './hub-cache.ts';
 import { errorOfReply, MismatchError, PassingError } from './hub-errors.ts';
@@ -106,7 +106,7 @@ async function fetchFrom(fetching: BlobFetch, path: string, begin: number): Prom
     'accept-encoding': 'identity',
     ...(begin > 0 && { range: `bytes=${begin}-` }),
   };
-  await exchange(hub, { method: 'GET', url, headers }, async (response, onAlive) => {
+  await exchange(hub, { method: 'GET', url, headers }, async (response, pieces) => {
     if (response.status === 416) {
       await rm(path, { force: true });
       throw new PassingError(`${new URL(response.url).host} answers 416`);
@@ -121,7 +121,7 @@ async function fetchFrom(fetching: BlobFetch, path: string, begin: number): Prom
     if (isWhole) await rm(path, { force: true });
     const handle = await open(path, isWhole ? 'w' : 'r+');
     try {
-      await write(fetching, response, handle, isWhole ? 0 : begin, onAlive);
+      await write(fetching, response, pieces, handle, isWhole ? 0 : begin);
     } finally {
       await handle.close();
     }
@@ -146,13 +146,12 @@ function checkRange({ status, headers }: Response, begin: number, file: Publishe
 async function write(
   { file, onBytes }: BlobFetch,
   response: Response,
+  pieces: Pieces,
   handle: FileHandle,
   begin: number,
-  onAlive: () => void,
 ): Promise<void> {
   let at = begin;
-  for await (const piece of response.body ?? []) {
-    onAlive();
+  for await (const piece of pieces) {
     if (at + piece.length > file.bytes) throw new MismatchError(`more than ${file.bytes} bytes`);
     for (let written = 0; written < piece.length; ) {
       const { bytesWritten } = await handle.write(piece, written, piece.length - written, at);

@@ -71,12 +71,14 @@ export async function fetchSnapshot(request: SnapshotRequest): Promise<Snapshot>
   checkRevision(revision);
   const settings = request.settings ?? (await readHubSettings());
   const cache = new HubCache(settings.cacheFolder, repo);
-  // One failure ends the others.
+  // One failure ends the others, as the caller's signal does.
   const end = new AbortController();
-  const signal = AbortSignal.any([end.signal, ...(request.signal ? [request.signal] : [])]);
+  const { signal } = end;
+  const onAbort = () => end.abort(request.signal?.reason);
+  request.signal?.addEventListener('abort', onAbort);
   const hub: Hub = { settings, patience: { ...defaultPatience, ...request.patience }, signal };
   try {
-    signal.throwIfAborted();
+    request.signal?.throwIfAborted();
     if (settings.isOffline) return await findSnapshot(cache, repo, revision, wanted);
     const kept = isCommit(revision) ? await cache.findListing(revision) : undefined;
     const listing = kept ?? (await fetchListing(hub, repo, revision));
@@ -90,6 +92,8 @@ export async function fetchSnapshot(request: SnapshotRequest): Promise<Snapshot>
   } catch (error) {
     request.signal?.throwIfAborted();
     throw errorOfCache(error, settings.cacheFolder);
+  } finally {
+    request.signal?.removeEventListener('abort', onAbort);
   }
 }
 

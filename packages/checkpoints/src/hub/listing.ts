@@ -2,7 +2,7 @@
 import { UserError } from '@cutline/shared/errors';
 import { z } from 'zod';
 import { quote } from '../files/quote.ts';
-import { exchange, readBody } from './exchange.ts';
+import { exchange, readText } from './exchange.ts';
 import { type Hub, hostOf } from './hub.ts';
 import { errorOfReply } from './hub-errors.ts';
 import { isCommit, isFileName } from './repo-name.ts';
@@ -55,9 +55,9 @@ export async function fetchListing(hub: Hub, repo: string, revision: string): Pr
   const { endpoint } = hub.settings;
   const url = `${endpoint}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const body = await retry(hub, () =>
-    exchange(hub, { method: 'GET', url }, async (response, onAlive) => {
+    exchange(hub, { method: 'GET', url }, async (response, pieces) => {
       if (response.status !== 200) throw errorOfReply(hub, response, { repo, revision });
-      return readBody(response, bytesMax, onAlive);
+      return readText(pieces, bytesMax, response);
     }),
   );
   const listing = parseInfo(body);
