@@ -66,6 +66,8 @@ describe.concurrent('a model bundle', deadline, () => {
   const caption = ['caption', '.'];
   const garbled =
     /garbled cannot be used: model\.json: not JSON.* Copy it again, or choose another\.$/;
+  const noModel =
+    /There is no model "nowhere": neither a folder, nor among those that were added \(.+\)\. Add it with "cutline model add"\.$/;
   const noFolder =
     /There is no folder .*: give the folder of a model bundle \(with model\.json in it\)\.$/;
 
@@ -142,10 +144,10 @@ describe.concurrent('a model bundle', deadline, () => {
     ],
     ['whose model.json is cut off', 'encoder-worker', ['--model', 'garbled'], {}, garbled],
     ['whose model.json is cut off', 'cutline', ['model', 'inspect', 'garbled'], {}, garbled],
-    ['that is a file', 'encoder-worker', ['--model', 'file'], {}, noFolder],
-    ['that is not there', 'decoder-worker', ['--model', 'nowhere'], {}, noFolder],
-    ['that is not there', 'producer', [...toRun, 'refused', '--model', 'nowhere'], {}, noFolder],
-    ['that is not there', 'cutline', [...caption, '--model', 'nowhere'], {}, noFolder],
+    ['that is a file', 'encoder-worker', ['--model', './file'], {}, noFolder],
+    ['that is not there', 'decoder-worker', ['--model', 'nowhere'], {}, noModel],
+    ['that is not there', 'producer', [...toRun, 'refused', '--model', 'nowhere'], {}, noModel],
+    ['that is not there', 'cutline', [...caption, '--model', './nowhere'], {}, noFolder],
   ])('%s: %s %j', (_, program, args, env, message) =>
     workplace.expectRefusal(program, args, env, message),
   );
