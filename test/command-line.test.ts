@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PartRow } from '@cutline/shared/run';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { accessDenied } from './support/fault-proxy.ts';
 import { type Pipeline, startPipeline } from './support/pipeline.ts';
 import { startProcess, stopProcess } from './support/processes.ts';
 import { createWorkplace, type Workplace } from './support/refusals.ts';
@@ -46,6 +47,24 @@ describe('without workers', minutes, () => {
       'cutline: stopped. Workers finish what is enqueued. Go on with: cutline resume stopped ' +
         '--output s3://captions',
     );
+  });
+
+  test('a run whose manifest may not be written says so, and ends', async () => {
+    const key = /runs\/denied\/manifest/;
+    const mend = pipeline.proxy.add({ operation: 'put', key, does: accessDenied });
+    const { code, stderr } = await pipeline.cutline(
+      'run',
+      's3://archive/photos/',
+      '--run',
+      'denied',
+    );
+    mend();
+    expect(code).toBe(2);
+    expect(stderr.trimEnd().split('\n')).toEqual([
+      'Run denied → s3://captions/runs/denied/',
+      'cutline: Access to the bucket "captions" is denied: grant these credentials s3:PutObject ' +
+        'on it. Go on with: cutline resume denied --output s3://captions',
+    ]);
   });
 
   test('the status of that run says what is missing', async () => {

@@ -80,8 +80,7 @@ export async function followRun({ what, window, flags }: FollowOptions): Promise
       process.exitCode = outcome.signal === 'SIGINT' ? 130 : 143;
       const workers = results ? ' Workers finish what is enqueued.' : '';
       process.stderr.write(`cutline: stopped.${workers}${goOn(name, flags)}\n`);
-      await closers.closeAll();
-      process.exit(); // the producer is left where it is: whatever it has done stays true
+      await leave(closers);
     }
     showSummary(outcome as Summary, results ?? runUrl(flags, name));
   } catch (error) {
@@ -89,12 +88,18 @@ export async function followRun({ what, window, flags }: FollowOptions): Promise
     if (results && !isSaid && (isForUser(error) || isTransient(error))) {
       process.stderr.write(`cutline: ${describeError(error)}${goOn(name, flags)}\n`);
       process.exitCode = 2;
-      return;
+      await leave(closers); // what else it was about would wait for its connections for ever
     }
     throw error;
   } finally {
     await closers.closeAll();
   }
+}
+
+/** The producer is left where it is: whatever it has done stays true. */
+async function leave(closers: Closers): Promise<never> {
+  await closers.closeAll();
+  process.exit();
 }
 
 function goOn(name: string, { output }: FollowOptions['flags']): string {
