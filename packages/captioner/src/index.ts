@@ -64,7 +64,7 @@ export {
   type PreprocessingSpec,
   parseModelDescription,
 } from './model-description.ts';
-export { convertCheckpoint } from './published/index.ts';
+export { type ConversionOptions, convertCheckpoint, type Precision } from './published/index.ts';
 export type { PublishedCheckpoint, PublishedOrigin } from './published/published-checkpoint.ts';
 export { createRandom } from './random.ts';
 export { formatSafetensors, parseSafetensors } from './safetensors.ts';

@@ -1,4 +1,5 @@
 /** The encoder half of a model bundle, run by ONNX Runtime. */
+import { deviceBatchMax } from '../../int8.ts';
 import type { EncoderBundle } from '../../model-bundle.ts';
 import { findEncoderFamily } from '../../model-description.ts';
 import type { Encoder } from '../engine.ts';
@@ -7,7 +8,10 @@ import { float16Bits, type OnnxBackend, OnnxSession } from './onnx-session.ts';
 import { type EncoderTypes, recordEncoder } from './record-model.ts';
 
 export async function createEncoder(backend: OnnxBackend, bundle: EncoderBundle): Promise<Encoder> {
-  const { preprocessing, features } = bundle.description;
+  const { preprocessing, features, encoder } = bundle.description;
+  if (encoder.precision === 'int8' && backend.provider !== 'cpu') {
+    throw new Error('8-bit encoders are for CPUs: add the model in float32 for GPUs');
+  }
   const { Tensor } = backend.ort;
   const shapeOf = (count: number) => [count, preprocessing.height, preprocessing.width, 3];
   const load = (types: EncoderTypes) =>
@@ -18,6 +22,7 @@ export async function createEncoder(backend: OnnxBackend, bundle: EncoderBundle)
 
   return {
     deviceBatch: findEncoderFamily(bundle.description).family.deviceBatch,
+    deviceBatchMax: deviceBatchMax(bundle.description),
     imageSize: [preprocessing.height, preprocessing.width],
     featuresShape: features.shape,
 

@@ -10,7 +10,7 @@ import { activate } from './activate.ts';
 import type { GraphBuilder, GraphValue } from './graph-builder.ts';
 import type { GraphRecorder } from './graph-recorder.ts';
 import type { ElementType } from './onnx-model.ts';
-import { columnProduct, productByRows } from './products.ts';
+import { denseProduct, int8Product, productByRows } from './products.ts';
 import {
   broadcast,
   type ConstantTensor,
@@ -76,19 +76,20 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     activation?: Activation,
   ): RecordedTensor {
     const shape = [...x.shape.slice(0, -1), kernel.shape[1]];
-    const product = (): GraphValue => {
-      if (kernel.shape[1] === 1 && shape.length > 2)
-        return columnProduct(this.#recorder, x, kernel, bias);
-      const operands = [this.#recorder.asSeen(x), this.#recorder.asSeen(kernel)] as const;
-      if (!bias) return this.#graph.node('MatMul', operands);
-      if (shape.length === 2)
-        return this.#graph.node('Gemm', [...operands, this.#recorder.asSeen(bias)]);
-      return this.#graph.node('Add', [
-        this.#graph.node('MatMul', operands),
-        this.#recorder.asSeen(bias),
-      ]);
-    };
-    return computed(activate(this.#graph, product(), activation), shape);
+    const product = denseProduct(this.#recorder, x, kernel, bias);
+    return computed(activate(this.#graph, product, activation), shape);
+  }
+
+  denseInt8(
+    x: RecordedTensor,
+    codes: RecordedTensor,
+    scales: RecordedTensor,
+    bias?: RecordedTensor,
+    activation?: Activation,
+  ): RecordedTensor {
+    const product = int8Product(this.#recorder, x, codes, scales, bias);
+    const shape = [...x.shape.slice(0, -1), codes.shape[1]];
+    return computed(activate(this.#graph, product, activation), shape);
   }
 
   matMul(a: RecordedTensor, b: RecordedTensor, rows?: 'few'): RecordedTensor {
