@@ -60,7 +60,8 @@ function quantise({ shape, data }: WeightArray): { codes: WeightArray; scales: W
   }
   const codes = new Float32Array(inputs * outputs);
   for (let at = 0; at < data.length; at++) {
-    codes[at] = Math.round((data[at] as number) / (scales[at % outputs] as number));
+    const code = Math.round((data[at] as number) / (scales[at % outputs] as number));
+    codes[at] = code + 0; // no -0: bytes have none
   }
   return {
     codes: { shape, data: codes, codes: 'int8' },
