@@ -8,10 +8,7 @@ import { float16Bits, type OnnxBackend, OnnxSession } from './onnx-session.ts';
 import { type EncoderTypes, recordEncoder } from './record-model.ts';
 
 export async function createEncoder(backend: OnnxBackend, bundle: EncoderBundle): Promise<Encoder> {
-  const { preprocessing, features, encoder } = bundle.description;
-  if (encoder.precision === 'int8' && backend.provider !== 'cpu') {
-    throw new Error('8-bit encoders are for CPUs: add the model in float32 for GPUs');
-  }
+  const { preprocessing, features } = bundle.description;
   const { Tensor } = backend.ort;
   const shapeOf = (count: number) => [count, preprocessing.height, preprocessing.width, 3];
   const load = (types: EncoderTypes) =>
