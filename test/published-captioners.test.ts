@@ -127,6 +127,24 @@ describe.skipIf(!existsSync(published))(
       }
     });
 
+    test('an encoder that multiplies bytes says the same of drawings, in a third of the file', async () => {
+      const source = join(published, 'vitgpt2');
+      await pipeline.succeed('model', 'add', source);
+      const added = await pipeline.succeed('model', 'add', source, '--precision', 'int8');
+      expect(added.stdout).toMatch(/^vitgpt2-int8@/m);
+      const texts = async (model: string) => {
+        const flags = ['--model', model, '--json'];
+        const { stdout } = await pipeline.succeed('caption', 's3://archive/vitgpt2/', ...flags);
+        return stdout.split('\n').map((line) => JSON.parse(line).caption);
+      };
+      expect(await texts('vitgpt2-int8')).toEqual(await texts('vitgpt2'));
+      const onGpu = await pipeline.cutline(
+        ...['caption', 's3://archive/vitgpt2/', '--model', 'vitgpt2-int8', '--device', 'gpu'],
+      );
+      expect(onGpu.code).toBe(2);
+      expect(onGpu.stderr.trimEnd()).toMatch(/^cutline: The encoder of .* for CPUs: .*$/);
+    });
+
     test('one is added from the hub, pinned to its commit, and a second time without it', async () => {
       const names = await readdir(join(published, 'blip'));
       const files = await Promise.all(

@@ -42,7 +42,8 @@ export async function encodeImages(
   const imageLength = elementCount(imageShape);
   const featuresLength = elementCount(encoder.featuresShape);
   const features = new Uint16Array(count * featuresLength);
-  for (const [first, end] of divideBatch(count, Math.ceil(count / deviceBatch))) {
+  const together = Math.min(deviceBatch, encoder.deviceBatchMax);
+  for (const [first, end] of divideBatch(count, Math.ceil(count / together))) {
     const piece = pixels.subarray(first * imageLength, end * imageLength);
     features.set(await encoder.encode(piece, end - first), first * featuresLength);
   }

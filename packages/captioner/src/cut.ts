@@ -12,6 +12,7 @@
  */
 import type { DecoderModel } from './decoders/decoder-family.ts';
 import { normalise } from './encoders/normalise.ts';
+import { int8Specs } from './int8.ts';
 import {
   featureMapShape,
   findDecoderFamily,
@@ -38,8 +39,9 @@ export function encoderHalf(description: ModelDescription): EncoderHalf {
   const { family, sizes } = findEncoderFamily(description);
   const { parameters, project } = projectionOf(description);
   const projects = description.features.cut === 'projection';
+  const own = { ...family.parameters(sizes), ...(projects && parameters) };
   return {
-    parameters: { ...family.parameters(sizes), ...(projects && parameters) },
+    parameters: description.encoder.precision === 'int8' ? int8Specs(own) : own,
     encode(ops, weights, pixels) {
       const images = normalise(ops, pixels, description.preprocessing);
       const image = family.encode(ops, weights, sizes, images); // [B,H',W',D]

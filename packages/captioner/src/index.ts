@@ -39,6 +39,7 @@ export type {
 export { exportOnnx } from './engines/onnx/export-onnx.ts';
 export { fromFloat16, toFloat16 } from './float16.ts';
 export type { SearchCandidate } from './image-search.ts';
+export { toInt8 } from './int8.ts';
 export { type Lineage, type LineageRows, lineageOf, traceLineage } from './lineage.ts';
 export {
   type BundleFiles,
@@ -64,7 +65,7 @@ export {
   type PreprocessingSpec,
   parseModelDescription,
 } from './model-description.ts';
-export { convertCheckpoint } from './published/index.ts';
+export { type ConversionOptions, convertCheckpoint, type Precision } from './published/index.ts';
 export type { PublishedCheckpoint, PublishedOrigin } from './published/published-checkpoint.ts';
 export { createRandom } from './random.ts';
 export { formatSafetensors, parseSafetensors } from './safetensors.ts';

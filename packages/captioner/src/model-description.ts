@@ -32,7 +32,12 @@ const descriptionSchema = z.strictObject({
   /** Lower-case words and digits joined by hyphens: it is part of the model id. */
   name: z.string().regex(/^[a-z0-9]+([.-][a-z0-9]+)*$/, 'must be lower-case-words-and-digits'),
   description: z.string(),
-  encoder: z.strictObject({ family: z.string(), sizes: z.unknown() }),
+  encoder: z.strictObject({
+    family: z.string(),
+    sizes: z.unknown(),
+    /** In which numbers its dense layers multiply, where it is not float32: see int8.ts. */
+    precision: z.literal('int8').optional(),
+  }),
   decoder: z.strictObject({ family: z.string(), sizes: z.unknown() }),
   /** From an upright sRGB image to pixels, and from those to what the CNN was trained on. */
   preprocessing: z.strictObject({

@@ -1,7 +1,8 @@
 /**
- * Safetensors files (https://github.com/huggingface/safetensors#format), of float32 and float16:
+ * Safetensors files (https://github.com/huggingface/safetensors#format), of float32, float16 and int8:
  * eight bytes of header length, a JSON header `{name: {dtype, shape, data_offsets}}`, then the
- * data. Float16 is how numbers are stored, to halve the file; they are float32 once they are read.
+ * data. Float16 is how numbers are stored, to halve the file, and int8 how codes are (int8.ts); they
+ * are float32 once they are read.
  * Nothing in such a file is executed, and every offset is checked before it is used.
  */
 import { z } from 'zod';
@@ -18,6 +19,7 @@ const entrySchema = z.strictObject({
 const bytesOfNumber = new Map([
   ['F32', 4],
   ['F16', 2],
+  ['I8', 1],
 ]);
 
 const headerBytesMax = 16 * 1024 * 1024;
@@ -39,7 +41,7 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Map<string, W
     const [begin, end] = data_offsets;
     const numberBytes = bytesOfNumber.get(dtype);
     if (!numberBytes) {
-      throw new Error(`${name}: '${tensor}' should be of dtype F32 or F16, and is of ${dtype}`);
+      throw new Error(`${name}: '${tensor}' should be of dtype F32, F16 or I8, and is of ${dtype}`);
     }
     const expectedBytes = numberBytes * elementCount(shape);
     if (end - begin !== expectedBytes || dataStart + end > bytes.length) {
@@ -49,7 +51,7 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Map<string, W
       );
     }
     const data = bytes.subarray(dataStart + begin, dataStart + end);
-    tensors.set(tensor, { shape, data: dtype === 'F16' ? widen(data) : floatsOf(data) });
+    tensors.set(tensor, { shape, ...numbersOf(data, dtype) });
   }
   return tensors;
 }
@@ -63,11 +65,14 @@ export function formatSafetensors(
   weightType: WeightType = 'float32',
 ): Uint8Array {
   const sorted = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
-  const dtype = weightType === 'float16' ? 'F16' : 'F32';
-  const stored = sorted.map(([, { data }]) => (dtype === 'F16' ? toFloat16(data) : data));
+  const stored = sorted.map(([, { data, codes }]) => {
+    if (codes) return Int8Array.from(data);
+    return weightType === 'float16' ? toFloat16(data) : data;
+  });
   const header: Record<string, unknown> = {};
   let dataBytes = 0;
-  for (const [index, [name, { shape }]] of sorted.entries()) {
+  for (const [index, [name, { shape, codes }]] of sorted.entries()) {
+    const dtype = codes ? 'I8' : weightType === 'float16' ? 'F16' : 'F32';
     const end = dataBytes + (stored[index]?.byteLength ?? 0);
     header[name] = { dtype, shape, data_offsets: [dataBytes, end] };
     dataBytes = end;
@@ -101,6 +106,12 @@ function parseHeader(bytes: Uint8Array, name: string) {
   } catch (cause) {
     throw new Error(`${name}: not a safetensors file: its header is not a JSON object`, { cause });
   }
+}
+
+function numbersOf(bytes: Uint8Array, dtype: string): Pick<WeightArray, 'data' | 'codes'> {
+  if (dtype === 'F16') return { data: widen(bytes) };
+  if (dtype === 'F32') return { data: floatsOf(bytes) };
+  return { data: Float32Array.from(new Int8Array(copyOf(bytes))), codes: 'int8' };
 }
 
 function floatsOf(bytes: Uint8Array): Float32Array {

@@ -23,6 +23,13 @@ export interface TensorOps<T> {
   /** activation(x · kernel + bias): `x [...,I]`, `kernel [I,O]`, `bias [O]` → `[...,O]`. */
   dense(x: T, kernel: T, bias?: T, activation?: Activation): T;
   /**
+   * The same in 8-bit integers, for one image: x is rounded to 256 steps between its least and its
+   * greatest value (0 among them), `codes [I,O]` are whole numbers, and their products are summed
+   * exactly; column o of the result is that sum times the step and `scales [O]`. For CPUs: it is
+   * less exact than `dense`, and up to twice as fast.
+   */
+  denseInt8(x: T, codes: T, scales: T, bias?: T, activation?: Activation): T;
+  /**
    * `a [...,M,N]` · `b [...,N,P]` → `[...,M,P]`, of as many leading dimensions.
    *
    * @param rows says that M is small, as a beam is wide

@@ -18,6 +18,8 @@ export type ParameterSpecs = Readonly<Record<string, ParameterSpec>>;
 export interface WeightArray {
   shape: readonly number[];
   data: Float32Array;
+  /** Of whole numbers that are stored in a byte each; others are stored in the file's type. */
+  codes?: 'int8';
 }
 
 export type WeightArrays = ReadonlyMap<string, WeightArray>;
@@ -48,9 +50,15 @@ export class Weights<T> {
 /** A dense layer's application by name: x · `name.kernel`, plus `name.bias` where there is one. */
 export type DenseLayers<T> = (x: T, name: string, activation?: Activation) => T;
 
+/** Kernels that have scales beside them are codes (int8.ts). */
 export function denseLayers<T>(ops: TensorOps<T>, weights: Weights<T>): DenseLayers<T> {
-  return (x, name, activation) =>
-    ops.dense(x, weights.get(`${name}.kernel`), weights.find(`${name}.bias`), activation);
+  return (x, name, activation) => {
+    const [kernel, bias] = [weights.get(`${name}.kernel`), weights.find(`${name}.bias`)];
+    const scales = weights.find(`${name}.kernel.scales`);
+    return scales
+      ? ops.denseInt8(x, kernel, scales, bias, activation)
+      : ops.dense(x, kernel, bias, activation);
+  };
 }
 
 /** Declares `name.kernel [inputs,outputs]` (Glorot & Bengio 2010, eq. 16) and `name.bias`. */

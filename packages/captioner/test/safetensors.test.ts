@@ -86,12 +86,12 @@ describe('safetensors', () => {
     [
       'another dtype',
       fileOf({ a: { ...entry, dtype: 'BF16' } }, 8),
-      /^w: 'a' should be of dtype F32 or F16, and is of BF16$/,
+      /^w: 'a' should be of dtype F32, F16 or I8, and is of BF16$/,
     ],
     [
       'a dtype that every object has',
       fileOf({ a: { ...entry, dtype: 'constructor' } }, 8),
-      /^w: 'a' should be of dtype F32 or F16, and is of constructor$/,
+      /^w: 'a' should be of dtype F32, F16 or I8, and is of constructor$/,
     ],
     [
       'float32 under the name of float16',

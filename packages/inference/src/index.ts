@@ -1,5 +1,10 @@
 /** The two stages as functions, and the threads that compute them. */
-export type { PublishedCheckpoint, WeightType } from '@cutline/captioner';
+export type {
+  ConversionOptions,
+  Precision,
+  PublishedCheckpoint,
+  WeightType,
+} from '@cutline/captioner';
 export { convertCheckpoint } from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {

@@ -14,6 +14,7 @@ import {
   createEngine,
   type Decoder,
   type Encoder,
+  type EncoderBundle,
   type Engine,
   encodeImages,
 } from '@cutline/captioner';
@@ -22,6 +23,7 @@ import { ComputeGate } from './compute-gate.ts';
 import { openEngineCache } from './engine-cache.ts';
 import type {
   DecodeRequest,
+  DeviceChoice,
   EncodeRequest,
   ImageCaptions,
   ThreadReply,
@@ -73,8 +75,9 @@ async function serve({ bundleFolder, stages, backend, device, cores }: ThreadSet
   const description = (encoderBundle ?? decoderBundle)?.description;
   if (!description) throw new Error('an inference thread needs a stage to compute');
 
+  const suited = encoderBundle ? deviceFor(encoderBundle, device) : device;
   const options = {
-    ...(device !== 'auto' && { device }),
+    ...(suited !== 'auto' && { device: suited }),
     threads: cores,
     cache: openEngineCache(),
   };
@@ -99,6 +102,16 @@ async function serve({ bundleFolder, stages, backend, device, cores }: ThreadSet
       ...(loaded.decoder && { decode: loaded.decoder.deviceBatch }),
     },
   });
+}
+
+/** GPUs gain nothing from bytes as encoders multiply them. @throws UserError where one is asked for */
+function deviceFor({ id, description }: EncoderBundle, device: DeviceChoice): DeviceChoice {
+  if (description.encoder.precision !== 'int8') return device;
+  if (device !== 'gpu') return 'cpu';
+  throw new UserError(
+    `The encoder of ${id} multiplies bytes, which is for CPUs: add the model without ` +
+      '--precision int8 for GPUs (or leave out --device).',
+  );
 }
 
 async function answer(request: ThreadRequest, loaded: Loaded, engine: Engine): Promise<void> {

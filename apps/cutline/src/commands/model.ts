@@ -5,6 +5,7 @@ import {
   exportGraphs,
   findBundle,
   loadModelBundle,
+  type Precision,
   removeShelved,
   shelvedModels,
   type WeightType,
@@ -82,11 +83,17 @@ function addAdd(model: Command): void {
     .option('--into <folder>', 'where to put the bundle; default: ~/.cache/cutline/models/<name>')
     .option('--revision <revision>', 'branch, tag or commit of the repository; default: main')
     .addOption(weightsOption())
-    .action(async (source: string, options: AddOptions) => {
+    .addOption(
+      new Option('--precision <type>', 'int8: the encoder multiplies bytes, faster on CPUs')
+        .choices(['float32', 'int8'])
+        .default('float32'),
+    )
+    .action(async (source: string, { weights, ...options }: AddOptions) => {
       const status = createStatusLine(process.stderr);
       const folder = await addPublished({
         source,
         ...options,
+        weightType: weights,
         onStep: (what) => status.show(what),
       }).finally(() => status.clear());
       const summary = await describeBundle(folder);
@@ -104,6 +111,7 @@ interface AddOptions {
   into?: string;
   revision?: string;
   weights: WeightType;
+  precision: Precision;
 }
 
 function weightsOption(): Option {

@@ -1,18 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { bundleName, convertCheckpoint, shelfFolder, type WeightType } from '@cutline/inference';
+import {
+  bundleName,
+  type ConversionOptions,
+  convertCheckpoint,
+  shelfFolder,
+} from '@cutline/inference';
 import { describeError, UserError } from '@cutline/shared/errors';
 import { type OpenedCheckpoint, openPublished } from './open-published.ts';
 
-export interface AddModelRequest {
+export interface AddModelRequest extends ConversionOptions {
   /** A folder, or a repository of the hub. */
   source: string;
   name?: string | undefined;
   /** A folder for the bundle; default: on the shelf, under its name. */
   into?: string | undefined;
   revision?: string | undefined;
-  weights: WeightType;
   signal?: AbortSignal;
   /** Told of every step, in words, and of downloads in bytes. */
   onStep: (what: string) => void;
@@ -26,7 +30,7 @@ export interface AddModelRequest {
  * @throws UserError in one line, for everything that a person has to put right
  */
 export async function addModel(request: AddModelRequest): Promise<string> {
-  const name = request.name ?? nameOf(request.source);
+  const name = request.name ?? nameOf(request.source, request);
   if (!bundleName.test(name)) {
     throw new UserError(
       `"${name}" cannot be a model's name: give one of lower-case words and digits, joined by ` +
@@ -51,26 +55,29 @@ export async function addModel(request: AddModelRequest): Promise<string> {
 }
 
 /** `Salesforce/blip-image-captioning-base` → `blip-base`: that it captions goes without saying. */
-export function nameOf(source: string): string {
-  return basename(resolve(source))
+export function nameOf(source: string, { precision }: ConversionOptions = {}): string {
+  const name = basename(resolve(source))
     .toLowerCase()
     .replaceAll(/[-_]?image[-_]captioning/g, '')
     .replaceAll(/[^a-z0-9.]+/g, '-')
     .replaceAll(/^[-.]+|[-.]+$/g, '');
+  return precision === 'int8' ? `${name}-int8` : name;
 }
 
 async function convert(
   { checkpoint, licence, provenance }: OpenedCheckpoint,
   name: string,
-  { source, weights }: AddModelRequest,
+  request: AddModelRequest,
 ): Promise<Map<string, Uint8Array>> {
   try {
     const origin = { name, licence: licence ?? 'not stated', provenance };
-    const files = await convertCheckpoint(checkpoint, origin, weights);
+    const files = await convertCheckpoint(checkpoint, origin, request);
     return new Map<string, Uint8Array>([...files, ['README.md', card(name, origin)]]);
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
-    throw new UserError(`${source} cannot be converted: ${describeError(cause)}.`, { cause });
+    throw new UserError(`${request.source} cannot be converted: ${describeError(cause)}.`, {
+      cause,
+    });
   }
 }
 

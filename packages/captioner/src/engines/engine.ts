@@ -50,6 +50,8 @@ export interface Encoder {
    * on the backend's CPUs, since memory grows with them.
    */
   readonly deviceBatch: number;
+  /** How many may be computed at a time: of 8-bit encoders 1, else Infinity. */
+  readonly deviceBatchMax: number;
   /** `[H,W]` in pixels. */
   readonly imageSize: readonly [height: number, width: number];
   /** `[L,D]` */

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { encoderFamilies } from '../encoders/index.ts';
+import { toInt8 } from '../int8.ts';
 import { formatModelBundle } from '../model-bundle.ts';
 import { parseTokenizer } from '../tokenizer.ts';
 import type { WeightType } from '../weights.ts';
@@ -24,6 +25,15 @@ const kindSchema = z.object({
   decoder: z.object(kind).optional(),
 });
 
+export interface ConversionOptions {
+  /** In which weights are stored. */
+  weightType?: WeightType;
+  /** In which the encoder's dense layers multiply: see int8.ts. */
+  precision?: Precision;
+}
+
+export type Precision = 'float32' | 'int8';
+
 /**
  * The files of a bundle, from a checkpoint as it was published.
  *
@@ -32,7 +42,7 @@ const kindSchema = z.object({
 export async function convertCheckpoint(
   checkpoint: PublishedCheckpoint,
   { name, licence, provenance }: PublishedOrigin,
-  weightType: WeightType = 'float32',
+  { weightType = 'float32', precision = 'float32' }: ConversionOptions = {},
 ): Promise<ReturnType<typeof formatModelBundle>> {
   const { preprocessing, encoder, decoder, tokens } =
     await familyOf(checkpoint).convert(checkpoint);
@@ -45,7 +55,11 @@ export async function convertCheckpoint(
       description: {
         name,
         description: `${provenance}, converted`,
-        encoder: { family: encoder.family, sizes: encoder.sizes },
+        encoder: {
+          family: encoder.family,
+          sizes: encoder.sizes,
+          ...(precision === 'int8' && { precision }),
+        },
         decoder: { family: decoder.family, sizes: decoder.sizes },
         preprocessing,
         features: { cut: 'feature-map', shape: [locations, channels], dtype: 'float16' },
@@ -54,7 +68,7 @@ export async function convertCheckpoint(
         provenance: { encoder: provenance, decoder: provenance },
         scores: [],
       },
-      encoder: encoder.weights,
+      encoder: precision === 'int8' ? toInt8(encoder.weights) : encoder.weights,
       decoder: decoder.weights,
       vocabulary: parseTokenizer(
         checkpoint.tokenizer,

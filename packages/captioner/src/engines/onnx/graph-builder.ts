@@ -39,6 +39,9 @@ export class GraphBuilder {
   /** Values that nodes compute and that bear no name of meaning yet. */
   readonly #unnamed = new Set<GraphValue>();
 
+  /** In the place of an input that an operator can do without. */
+  readonly absent: GraphValue = { name: '', type: 'float32' };
+
   constructor(weightType: WeightType = 'float32') {
     this.#weightType = weightType;
   }
@@ -49,7 +52,11 @@ export class GraphBuilder {
   }
 
   /** Of the same name are the same values. */
-  constant({ name, shape, values, isWeight }: ConstantTensor): GraphValue {
+  constant({ name, shape, values, isWeight, codes }: ConstantTensor): GraphValue {
+    if (codes) {
+      const bytes = () => bytesOf(Int8Array.from(values()));
+      return this.#initializer({ name, type: codes, shape, bytes, isWeight });
+    }
     if (isWeight && this.#weightType === 'float16') return this.#float16Weight(name, shape, values);
     return this.#initializer({
       name,

@@ -44,9 +44,9 @@ export class GraphRecorder {
 
   weights(arrays: WeightArrays): Map<string, RecordedTensor> {
     return new Map(
-      [...arrays].map(([name, { shape, data }]) => [
+      [...arrays].map(([name, { shape, data, codes }]) => [
         name,
-        { kind: 'constant', name, shape, values: () => data, isWeight: true },
+        { kind: 'constant', name, shape, values: () => data, isWeight: true, codes },
       ]),
     );
   }

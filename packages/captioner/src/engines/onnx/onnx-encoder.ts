@@ -1,4 +1,5 @@
 /** The encoder half of a model bundle, run by ONNX Runtime. */
+import { deviceBatchMax } from '../../int8.ts';
 import type { EncoderBundle } from '../../model-bundle.ts';
 import { findEncoderFamily } from '../../model-description.ts';
 import type { Encoder } from '../engine.ts';
@@ -18,6 +19,7 @@ export async function createEncoder(backend: OnnxBackend, bundle: EncoderBundle)
 
   return {
     deviceBatch: findEncoderFamily(bundle.description).family.deviceBatch,
+    deviceBatchMax: deviceBatchMax(bundle.description),
     imageSize: [preprocessing.height, preprocessing.width],
     featuresShape: features.shape,
 

@@ -26,12 +26,46 @@ export function productByRows(
   ]);
 }
 
+/** `x [...,I]` · `kernel [I,O]` + bias, by the operator that has the bias where there is one. */
+export function denseProduct(
+  recorder: GraphRecorder,
+  x: RecordedTensor,
+  kernel: RecordedTensor,
+  bias: RecordedTensor | undefined,
+): GraphValue {
+  const { graph } = recorder;
+  const rank = x.shape.length;
+  if (kernel.shape[1] === 1 && rank > 2) return columnProduct(recorder, x, kernel, bias);
+  const operands = [recorder.asSeen(x), recorder.asSeen(kernel)] as const;
+  if (!bias) return graph.node('MatMul', operands);
+  if (rank === 2) return graph.node('Gemm', [...operands, recorder.asSeen(bias)]);
+  return graph.node('Add', [graph.node('MatMul', operands), recorder.asSeen(bias)]);
+}
+
+/**
+ * `x [1,...,I]` · (`codes [I,O]` × `scales [O]`) + bias, of x rounded to bytes: one operator, which
+ * rounds x with one step for all of it, and on AVX2 takes little more than half of a MatMul's time.
+ */
+export function int8Product(
+  recorder: GraphRecorder,
+  x: RecordedTensor,
+  codes: RecordedTensor,
+  scales: RecordedTensor,
+  bias: RecordedTensor | undefined,
+): GraphValue {
+  const { graph } = recorder;
+  const zeroPoints = graph.absent; // codes are symmetrical
+  const inputs = [x, codes, scales].map((operand) => recorder.asSeen(operand));
+  if (bias) inputs.push(zeroPoints, recorder.asSeen(bias));
+  return graph.runtimeNode('DynamicQuantizeMatMul', inputs as [GraphValue, ...GraphValue[]], {});
+}
+
 /**
  * `x [...,n,I]` · `kernel [I,1]` + bias, as kernelᵀ · xᵀ, for the same reasons: the kernel would be
  * padded to a panel of sixteen columns. The bias is added without the axis of one column, along
  * which ONNX Runtime adds one number at a time.
  */
-export function columnProduct(
+function columnProduct(
   recorder: GraphRecorder,
   x: RecordedTensor,
   kernel: RecordedTensor,

@@ -20,6 +20,8 @@ export interface ConstantTensor {
   values: () => Float32Array;
   /** Whether it is a weight, whose values follow from its name and the model. */
   isWeight: boolean;
+  /** Whole numbers, which the graph holds as such. */
+  codes?: 'int8' | undefined;
 }
 
 export interface ComputedTensor {

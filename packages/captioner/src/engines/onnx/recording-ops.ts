@@ -10,7 +10,7 @@ import { activate } from './activate.ts';
 import type { GraphBuilder, GraphValue } from './graph-builder.ts';
 import type { GraphRecorder } from './graph-recorder.ts';
 import type { ElementType } from './onnx-model.ts';
-import { columnProduct, productByRows } from './products.ts';
+import { denseProduct, int8Product, productByRows } from './products.ts';
 import {
   broadcast,
   type ConstantTensor,
@@ -76,19 +76,20 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     activation?: Activation,
   ): RecordedTensor {
     const shape = [...x.shape.slice(0, -1), kernel.shape[1]];
-    const product = (): GraphValue => {
-      if (kernel.shape[1] === 1 && shape.length > 2)
-        return columnProduct(this.#recorder, x, kernel, bias);
-      const operands = [this.#recorder.asSeen(x), this.#recorder.asSeen(kernel)] as const;
-      if (!bias) return this.#graph.node('MatMul', operands);
-      if (shape.length === 2)
-        return this.#graph.node('Gemm', [...operands, this.#recorder.asSeen(bias)]);
-      return this.#graph.node('Add', [
-        this.#graph.node('MatMul', operands),
-        this.#recorder.asSeen(bias),
-      ]);
-    };
-    return computed(activate(this.#graph, product(), activation), shape);
+    const product = denseProduct(this.#recorder, x, kernel, bias);
+    return computed(activate(this.#graph, product, activation), shape);
+  }
+
+  denseInt8(
+    x: RecordedTensor,
+    codes: RecordedTensor,
+    scales: RecordedTensor,
+    bias?: RecordedTensor,
+    activation?: Activation,
+  ): RecordedTensor {
+    const product = int8Product(this.#recorder, x, codes, scales, bias);
+    const shape = [...x.shape.slice(0, -1), codes.shape[1]];
+    return computed(activate(this.#graph, product, activation), shape);
   }
 
   matMul(a: RecordedTensor, b: RecordedTensor, rows?: 'few'): RecordedTensor {
@@ -106,12 +107,8 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     v: RecordedTensor,
     heads: number,
   ): RecordedTensor {
-    const operands = [q, k, v].map((x) => this.#recorder.asSeen(x));
-    const seen = this.#graph.runtimeNode(
-      'MultiHeadAttention',
-      operands as [GraphValue, ...GraphValue[]],
-      { num_heads: heads },
-    );
+    const attributes = { num_heads: heads };
+    const seen = this.#graph.runtimeNode('MultiHeadAttention', this.#seen(q, k, v), attributes);
     return computed(seen, q.shape);
   }
 
@@ -121,13 +118,9 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
     shift: RecordedTensor,
     epsilon: number,
   ): RecordedTensor {
-    const operands = [x, scale, shift].map((each) => this.#recorder.asSeen(each));
-    const normal = this.#graph.node(
-      'LayerNormalization',
-      operands as [GraphValue, ...GraphValue[]],
-      { axis: -1, epsilon: { float: epsilon } },
-    );
-    return computed(normal, x.shape);
+    const attributes = { axis: -1, epsilon: { float: epsilon } };
+    const operands = this.#seen(x, scale, shift);
+    return computed(this.#graph.node('LayerNormalization', operands, attributes), x.shape);
   }
 
   add(a: RecordedTensor, b: RecordedTensor): RecordedTensor {
@@ -212,17 +205,16 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
   }
 
   concat(xs: readonly RecordedTensor[], axis: number): RecordedTensor {
-    const operands = xs.map((x) => this.#recorder.asSeen(x));
-    const joined = this.#graph.node('Concat', operands as [GraphValue, ...GraphValue[]], { axis });
+    const [first, ...others] = xs as readonly [RecordedTensor, ...RecordedTensor[]];
+    const joined = this.#graph.node('Concat', this.#seen(first, ...others), { axis });
     const along = xs.map(({ shape }) => shape[axis]);
     const total = along.reduce(
       (sum, size) => (sum === unknownSize || size === unknownSize ? unknownSize : sum + size),
       0,
     );
-    const [{ shape }] = xs as [RecordedTensor];
     return computed(
       joined,
-      shape.map((_, at) =>
+      first.shape.map((_, at) =>
         at === axis ? total : xs.map((x) => x.shape[at]).find((size) => size !== unknownSize),
       ),
     );
@@ -282,6 +274,10 @@ export class RecordingOps implements TensorOps<RecordedTensor> {
       shape: [batch, ...lengths, channels],
       order: 'channels first',
     };
+  }
+
+  #seen(...xs: readonly [RecordedTensor, ...RecordedTensor[]]): [GraphValue, ...GraphValue[]] {
+    return xs.map((x) => this.#recorder.asSeen(x)) as [GraphValue, ...GraphValue[]];
   }
 
   #elementwise(operator: 'Add' | 'Mul', a: RecordedTensor, b: RecordedTensor): RecordedTensor {

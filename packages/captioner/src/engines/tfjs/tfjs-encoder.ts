@@ -1,6 +1,7 @@
 /** The encoder half of a model bundle, run by TensorFlow.js. */
 import { encoderHalf } from '../../cut.ts';
 import { toFloat16 } from '../../float16.ts';
+import { deviceBatchMax } from '../../int8.ts';
 import type { EncoderBundle } from '../../model-bundle.ts';
 import { Weights } from '../../weights.ts';
 import type { Encoder } from '../engine.ts';
@@ -29,6 +30,7 @@ export function createEncoder(
 
   return {
     deviceBatch,
+    deviceBatchMax: deviceBatchMax(bundle.description),
     imageSize: [height, width],
     featuresShape: features.shape,
     async encode(pixels, count) {

@@ -45,6 +45,25 @@ export class TfjsOps implements TensorOps<Tensor> {
     return this.reshape(activated, [...x.shape.slice(0, -1), outputs]);
   }
 
+  /** As ONNX's DynamicQuantizeLinear rounds; halves to even in both. */
+  denseInt8(
+    x: Tensor,
+    codes: Tensor,
+    scales: Tensor,
+    bias?: Tensor,
+    activation?: Activation,
+  ): Tensor {
+    const { tf } = this;
+    const least = tf.minimum(tf.min(x), 0);
+    const step = tf.div(tf.sub(tf.maximum(tf.max(x), 0), least), 255); // []
+    const zero = tf.round(tf.div(tf.neg(least), step));
+    const bytes = tf.clipByValue(tf.add(tf.round(tf.div(x, step)), zero), 0, 255);
+    const product = this.dense(tf.sub(bytes, zero), codes);
+    const scaled = tf.mul(product, tf.mul(step, scales));
+    const biased = bias ? tf.add(scaled, bias) : scaled;
+    return activation ? this.#activate(biased, activation) : biased;
+  }
+
   matMul(a: Tensor, b: Tensor): Tensor {
     return this.tf.matMul(a, b);
   }
@@ -124,9 +143,15 @@ export class TfjsOps implements TensorOps<Tensor> {
     return this.tf.topk(x, count);
   }
 
-  #activate(x: Tensor, activation: Exclude<Activation, FusedActivation>): Tensor {
+  #activate(x: Tensor, activation: Activation): Tensor {
     const half = (y: Tensor) => this.tf.mul(this.tf.mul(x, 0.5), this.tf.add(y, 1));
     switch (activation) {
+      case 'relu':
+        return this.tf.relu(x);
+      case 'relu6':
+        return this.tf.relu6(x);
+      case 'sigmoid':
+        return this.sigmoid(x);
       case 'tanh':
         return this.tanh(x);
       case 'gelu':
