@@ -1,6 +1,6 @@
 /** The two stages as functions, and the threads that compute them. */
 export type { PublishedCheckpoint, WeightType } from '@cutline/captioner';
-export { convertCheckpoint } from '@cutline/captioner';
+export { assembleTokenizer, convertCheckpoint } from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {
   type DecodedImage,

@@ -12,6 +12,8 @@ export interface AddModelRequest {
   /** A folder for the bundle; default: on the shelf, under its name. */
   into?: string | undefined;
   revision?: string | undefined;
+  /** Side of the images that the bundle takes, in pixels; default: what the model was trained on. */
+  imageSize?: number | undefined;
   weights: WeightType;
   signal?: AbortSignal;
   /** Told of every step, in words, and of downloads in bytes. */
@@ -62,11 +64,11 @@ export function nameOf(source: string): string {
 async function convert(
   { checkpoint, licence, provenance }: OpenedCheckpoint,
   name: string,
-  { source, weights }: AddModelRequest,
+  { source, weights, imageSize }: AddModelRequest,
 ): Promise<Map<string, Uint8Array>> {
   try {
     const origin = { name, licence: licence ?? 'not stated', provenance };
-    const files = await convertCheckpoint(checkpoint, origin, weights);
+    const files = await convertCheckpoint({ ...checkpoint, imageSize }, origin, weights);
     return new Map<string, Uint8Array>([...files, ['README.md', card(name, origin)]]);
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
