@@ -67,6 +67,8 @@ export {
 } from './model-description.ts';
 export { type ConversionOptions, convertCheckpoint, type Precision } from './published/index.ts';
 export type { PublishedCheckpoint, PublishedOrigin } from './published/published-checkpoint.ts';
+export { type Grid, resizePositions } from './published/resize-positions.ts';
+export { assembleTokenizer, type TokenizerParts } from './published/tokenizer-parts.ts';
 export { createRandom } from './random.ts';
 export { formatSafetensors, parseSafetensors } from './safetensors.ts';
 export type { Activation, ConvolutionOptions, TensorOps } from './tensor-ops.ts';

@@ -5,7 +5,7 @@ export type {
   PublishedCheckpoint,
   WeightType,
 } from '@cutline/captioner';
-export { convertCheckpoint } from '@cutline/captioner';
+export { assembleTokenizer, convertCheckpoint } from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {
   type DecodedImage,

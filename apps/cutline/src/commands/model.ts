@@ -10,6 +10,7 @@ import {
   shelvedModels,
   type WeightType,
 } from '@cutline/inference';
+import { wholeNumber } from '@cutline/shared/run';
 import { Argument, type Command, Option } from 'commander';
 import { formatModel } from '../format-model.ts';
 import { addModel as addPublished } from '../models/add-model.ts';
@@ -82,6 +83,12 @@ function addAdd(model: Command): void {
     .option('--name <name>', 'what to call it here; default: after the repository')
     .option('--into <folder>', 'where to put the bundle; default: ~/.cache/cutline/models/<name>')
     .option('--revision <revision>', 'branch, tag or commit of the repository; default: main')
+    .addOption(
+      new Option(
+        '--image-size <pixels>',
+        'side of the images that it takes; default: what it was trained on',
+      ).argParser(wholeNumber({ min: 1, max: 4096 })),
+    )
     .addOption(weightsOption())
     .addOption(
       new Option('--precision <type>', 'int8: the encoder multiplies bytes, faster on CPUs')
@@ -110,6 +117,7 @@ interface AddOptions {
   name?: string;
   into?: string;
   revision?: string;
+  imageSize?: number;
   weights: WeightType;
   precision: Precision;
 }

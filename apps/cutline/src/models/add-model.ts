@@ -17,6 +17,8 @@ export interface AddModelRequest extends ConversionOptions {
   /** A folder for the bundle; default: on the shelf, under its name. */
   into?: string | undefined;
   revision?: string | undefined;
+  /** Side of the images that the bundle takes, in pixels; default: what the model was trained on. */
+  imageSize?: number | undefined;
   signal?: AbortSignal;
   /** Told of every step, in words, and of downloads in bytes. */
   onStep: (what: string) => void;
@@ -70,8 +72,9 @@ async function convert(
   request: AddModelRequest,
 ): Promise<Map<string, Uint8Array>> {
   try {
+    const { imageSize } = request;
     const origin = { name, licence: licence ?? 'not stated', provenance };
-    const files = await convertCheckpoint(checkpoint, origin, request);
+    const files = await convertCheckpoint({ ...checkpoint, imageSize }, origin, request);
     return new Map<string, Uint8Array>([...files, ['README.md', card(name, origin)]]);
   } catch (cause) {
     if (cause instanceof UserError) throw cause;

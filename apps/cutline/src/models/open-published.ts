@@ -2,8 +2,8 @@ import { basename, join, resolve } from 'node:path';
 import { isFile, readJson, readText } from '@cutline/checkpoints/files';
 import { fetchSnapshot, type SnapshotRequest } from '@cutline/checkpoints/hub';
 import { openCheckpoint, weightFiles } from '@cutline/checkpoints/weights';
-import type { PublishedCheckpoint } from '@cutline/inference';
-import { UserError } from '@cutline/shared/errors';
+import { assembleTokenizer, type PublishedCheckpoint } from '@cutline/inference';
+import { describeError, UserError } from '@cutline/shared/errors';
 
 /** Published checkpoints, in a folder or on the Hugging Face hub, in the form that is converted. */
 
@@ -26,6 +26,11 @@ const settings = [
   'tokenizer_config.json',
   'tokenizer.json',
 ];
+
+/** What older checkpoints have in place of tokenizer.json. */
+const tokenizerParts = ['vocab.txt', 'vocab.json', 'merges.txt', 'added_tokens.json'] as const;
+
+const small = [...settings, ...tokenizerParts];
 
 /** `organisation/name`, which might be a folder, too: a folder that is there comes first. */
 const repoName = /^[\w.-]+\/[\w.-]+$/;
@@ -77,7 +82,7 @@ async function fetchCheckpoint(
     ...(signal && { signal }),
     wanted(name) {
       names.add(name);
-      return settings.includes(name);
+      return small.includes(name);
     },
   });
   const weights = weightFiles.find((name) => names.has(name));
@@ -91,7 +96,7 @@ async function fetchCheckpoint(
     ...request,
     repo,
     revision: commit,
-    wanted: (name) => settings.includes(name) || name === weights || (shard?.test(name) ?? false),
+    wanted: (name) => small.includes(name) || name === weights || (shard?.test(name) ?? false),
   });
 }
 
@@ -106,21 +111,41 @@ async function openFolder(folder: string) {
     const path = join(folder, name);
     return (await isFile(path)) ? readJson(path) : undefined;
   };
-  if (!(await isFile(join(folder, 'tokenizer.json')))) {
-    throw new UserError(
-      `${folder} has no tokenizer.json. Older checkpoints have their vocabulary in other files: ` +
-        'save them anew with a recent version of transformers (save_pretrained).',
-    );
-  }
+  const tokenizerConfig = await json('tokenizer_config.json');
+  const tokenizer = await readTokenizer(folder, tokenizerConfig);
   const weights = await openCheckpoint(folder);
   const checkpoint: PublishedCheckpoint = {
     config: await readJson(join(folder, 'config.json')),
     generation: await json('generation_config.json'),
     preprocessor: await readJson(join(folder, 'preprocessor_config.json')),
-    tokenizer: Buffer.from(await readText(join(folder, 'tokenizer.json'))),
-    tokenizerConfig: await json('tokenizer_config.json'),
+    tokenizer,
+    tokenizerConfig,
     has: (tensor) => weights.tensors.has(tensor),
     read: (tensor) => weights.read(tensor),
   };
   return { checkpoint, close: () => weights.close() };
+}
+
+/** tokenizer.json, or what it would be: a vocabulary in older files says the same. */
+async function readTokenizer(folder: string, config: unknown): Promise<Uint8Array> {
+  const read = async (name: string) => {
+    const path = join(folder, name);
+    return (await isFile(path)) ? readText(path) : undefined;
+  };
+  const whole = await read('tokenizer.json');
+  if (whole !== undefined) return Buffer.from(whole);
+  const parts = await Promise.all(
+    tokenizerParts.map(async (name) => [name, await read(name)] as const),
+  );
+  let assembled: Uint8Array | undefined;
+  try {
+    assembled = assembleTokenizer(Object.fromEntries(parts), config);
+  } catch (cause) {
+    throw new UserError(`${folder}: ${describeError(cause)}.`, { cause });
+  }
+  if (assembled) return assembled;
+  throw new UserError(
+    `${folder} has neither tokenizer.json nor vocab.txt, nor vocab.json with merges.txt. Save the ` +
+      'checkpoint anew with its tokenizer (save_pretrained).',
+  );
 }

@@ -35,10 +35,13 @@ export const publishedBlip: PublishedFamily = {
       'config.json',
     );
     const preprocessing = readPreprocessing(checkpoint);
-    const encoderSizes = vitSizes(vision, preprocessing, false);
+    const encoderSizes = vitSizes(vision, preprocessing, {
+      normBefore: false,
+      imageSize: checkpoint.imageSize,
+    });
     const encoder = new PublishedWeights(checkpoint);
     const seen = 'vision_model';
-    await takeVit(encoder, encoderSizes, {
+    await takeVit(encoder, encoderSizes, vision, {
       class: `${seen}.embeddings.class_embedding`,
       position: `${seen}.embeddings.position_embedding`,
       patch: `${seen}.embeddings.patch_embedding`,

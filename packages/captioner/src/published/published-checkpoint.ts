@@ -15,6 +15,11 @@ export interface PublishedCheckpoint {
   tokenizer: Uint8Array;
   /** tokenizer_config.json, if there is one. */
   tokenizerConfig?: unknown;
+  /**
+   * The side of the images that the bundle is to take, in pixels, where it is not the one that the
+   * encoder was trained on.
+   */
+  imageSize?: number | undefined;
   has(tensor: string): boolean;
   /** @throws Error where there is no such tensor, or it cannot be read */
   read(tensor: string): Promise<WeightArray>;

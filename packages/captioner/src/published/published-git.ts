@@ -32,10 +32,13 @@ export const publishedGit: PublishedFamily = {
   async convert(checkpoint) {
     const config = parse(configSchema, checkpoint.config, 'config.json');
     const preprocessing = readPreprocessing(checkpoint);
-    const encoderSizes = vitSizes(config.vision_config, preprocessing, true);
+    const encoderSizes = vitSizes(config.vision_config, preprocessing, {
+      normBefore: true,
+      imageSize: checkpoint.imageSize,
+    });
     const encoder = new PublishedWeights(checkpoint);
     const seen = 'git.image_encoder.vision_model';
-    await takeVit(encoder, encoderSizes, {
+    await takeVit(encoder, encoderSizes, config.vision_config, {
       class: `${seen}.embeddings.class_embedding`,
       position: `${seen}.embeddings.position_embedding.weight`,
       patch: `${seen}.embeddings.patch_embedding`,

@@ -32,7 +32,22 @@ const kernels = new Map([
 ] as const);
 
 /** @throws Error for what is done to images otherwise than here */
-export function readPreprocessing({ preprocessor }: PublishedCheckpoint): PreprocessingSpec {
+export function readPreprocessing({
+  preprocessor,
+  imageSize,
+}: PublishedCheckpoint): PreprocessingSpec {
+  const published = readPublished(preprocessor);
+  if (imageSize === undefined) return published;
+  const { shortestEdge, width } = published;
+  return {
+    ...published,
+    ...{ width: imageSize, height: imageSize },
+    // As much is cut off.
+    ...(shortestEdge && { shortestEdge: Math.round((shortestEdge * imageSize) / width) }),
+  };
+}
+
+function readPublished(preprocessor: unknown): PreprocessingSpec {
   const found = parse(preprocessorSchema, preprocessor, 'preprocessor_config.json');
   const kernel = kernels.get(found.resample as 2 | 3);
   if (!kernel) {

@@ -51,9 +51,12 @@ export const publishedVitGpt2: PublishedFamily = {
   async convert(checkpoint) {
     const config = parse(configSchema, checkpoint.config, 'config.json');
     const preprocessing = readPreprocessing(checkpoint);
-    const encoderSizes = vitSizes(config.encoder, preprocessing, false);
+    const encoderSizes = vitSizes(config.encoder, preprocessing, {
+      normBefore: false,
+      imageSize: checkpoint.imageSize,
+    });
     const encoder = new PublishedWeights(checkpoint);
-    await takeVit(encoder, encoderSizes, {
+    await takeVit(encoder, encoderSizes, config.encoder, {
       class: 'encoder.embeddings.cls_token',
       position: 'encoder.embeddings.position_embeddings',
       patch: 'encoder.embeddings.patch_embeddings.projection',

@@ -27,29 +27,42 @@ export const gelus = {
   quick_gelu: 'gelu-sigmoid',
 } as const;
 
+/** Of a configuration, what a vision transformer is made of. */
+export interface VitConfig {
+  hidden_size: number;
+  num_hidden_layers: number;
+  num_attention_heads: number;
+  intermediate_size: number;
+  patch_size: number;
+  image_size: number;
+  layer_norm_eps: number;
+  hidden_act: keyof typeof gelus;
+}
+
 export function vitSizes(
-  config: {
-    hidden_size: number;
-    num_hidden_layers: number;
-    num_attention_heads: number;
-    intermediate_size: number;
-    patch_size: number;
-    image_size: number;
-    layer_norm_eps: number;
-    hidden_act: keyof typeof gelus;
-  },
+  config: VitConfig,
   { width, height }: PreprocessingSpec,
-  normBefore: boolean,
+  {
+    normBefore,
+    imageSize = config.image_size,
+  }: { normBefore: boolean; imageSize: number | undefined },
 ): VitSizes {
-  if (width !== config.image_size || height !== config.image_size) {
+  if (width !== imageSize || height !== imageSize) {
     throw new Error(
       `images are resized to ${width}×${height} pixels, and the encoder takes ` +
-        `${config.image_size}×${config.image_size}`,
+        `${imageSize}×${imageSize}`,
     );
   }
-  const side = Math.floor(config.image_size / config.patch_size);
+  const { patch_size: patch } = config;
+  const side = Math.floor(imageSize / patch);
+  if (side * patch !== imageSize) {
+    throw new Error(
+      `images of ${imageSize} pixels cannot be cut into patches of ${patch}: ` +
+        `${Math.max(side, 1) * patch} and ${(side + 1) * patch} pixels can`,
+    );
+  }
   return {
-    patch: config.patch_size,
+    patch,
     grid: [side, side],
     width: config.hidden_size,
     layers: config.num_hidden_layers,
@@ -63,12 +76,14 @@ export function vitSizes(
 
 export async function takeVit(
   weights: PublishedWeights,
-  { width, layers, grid: [rows, columns] }: VitSizes,
+  { width, layers, grid }: VitSizes,
+  config: VitConfig,
   names: VitNames,
 ): Promise<void> {
   await weights.convolution(names.patch, 'patch');
   await weights.take(names.class, 'class', [1, 1, width]);
-  await weights.take(names.position, 'position', [1 + rows * columns, width]);
+  const side = Math.floor(config.image_size / config.patch_size); // that it was trained on
+  await weights.positions(names.position, 'position', { side, channels: width, grid });
   if (names.before) await weights.norm(names.before, 'before');
   for (let layer = 0; layer < layers; layer++) {
     const { queryKeyValue, ...from } = names.layer(layer);

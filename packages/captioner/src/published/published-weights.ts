@@ -4,6 +4,7 @@
  */
 import { elementCount, type WeightArray, type WeightArrays } from '../weights.ts';
 import type { PublishedCheckpoint } from './published-checkpoint.ts';
+import { type Grid, resizePositions } from './resize-positions.ts';
 
 export class PublishedWeights {
   readonly #checkpoint: PublishedCheckpoint;
@@ -28,6 +29,22 @@ export class PublishedWeights {
       throw new Error(`'${from}' [${published}] should have ${elementCount(shape)} values`);
     }
     this.put(to, { data, shape: shape ?? published });
+  }
+
+  /**
+   * Learned positions of a class token and of a grid of patches, `[1+side·side,channels]` → of
+   * `grid`, interpolated where that is another one.
+   */
+  async positions(
+    from: string,
+    to: string,
+    { side, channels, grid }: { side: number; channels: number; grid: Grid },
+  ): Promise<void> {
+    await this.take(from, to, [1 + side * side, channels]);
+    const { data } = this.#weights.get(to) as WeightArray;
+    if (side === grid[0] && side === grid[1]) return;
+    const shape = [1 + grid[0] * grid[1], channels];
+    this.put(to, { data: resizePositions(data, channels, grid), shape });
   }
 
   put(name: string, weight: WeightArray): void {

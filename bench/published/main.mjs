@@ -1,0 +1,81 @@
+// @ts-check
+
+/**
+ * What published captioners cost on this machine, at their published sizes: CPU time and memory of
+ * each stage on one thread, float32. docs/MODELS.md has the table.
+ *
+ *     node bench/published/main.mjs <folder for checkpoints and bundles> [names]
+ *
+ * The folder keeps what is made (2 to 4 GB a captioner), and is asked first.
+ */
+import { execFile } from 'node:child_process';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describeMachine, versions } from '../describe-machine.mjs';
+import { alignColumns, formatNumber } from '../format-text.mjs';
+import { architectures } from './architectures.mjs';
+import { writeCheckpoint } from './write-checkpoint.mjs';
+
+/** @typedef {{ images: number, cpuSeconds: number, rssBytesMax: number }} Measured */
+
+const run = promisify(execFile);
+const cutline = fileURLToPath(new URL('../../apps/cutline/bin/cutline.js', import.meta.url));
+const program = fileURLToPath(new URL('./measure-stage.mjs', import.meta.url));
+
+const [folder, names = Object.keys(architectures).join()] = process.argv.slice(2);
+if (folder === undefined) {
+  process.stderr.write('node bench/published/main.mjs <folder> [names]\n');
+  process.exit(2);
+}
+const machine = describeMachine();
+process.stdout.write(`${machine.cpu}, ${machine.cores} cores; `);
+process.stdout.write(`${Object.entries(versions()).flat().join(' ')}\n`);
+const head = ['', 'images at a time', 'images a CPU second', 'CPU s an image', 'memory, MB'];
+for (const name of names.split(',')) {
+  const bundle = await bundleOf(name);
+  const rows = [];
+  for (const stage of ['encode', 'decode']) {
+    for (const count of [1, 32]) {
+      const { images, cpuSeconds, rssBytesMax } = await measure(bundle, stage, count);
+      rows.push([
+        `${name}, ${stage}`,
+        String(count),
+        formatNumber(images / cpuSeconds),
+        formatNumber(cpuSeconds / images),
+        formatNumber(rssBytesMax / 1e6),
+      ]);
+    }
+  }
+  process.stdout.write(`\n${alignColumns([head, ...rows])}\n`);
+}
+
+/** @param {string} bundle @param {string} stage @param {number} count @returns {Promise<Measured>} */
+async function measure(bundle, stage, count) {
+  const { stdout } = await run(process.execPath, [program, bundle, stage, String(count), '10']);
+  return JSON.parse(stdout);
+}
+
+/** @param {string} name */
+async function bundleOf(name) {
+  const architecture = architectures[name];
+  if (!architecture) throw new Error(`${name}: expected ${Object.keys(architectures).join(', ')}`);
+  const checkpoint = join(folder ?? '', name);
+  const bundle = `${checkpoint}-bundle`;
+  if (!(await exists(join(bundle, 'model.json')))) {
+    if (!(await exists(join(checkpoint, 'model.safetensors')))) {
+      await writeCheckpoint(architecture, checkpoint);
+    }
+    await run(process.execPath, [cutline, 'model', 'add', checkpoint, '--into', bundle]);
+  }
+  return bundle;
+}
+
+/** @param {string} path */
+function exists(path) {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
