@@ -40,6 +40,7 @@ describe('a batch is divided into pieces', () => {
 /** Images of one pixel, whose features are [red, green + blue]; it notes what it is asked for. */
 class SumEncoder implements Encoder {
   readonly deviceBatch = 4;
+  readonly deviceBatchMax: number = 20;
   readonly imageSize = [1, 1] as const;
   readonly featuresShape = [1, 2] as const;
   readonly counts: number[] = [];
@@ -75,6 +76,15 @@ describe('encodeImages', () => {
     const features = await encodeImages(encoder, pixels, 10, deviceBatch);
     expect([...fromFloat16(features)]).toEqual(expected);
     expect(encoder.counts).toEqual(counts);
+  });
+
+  test('computes no more at a time than the encoder may', async () => {
+    const encoder = new (class extends SumEncoder {
+      override readonly deviceBatchMax: number = 2;
+    })();
+    const features = await encodeImages(encoder, pixels, 10, 64);
+    expect([...fromFloat16(features)]).toEqual(expected);
+    expect(encoder.counts).toEqual([2, 2, 2, 2, 2]);
   });
 
   test('computes nothing of no images', async () => {
