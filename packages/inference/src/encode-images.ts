@@ -1,12 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { describeError, ImageError } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import type { Failure, ImageRef } from '@cutline/shared/run';
+import type { ImageRef } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
 import { type DecodedImage, decodeImage, decodeParallelism } from './decode-image.ts';
 import { type FetchLimits, fetchImage } from './fetch-image.ts';
 import type { InferencePool } from './inference-pool.ts';
+import type { EncodedImages, EncodeOutcome } from './stages/stage.ts';
 
 /**
  * The encode stage as a function: images in a store to features. A batch never fails for one of
@@ -33,20 +34,6 @@ export interface EncodeContext {
   random?: () => number;
 }
 
-export type EncodeOutcome =
-  /** `etag` is the fetched object's; `width` and `height` are its pixels as seen upright. */
-  | { status: 'encoded'; etag: string; width: number; height: number }
-  | { status: 'failed'; failure: Failure }
-  /** Its store was unavailable, at every try: worth another, later. */
-  | { status: 'deferred'; message: string };
-
-export interface EncodedImages {
-  /** One an image, in order. */
-  outcomes: EncodeOutcome[];
-  /** [n, L, D] float16 bytes of the n images that are `encoded`, in order. */
-  features: Uint8Array;
-}
-
 /**
  * Fetches, decodes and encodes a batch. What is kept of an image once it is decoded is its pixels
  * (150 KB at 224×224), whatever the size of its source.
@@ -60,11 +47,15 @@ export async function encodeImages(
   const prepared = await prepareAll(images, context);
   const decoded = prepared.flatMap(({ pixels }) => (pixels ? [pixels] : []));
   const { pool, metrics } = context;
-  const features =
-    decoded.length === 0
-      ? new Uint8Array()
-      : await metrics.time('encode', () => pool.encode(Buffer.concat(decoded), decoded.length));
-  return { outcomes: prepared.map(({ outcome }) => outcome), features };
+  const outcomes = prepared.map(({ outcome }) => outcome);
+  const count = decoded.length;
+  if (count === 0) return { outcomes, features: undefined };
+  const payload = await metrics.time('encode', () => pool.encode(Buffer.concat(decoded), count));
+  const { locations, channels } = pool.model.features;
+  return {
+    outcomes,
+    features: { dtype: 'float16', shape: [count, locations, channels], payload },
+  };
 }
 
 interface PreparedImage {

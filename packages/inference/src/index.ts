@@ -15,9 +15,7 @@ export {
 } from './decode-image.ts';
 export {
   type EncodeContext,
-  type EncodedImages,
   type EncodeLimits,
-  type EncodeOutcome,
   encodeImages,
 } from './encode-images.ts';
 export { openEngineCache } from './engine-cache.ts';
@@ -41,6 +39,16 @@ export {
   shelfFolder,
   shelvedModels,
 } from './model-shelf.ts';
+export { localDecodeStage, localEncodeStage } from './stages/local-stages.ts';
+export type {
+  CaptionOutcome,
+  Captions,
+  DecodeStage,
+  EncodedImages,
+  EncodeOutcome,
+  EncodeStage,
+  Features,
+} from './stages/stage.ts';
 export { type InferenceOptions, startInference } from './start-inference.ts';
 export {
   type Device,

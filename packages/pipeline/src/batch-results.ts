@@ -1,16 +1,10 @@
-import type { EncodeOutcome } from '@cutline/inference';
-import type { CaptionedRow, Failure, ImageRef, PartRow } from '@cutline/shared/run';
+import type { CaptionOutcome, EncodeOutcome } from '@cutline/inference';
+import type { Failure, ImageRef, PartRow } from '@cutline/shared/run';
 import type { EncodedImage } from './jobs.ts';
 
 /**
  * How results of the two stages become rows, the same for the workers and for one process.
  */
-
-/** What the decode stage found for one image. */
-export type Captions = Pick<
-  CaptionedRow,
-  'caption' | 'logProb' | 'score' | 'candidates' | 'attention'
->;
 
 /**
  * Puts outcomes beside their images, in the batch's order.
@@ -50,15 +44,17 @@ export function applyOutcomes(
 /** @param captions one for each encoded image, in order. */
 export function toPartRows(
   images: readonly EncodedImage[],
-  captions: readonly Captions[],
+  captions: readonly CaptionOutcome[],
   model: string,
 ): PartRow[] {
   let next = 0;
   return images.map((image): PartRow => {
     if (image.status !== 'encoded') return image;
     const { key, etag, width, height } = image;
-    const { caption, logProb, score, candidates, attention } = captions[next++]!;
+    const found = captions[next++]!;
+    if ('failure' in found) return { key, etag, status: 'failed', ...found };
+    const { caption, logProb, score, candidates, attention, ...rest } = found;
     const row = { key, etag, status: 'captioned' as const, caption, logProb, score, candidates };
-    return { ...row, width, height, model, ...(attention && { attention }) };
+    return { ...row, width, height, model, ...(attention && { attention }), ...rest };
   });
 }

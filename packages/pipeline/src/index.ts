@@ -1,4 +1,4 @@
-export { applyOutcomes, type Captions, toPartRows } from './batch-results.ts';
+export { applyOutcomes, toPartRows } from './batch-results.ts';
 export { MemoryBoard } from './board/memory-board.ts';
 export { RedisBoard } from './board/redis-board.ts';
 export type { Counts, RunBoard } from './board/run-board.ts';
@@ -10,7 +10,6 @@ export { type EncodeBatchContext, encodeBatch } from './encode/encode-batch.ts';
 export { HoldBack } from './encode/hold-back.ts';
 export {
   DamagedFeaturesError,
-  type FeatureBlob,
   packFeatures,
   unpackFeatures,
 } from './features/feature-blob.ts';
@@ -67,7 +66,7 @@ export {
   UnwantedJobError,
 } from './worker/job-context.ts';
 export { JobTaker, type JobTakerOptions } from './worker/job-taker.ts';
-export { startStage } from './worker/start-stage.ts';
+export { encodeSettings, startDecodeStage, startEncodeStage } from './worker/start-stage.ts';
 export { Suspects } from './worker/try-suspects-alone.ts';
 export {
   runWorkerProgram,

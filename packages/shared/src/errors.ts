@@ -21,6 +21,7 @@ export const failureClasses = [
   'not-found', // deleted between listing and fetching
   'changed', // replaced between listing and fetching (ETag differs)
   'access-denied', // the store refuses to hand it out
+  'refused', // a model behind a server would not describe it, or gave no answer that can be used
   'unavailable', // a transient fault that did not heal within all retries
   'worker-lost', // workers died repeatedly while holding this image alone
   'internal', // a bug: please report it, with the message

@@ -30,7 +30,7 @@ import {
   StorePool,
 } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { captionLocally } from '../caption-locally.ts';
+import { captionLocally, stagesOf } from '../caption-locally.ts';
 import { formatCount, formatDuration, formatRate } from '../format.ts';
 import { formatJsonLines, rowPrinter } from '../print-rows.ts';
 import { requireWritable } from '../require-writable.ts';
@@ -113,7 +113,7 @@ async function captionSource(
     process.exit(130);
   });
   const metrics = new Metrics();
-  const pipeline = { store, pool, limits: settings, options, metrics };
+  const pipeline = { store, options, ...stagesOf(pool, { limits: settings, metrics }) };
   for await (const rows of captionLocally(images, pipeline)) {
     tally.add(rows);
     status.clear();

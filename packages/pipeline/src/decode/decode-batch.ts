@@ -1,3 +1,4 @@
+import type { DecodeStage } from '@cutline/inference';
 import {
   describeError,
   type FailureClass,
@@ -6,15 +7,9 @@ import {
   UserError,
 } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import {
-  type CaptionOptions,
-  formatPart,
-  jobId,
-  type PartRow,
-  RunStore,
-} from '@cutline/shared/run';
+import { formatPart, jobId, type PartRow, RunStore } from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
-import { type Captions, toPartRows } from '../batch-results.ts';
+import { toPartRows } from '../batch-results.ts';
 import type { RunBoard } from '../board/run-board.ts';
 import { countByOutcome, partStep } from '../board/run-progress.ts';
 import { DamagedFeaturesError, unpackFeatures } from '../features/feature-blob.ts';
@@ -35,12 +30,7 @@ import type { JobContext, JobHandler } from '../worker/job-context.ts';
 import { writeSidecars } from './write-sidecars.ts';
 
 export interface DecodeBatchContext {
-  /** Features to captions, as `captionFeatures` does it. */
-  caption: (payload: Uint8Array, count: number, options: CaptionOptions) => Promise<Captions[]>;
-  /** Captions made-up features: it throws where the engine is broken. */
-  prove: () => Promise<unknown>;
-  /** Id of the model that is loaded. */
-  model: string;
+  stage: Pick<DecodeStage, 'model' | 'decode' | 'prove'>;
   openStore: (url: string) => Promise<ObjectStore>;
   features: FeatureStore;
   queues: Queues;
@@ -85,23 +75,24 @@ export function decodeBatch(context: DecodeBatchContext): JobHandler<DecodeJob> 
 
 /** @throws DamagedFeaturesError when the features are missing, damaged or not this batch's. */
 async function captionBatch(context: DecodeBatchContext, job: DecodeJob): Promise<PartRow[]> {
-  const { features, metrics } = context;
+  const { features, metrics, stage } = context;
   const { features: name, images } = job;
   const count = images.filter((image) => image.status === 'encoded').length;
   if (count === 0) return toPartRows(images, [], job.model);
   const blob = name === null ? undefined : await metrics.time('load', () => features.get(name));
   if (!blob) throw new DamagedFeaturesError('The features are not there (expired or flushed)');
-  const { model, shape, payload } = unpackFeatures(blob);
-  if (shape[0] !== count) {
-    throw new DamagedFeaturesError(`The features are of ${shape[0]} images, not ${count}`);
+  const { model, features: encoded } = unpackFeatures(blob);
+  const [encodedCount] = encoded.shape;
+  if (encodedCount !== count) {
+    throw new DamagedFeaturesError(`The features are of ${encodedCount} images, not ${count}`);
   }
-  if (model !== context.model) {
+  if (model !== stage.model) {
     throw new UserError(
       `The features of ${jobId(job)} were made by model ${model}, but this worker has loaded ` +
-        `${context.model}. Start encoders and decoders with the same bundle (--model).`,
+        `${stage.model}. Start encoders and decoders with the same bundle (--model).`,
     );
   }
-  return toPartRows(images, await context.caption(payload, count, job.options), job.model);
+  return toPartRows(images, await stage.decode(encoded, job.options), job.model);
 }
 
 async function finish(
@@ -181,7 +172,7 @@ async function isolate(
   message: string,
 ): Promise<void> {
   if (imageRefs(job).length <= 1 || countDivisions(job.attempt) >= divisionsMax) {
-    if (failureClass === 'internal') await requireProof(context.prove);
+    if (failureClass === 'internal') await requireProof(() => context.stage.prove());
     return giveUp(context, job, jobContext, failureClass, message);
   }
   await jobContext.requireWanted();

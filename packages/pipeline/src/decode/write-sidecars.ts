@@ -38,7 +38,9 @@ export async function writeSidecars(
           warnings.push(`no .${kind} sidecar: ${describeError(error)}`);
         }
       }
-      return warnings.length === 0 ? row : { ...row, warnings };
+      return warnings.length === 0
+        ? row
+        : { ...row, warnings: [...(row.warnings ?? []), ...warnings] };
     }),
   );
 }

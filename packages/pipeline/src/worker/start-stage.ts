@@ -1,7 +1,40 @@
-import type { InferencePool } from '@cutline/inference';
-import { defaultBundleFolder, describeTuning, startInference } from '@cutline/inference';
+import {
+  type DecodeStage,
+  defaultBundleFolder,
+  describeTuning,
+  type EncodeStage,
+  type InferencePool,
+  localDecodeStage,
+  localEncodeStage,
+  startInference,
+} from '@cutline/inference';
 import { crash } from '@cutline/shared/process';
 import type { WorkerContext } from './worker-program.ts';
+
+/** What an encoder needs besides what every worker needs. */
+export const encodeSettings = [
+  'fetchConcurrency',
+  'fetchAttempts',
+  'retryBaseMs',
+  'imageBytesMax',
+  'imagePixelsMax',
+  'decodeTimeoutMs',
+] as const;
+
+type EncodeSetting = (typeof encodeSettings)[number];
+
+/** The encode stage of the worker's model, ready to compute. */
+export async function startEncodeStage(
+  context: WorkerContext & Pick<WorkerContext<EncodeSetting>, 'settings'>,
+): Promise<EncodeStage> {
+  const { settings: limits, metrics } = context;
+  return localEncodeStage(await loadModel('encode', context), { limits, metrics });
+}
+
+/** The decode stage of the worker's model, ready to compute. */
+export async function startDecodeStage(context: WorkerContext): Promise<DecodeStage> {
+  return localDecodeStage(await loadModel('decode', context), context);
+}
 
 /**
  * Loads one stage's half of the model for a worker process, has it compute once, and says what was
@@ -10,7 +43,7 @@ import type { WorkerContext } from './worker-program.ts';
  * An inference thread that dies takes the process with it: its batches go, when their locks
  * expire, to another worker, which finds the image that does it.
  */
-export async function startStage(
+async function loadModel(
   stage: 'encode' | 'decode',
   { settings, metrics, log, closers }: WorkerContext,
 ): Promise<InferencePool> {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { PartRow } from './part.ts';
+import { addUsage, totalsOf, usageTotalsSchema } from './usage.ts';
 
 /** Images by what became of them; of a chunk, or of a run. */
 export const countsSchema = z.strictObject({
@@ -9,6 +10,8 @@ export const countsSchema = z.strictObject({
   failed: z.int().nonnegative(),
   skippedByReason: z.record(z.string(), z.int().positive()),
   failedByClass: z.record(z.string(), z.int().positive()),
+  /** Of the answers of a server, where one was asked. */
+  usage: usageTotalsSchema.optional(),
 });
 
 export type Counts = z.infer<typeof countsSchema>;
@@ -20,6 +23,7 @@ export function countRows(rows: Iterable<PartRow>): Counts {
     counts[row.status] += 1;
     if (row.status === 'failed') add(counts.failedByClass, row.failure.class, 1);
     if (row.status === 'skipped') add(counts.skippedByReason, row.reason, 1);
+    else if (row.usage) counts.usage = addUsage(counts.usage, totalsOf(row.usage));
   }
   return counts;
 }
@@ -33,6 +37,7 @@ export function addCounts(all: Iterable<Counts>): Counts {
     for (const field of ['skippedByReason', 'failedByClass'] as const) {
       for (const [name, n] of Object.entries(counts[field])) add(sum[field], name, n);
     }
+    if (counts.usage) sum.usage = addUsage(sum.usage, counts.usage);
   }
   return sum;
 }

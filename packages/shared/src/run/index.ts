@@ -61,4 +61,12 @@ export { type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
 export { needsWork, type ReadPart, type SettledImage, settleBatch } from './settle.ts';
 export { type SidecarKind, sidecarKinds } from './sidecars.ts';
+export {
+  addUsage,
+  costOf,
+  type Price,
+  type Usage,
+  type UsageTotals,
+  usageSchema,
+} from './usage.ts';
 export { type Verification, verifyRun } from './verify-run.ts';
