@@ -32,7 +32,7 @@ export {
   lostWorkersMax,
   remaindersMax,
 } from './jobs.ts';
-export { backoffMs, patiently } from './patience.ts';
+export { patiently, pauseMs } from './patience.ts';
 export { cancelRun } from './produce/cancel-run.ts';
 export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';
 export { countListing, type ListingCounts } from './produce/count-listing.ts';

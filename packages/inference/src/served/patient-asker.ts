@@ -1,4 +1,5 @@
 import { setTimeout as sleepFor } from 'node:timers/promises';
+import { backoffMs } from '@cutline/shared/backoff';
 import type { Metrics } from '@cutline/shared/process';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Answer } from './answer.ts';
@@ -72,8 +73,9 @@ export class PatientAsker {
       if (!(error instanceof ServerError)) return error;
       if (error.fault !== 'unavailable') throw error;
       if (!error.isThrottled) failures += 1;
-      const nominalMs = this.#options.retryBaseMs * 2 ** Math.max(0, failures - 1);
-      const pauseMs = Math.min(pauseMsMax, error.retryAfterMs ?? this.#jittered(nominalMs));
+      const { retryBaseMs: baseMs, random } = this.#options;
+      const ownMs = backoffMs(Math.max(1, failures), { baseMs, maxMs: pauseMsMax, random });
+      const pauseMs = Math.min(pauseMsMax, error.retryAfterMs ?? ownMs);
       if (error.isThrottled) this.#pauseUntil = Math.max(this.#pauseUntil, now() + pauseMs);
       if (failures >= (this.#isDown ? 1 : attempts)) {
         this.#isDown = true;
@@ -142,11 +144,6 @@ export class PatientAsker {
       // Not all at once, when it is over.
       await sleep(pauseMs + this.#options.random() * Math.min(1000, pauseMs), signal);
     }
-  }
-
-  /** Between a half and the whole (equal jitter). */
-  #jittered(ms: number): number {
-    return ms * (0.5 + this.#options.random() / 2);
   }
 
   /** Adds up what was asked since it was last called, before that changes. */
