@@ -7,6 +7,7 @@ import {
   imageRefSchema,
   runIdSchema,
   sidecarKinds,
+  sidecarRulesSchema,
 } from '@cutline/shared/run';
 import { z } from 'zod';
 
@@ -49,6 +50,7 @@ const batchFields = {
   options: captionOptionsSchema,
   /** Sidecar files to write beside each captioned image, in the output store. */
   sidecars: z.array(z.enum(sidecarKinds)),
+  sidecarRules: sidecarRulesSchema.optional(),
 };
 
 export const encodeJobSchema = z.strictObject({
@@ -119,9 +121,10 @@ export function divide(
   division: Division,
   images: ImageRef[],
 ): EncodeJob {
-  const { run, batch, attempt, source, output, model, options, sidecars } = job;
+  const { run, batch, attempt, source, output, model, options, sidecars, sidecarRules } = job;
   const label = attempt + division;
-  return { run, batch, attempt: label, source, output, model, options, sidecars, images };
+  const sidecarFields = { sidecars, ...(sidecarRules && { sidecarRules }) };
+  return { run, batch, attempt: label, source, output, model, options, ...sidecarFields, images };
 }
 
 /** Two halves, to find the image that workers die on. */

@@ -77,7 +77,7 @@ async function captionSource(
   const model = await describeModel(bundleFolder);
   const selection = requestSelection(flags, model);
   const options = await requestCaptions(flags, model, bundleFolder);
-  if (flags.results !== undefined) await requireWritable(flags.results);
+  if (flags.results !== undefined) await requireWritable(flags.results, isRows);
   const stores = new StorePool(storeConfig(settings));
   closers.add('stores', () => stores.close());
   const { store, images } = await openSource(source, selection, stores);
@@ -129,6 +129,11 @@ async function openSource(
 
 async function* oneImage(key: string): AsyncGenerator<ImageRef> {
   yield { key, etag: null, bytes: null };
+}
+
+/** Whether a file seems to have rows in it: as they are written, keys first. */
+function isRows(head: string): boolean {
+  return /^\{"(key|status)":"/.test(head);
 }
 
 /** Where rows go: to stdout, or to a file. */

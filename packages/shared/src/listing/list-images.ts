@@ -61,7 +61,8 @@ function isResult(key: string, prefix: string): boolean {
   return runIdSchema.safeParse(run).success && resultPath.test(rest.join('/'));
 }
 
-const resultPath = /^((run|summary)\.json$|(manifest|parts|ledger|claims|results|reviews)\/)/;
+const resultPath =
+  /^((run|summary)\.json$|(manifest|parts|sidecars|ledger|claims|results|reviews)\/)/;
 
 async function* listObjects(store: ObjectStore, prefix: string): AsyncGenerator<ListedKey> {
   for await (const object of inKeyOrder(store.url, store.list(prefix))) {
