@@ -31,6 +31,7 @@ export {
   lostWorkersMax,
   remaindersMax,
 } from './jobs.ts';
+export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-locally.ts';
 export { patiently, pauseMs } from './patience.ts';
 export { cancelRun } from './produce/cancel-run.ts';
 export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { defaultBundleFolder, describeModel } from '@cutline/inference';
-import { requestCaptions, requestSelection } from '@cutline/pipeline';
+import { captionLocally, requestCaptions, requestSelection } from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
 import { listImages } from '@cutline/shared/listing';
 import {
@@ -32,7 +32,6 @@ import {
   StorePool,
 } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { captionLocally } from '../caption-locally.ts';
 import { formatCount, formatDuration, formatRate, formatUsage } from '../format.ts';
 import { openStages, stageSettings } from '../open-stages.ts';
 import { formatJsonLines, rowPrinter } from '../print-rows.ts';
