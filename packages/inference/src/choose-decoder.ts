@@ -1,5 +1,6 @@
 import { ImageError } from '@cutline/shared/errors';
 import type { Sharp } from 'sharp';
+import type { DecodingDeadline } from './decoding-deadline.ts';
 import type { PixelSize } from './enlarge.ts';
 import { isSrgbProfile } from './icc-profile.ts';
 import type { ImageType } from './image-type.ts';
@@ -19,7 +20,16 @@ export interface DecodeLimits {
 /** At 'warning', libvips also stops at what it could conceal. */
 export type FailOn = 'warning' | 'error';
 
-type SharpModule = Awaited<ReturnType<typeof loadSharp>>;
+/** A file that is to be decoded, and how. */
+export interface ImageFile {
+  sharp: Awaited<ReturnType<typeof loadSharp>>;
+  bytes: Buffer;
+  /** What a person would call its format. */
+  name: string;
+  limits: DecodeLimits;
+  failOn: FailOn;
+  deadline: DecodingDeadline;
+}
 
 export interface OpenImage {
   /** To be resized and put out; without alpha. */
@@ -34,50 +44,40 @@ export interface OpenImage {
  * @throws ImageError, and what sharp throws
  */
 export async function chooseDecoder(
-  sharp: SharpModule,
-  bytes: Buffer,
-  { name, decoder }: ImageType,
-  limits: DecodeLimits,
-  failOn: FailOn,
+  file: ImageFile,
+  decoder: ImageType['decoder'],
 ): Promise<OpenImage> {
-  if (decoder === 'second') return openSecondly(sharp, bytes, name, limits);
-  if (name === 'TIFF') return openTiff(sharp, bytes, limits, failOn);
+  const { bytes, name } = file;
+  if (decoder === 'second') return openSecondly(file);
+  if (name === 'TIFF') return openTiff(file);
   if (name === 'JPEG' && bytes.lastIndexOf(endMarker) < 0) {
     // One that lacks only its end marker is whole; of more that is missing, libvips warns.
-    const ended = Buffer.concat([bytes, endMarker]);
-    return openFirst(sharp, ended, limits, { name, failOn: 'warning' });
+    return openFirst({ ...file, bytes: Buffer.concat([bytes, endMarker]), failOn: 'warning' });
   }
-  return openFirst(sharp, bytes, limits, { name, failOn });
+  return openFirst(file);
 }
 
 const endMarker = Buffer.from([0xff, 0xd9]);
 
-async function openTiff(
-  sharp: SharpModule,
-  bytes: Buffer,
-  limits: DecodeLimits,
-  failOn: FailOn,
-): Promise<OpenImage> {
-  const verdict = judgeTiff(bytes);
-  const { decoder, page, dropsExtraSample, isNegative, isFloat, greyBits, jpeg } = verdict;
-  const name = 'TIFF';
+async function openTiff(file: ImageFile): Promise<OpenImage> {
+  const { bytes } = file;
+  const { decoder, isFloat, greyBits, jpeg, ...kind } = judgeTiff(bytes);
   if (jpeg) {
     const preview = bytes.subarray(jpeg.offset, jpeg.offset + jpeg.bytes);
-    return openFirst(sharp, preview, limits, { name, failOn });
+    return openFirst({ ...file, bytes: preview });
   }
-  const isUnit = isFloat && decoder === 'first' && (await largestSample(sharp, bytes)) <= 1.5;
-  if (decoder === 'second' || isUnit) {
-    return openSecondly(sharp, bytes, name, limits, isNegative);
-  }
-  const opened = await openFirst(sharp, bytes, limits, {
-    ...{ name, failOn, page, dropsExtraSample, isNegative },
-  });
+  const isUnit = isFloat && decoder === 'first' && (await largestSample(file)) <= unitMax;
+  if (decoder === 'second' || isUnit) return openSecondly(file, kind);
+  const opened = await openFirst(file, kind);
   if (greyBits !== undefined) spreadLevels(opened.image, greyBits);
   return opened;
 }
 
-async function largestSample(sharp: SharpModule, bytes: Buffer): Promise<number> {
-  const { channels } = await sharp(bytes).stats();
+/** Of floating-point samples that mean 0 to 1, some lights are a little brighter. */
+const unitMax = 1.5;
+
+async function largestSample({ sharp, bytes, limits }: ImageFile): Promise<number> {
+  const { channels } = await sharp(bytes, { limitInputPixels: limits.pixelsMax }).stats();
   return Math.max(...channels.map(({ max }) => max));
 }
 
@@ -87,41 +87,27 @@ async function largestSample(sharp: SharpModule, bytes: Buffer): Promise<number>
  */
 function spreadLevels(image: Sharp, bits: number): void {
   const levels = 2 ** bits;
-  image.linear((255 * (levels - 1)) / (levels * 255), 128 / levels);
+  image.linear((levels - 1) / levels, 128 / levels);
 }
 
 async function openSecondly(
-  sharp: SharpModule,
-  bytes: Buffer,
-  name: string,
-  { pixelsMax, timeoutMs }: DecodeLimits,
-  isNegative = false,
+  { sharp, bytes, name, limits, deadline }: ImageFile,
+  { isNegative = false } = {},
 ): Promise<OpenImage> {
-  const { pixels, decodedWidth, decodedHeight, width, height } = await decodeSecondly(bytes, name, {
-    ...{ pixelsMax, timeoutMs, isNegative },
-  });
+  const decoded = await decodeSecondly(bytes, { ...limits, name, isNegative, deadline });
+  const { pixels, decodedWidth, decodedHeight, width, height } = decoded;
   const raw = { width: decodedWidth, height: decodedHeight, channels: 3 as const };
-  return { image: sharp(pixels, { raw, limitInputPixels: pixelsMax }), size: { width, height } };
+  return {
+    image: sharp(pixels, { raw, limitInputPixels: limits.pixelsMax }),
+    size: { width, height },
+  };
 }
 
 async function openFirst(
-  sharp: SharpModule,
-  bytes: Buffer,
-  limits: DecodeLimits,
-  {
-    name,
-    failOn,
-    page = 0,
-    dropsExtraSample = false,
-    isNegative = false,
-  }: {
-    name: string;
-    failOn: FailOn;
-    page?: number;
-    dropsExtraSample?: boolean;
-    isNegative?: boolean;
-  },
+  file: ImageFile,
+  { page = 0, dropsExtraSample = false, isNegative = false } = {},
 ): Promise<OpenImage> {
+  const { sharp, bytes, limits, failOn } = file;
   const pages = page > 0 ? { page } : {};
   const header = await sharp(bytes, { limitInputPixels: false, ...pages }).metadata();
   const { width, height } = header.autoOrient;
@@ -134,7 +120,7 @@ async function openFirst(
   const isSrgb = header.icc !== undefined && isSrgbProfile(header.icc);
   // libvips leaves profiles of 16-bit grey unused.
   if (header.space === 'grey16' && header.icc && !isSrgb && page === 0) {
-    return openSecondly(sharp, bytes, name, limits, isNegative);
+    return openSecondly(file, { isNegative });
   }
 
   const image = sharp(bytes, {

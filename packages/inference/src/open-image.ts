@@ -2,6 +2,7 @@ import os from 'node:os';
 import { ImageError } from '@cutline/shared/errors';
 import type { Sharp } from 'sharp';
 import { chooseDecoder, type DecodeLimits, type FailOn } from './choose-decoder.ts';
+import { DecodingDeadline } from './decoding-deadline.ts';
 import type { PixelSize } from './enlarge.ts';
 import { acceptedFormats, detectImageType, type ImageType } from './image-type.ts';
 import { loadSharp } from './load-sharp.ts';
@@ -38,12 +39,14 @@ export async function withOpenImage<T>(
     );
   }
   const sharp = await loadSharp(); // where it cannot be loaded, that is not the image's fault
+  const deadline = new DecodingDeadline(limits.timeoutMs);
   const decode = async (failOn: FailOn) => {
-    const { image, size } = await chooseDecoder(sharp, bytes, type, limits, failOn);
+    const file = { sharp, bytes, name: type.name, limits, failOn, deadline };
+    const { image, size } = await chooseDecoder(file, type.decoder);
     return work(image, size);
   };
   try {
-    return await withDeadline(decodeStrictly(decode, type), limits.timeoutMs);
+    return await deadline.hold(decodeStrictly(decode, type));
   } catch (error) {
     throw error instanceof ImageError ? error : decodingFailure(error, type.name);
   }
@@ -70,21 +73,6 @@ async function decodeStrictly<T>(
 /** Not of faxes, whose lines have been concealing one another's faults for ever. */
 const tellsOfDamage =
   /^(?!.*\bFax)[\s\S]*(code not yet in table|read error|buffer overrun|not enough data|decompress|decoding error|premature|corrupt|not configured|uncompress)/i;
-
-async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new ImageError('timeout', `decoding took longer than ${timeoutMs} ms`)),
-      timeoutMs,
-    );
-  });
-  try {
-    return await Promise.race([work, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 /** What libvips reports, as one line without its own repetitions. */
 function decodingFailure(cause: unknown, format: string): ImageError {

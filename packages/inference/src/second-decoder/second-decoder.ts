@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { ImageError } from '@cutline/shared/errors';
 import pLimit from 'p-limit';
+import type { DecodingDeadline } from '../decoding-deadline.ts';
 import { loadSharp } from '../load-sharp.ts';
 import type { MagickReply, MagickRequest, MagickSetup } from './magick-messages.ts';
 
@@ -22,22 +23,27 @@ let thread: MagickThread | undefined;
 
 export type SecondlyDecoded = Extract<MagickReply, { state: 'decoded' }>;
 
-/**
- * @throws ImageError `unsupported`, `corrupt`, `too-large` or `timeout`; names the format as given
- */
-export function decodeSecondly(
-  bytes: Buffer,
-  format: string,
-  {
-    pixelsMax,
-    timeoutMs,
-    isNegative = false,
-  }: { pixelsMax: number; timeoutMs: number; isNegative?: boolean },
-): Promise<SecondlyDecoded> {
+export interface SecondRequest {
+  /** What a person would call its format. */
+  name: string;
+  /** Width times height of the source. */
+  pixelsMax: number;
+  timeoutMs: number;
+  /** Whether 0 is white, in a TIFF. */
+  isNegative: boolean;
+  /** Of the image: it does not pass while others are decoded. */
+  deadline: DecodingDeadline;
+}
+
+/** @throws ImageError `unsupported`, `corrupt`, `too-large` or `timeout` */
+export function decodeSecondly(bytes: Buffer, request: SecondRequest): Promise<SecondlyDecoded> {
+  const { name, pixelsMax, timeoutMs, isNegative, deadline } = request;
+  deadline.pause();
   return oneAtATime(async () => {
+    deadline.resume();
     thread ??= await MagickThread.start();
-    const request = { bytes: new Uint8Array(bytes), pixelsMax, sideMax, isNegative };
-    const reply = await thread.ask(request, timeoutMs).catch((error: unknown) => {
+    const question = { bytes: new Uint8Array(bytes), pixelsMax, sideMax, isNegative };
+    const reply = await thread.ask(question, timeoutMs).catch((error: unknown) => {
       thread = undefined;
       throw error;
     });
@@ -48,7 +54,7 @@ export function decodeSecondly(
         `${width}×${height} is ${width * height} pixels; at most ${pixelsMax} are accepted`,
       );
     }
-    if (reply.state === 'failed') throw explainFailure(reply.message, format);
+    if (reply.state === 'failed') throw explainFailure(reply.message, name);
     if (reply.width * reply.height > largePixels) {
       thread.end();
       thread = undefined;
