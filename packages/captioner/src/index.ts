@@ -33,6 +33,7 @@ export type {
   Engine,
   EngineCache,
   EngineOptions,
+  ExactEncoder,
   StepRequest,
   StepResult,
 } from './engines/engine.ts';

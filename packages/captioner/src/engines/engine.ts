@@ -39,6 +39,8 @@ export interface Engine {
   readonly description: string;
   readonly device: 'cpu' | 'gpu';
   loadEncoder(bundle: EncoderBundle): Promise<Encoder>;
+  /** For those who compare: programs do not. */
+  loadExactEncoder(bundle: EncoderBundle): Promise<ExactEncoder>;
   loadDecoder(bundle: DecoderBundle): Promise<Decoder>;
   /** Frees what was loaded, too. */
   dispose(): void;
@@ -63,8 +65,13 @@ export interface Encoder {
    * @throws RangeError when `pixels` is not as long as `count` says.
    */
   encode(pixels: Uint8Array, count: number): Promise<Uint16Array>;
-  /** The same without rounding, for those who compare: pixels may have fractions. */
-  encodeExactly(pixels: Float32Array, count: number): Promise<Float32Array>;
+  dispose(): void;
+}
+
+/** The same encoder without rounding: pixels may have fractions, and features are in float32. */
+export interface ExactEncoder {
+  /** @throws RangeError when `pixels` is not as long as `count` says. */
+  encode(pixels: Float32Array, count: number): Promise<Float32Array>;
   dispose(): void;
 }
 
