@@ -20,16 +20,17 @@ export interface EngineOptions {
   threads?: number;
 }
 
-/** Files that engines make and want to find again at the next start. Whoever has a disk gives one. */
+/** Folders that engines fill and want to find again at the next start. Whoever has a disk gives one. */
 export interface EngineCache {
-  /** The path of the file of that name, if there is one. */
+  /** The path of the folder of that name, if there is one. */
   find(name: string): Promise<string | undefined>;
   /**
-   * Has `write` make a file, and keeps it under the name once it is whole.
+   * Has `fill` write files into a folder, and keeps it under the name once it is whole, in the place
+   * of one that is there.
    *
-   * @returns its path; undefined where it could not be made or kept, which is no error.
+   * @returns its path; undefined where it could not be filled or kept, which is no error.
    */
-  add(name: string, write: (path: string) => Promise<void>): Promise<string | undefined>;
+  add(name: string, fill: (folder: string) => Promise<void>): Promise<string | undefined>;
 }
 
 /** One engine per thread: its computations block that thread. */
