@@ -66,6 +66,7 @@ export {
   type PreprocessingSpec,
   parseModelDescription,
 } from './model-description.ts';
+export { type ModelSize, modelSize } from './model-size.ts';
 export { type ConversionOptions, convertCheckpoint, type Precision } from './published/index.ts';
 export type { PublishedCheckpoint, PublishedOrigin } from './published/published-checkpoint.ts';
 export { type Grid, resizePositions } from './published/resize-positions.ts';

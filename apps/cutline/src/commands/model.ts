@@ -5,11 +5,15 @@ import {
   exportGraphs,
   findBundle,
   loadModelBundle,
+  modelSize,
   type Precision,
   removeShelved,
   shelvedModels,
+  type Trial,
+  tryModel,
   type WeightType,
 } from '@cutline/inference';
+import { describeError } from '@cutline/shared/errors';
 import { wholeNumber } from '@cutline/shared/run';
 import { Argument, type Command, Option } from 'commander';
 import { formatModel } from '../format-model.ts';
@@ -43,13 +47,13 @@ export function addModel(program: Command): void {
     .command('inspect')
     .description('Say what a model is: parts, sizes, options, scores, licences and origin.')
     .addArgument(bundleArgument)
-    .option('--json', 'all that model.json says, for machines')
+    .option('--json', 'all that model.json says, and sizes, for machines')
     .action(async (folder: string, options: { json?: boolean }) => {
       const summary = await describeBundle(folder);
       const { id, description } = summary;
       process.stdout.write(
         options.json
-          ? `${JSON.stringify({ id, ...description }, undefined, 2)}\n`
+          ? `${JSON.stringify({ id, ...description, size: modelSize(description) }, undefined, 2)}\n`
           : formatModel(summary, process.stdout.columns),
       );
     });
@@ -103,14 +107,25 @@ function addAdd(model: Command): void {
         weightType: weights,
         onStep: (what) => status.show(what),
       }).finally(() => status.clear());
+      status.show('trying it on one image …');
+      const trial = await tryHere(folder).finally(() => status.clear());
       const summary = await describeBundle(folder);
       const { name } = summary.description;
-      process.stdout.write(formatModel(summary, process.stdout.columns));
+      process.stdout.write(formatModel(summary, process.stdout.columns, trial));
       const named = options.into === undefined ? name : folder;
       process.stdout.write(
         `\nIn ${folder}. Try it:\n\n  cutline caption <images> --model ${named}\n`,
       );
     });
+}
+
+/** A model that cannot be tried on this machine may be meant for another. */
+async function tryHere(folder: string): Promise<Trial> {
+  try {
+    return await tryModel(folder);
+  } catch (error) {
+    return { notTried: describeError(error) };
+  }
 }
 
 interface AddOptions {

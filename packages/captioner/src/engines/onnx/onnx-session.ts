@@ -90,8 +90,8 @@ function create(
     // Plans of where tensors lie, made of the first run, take memory beside what that run took: for
     // 32 images of BLIP-base 0.6 GB more, and no less time.
     enableMemPattern: false,
-    // Only errors; those are thrown, too.
-    logSeverityLevel: 3,
+    // Errors are thrown, and of a damaged cache nobody has to know.
+    logSeverityLevel: 4,
     ...options,
   };
   return typeof model === 'string'
