@@ -1,11 +1,12 @@
 /** The two stages as functions, and the threads that compute them. */
 export type {
   ConversionOptions,
+  ModelSize,
   Precision,
   PublishedCheckpoint,
   WeightType,
 } from '@cutline/captioner';
-export { assembleTokenizer, convertCheckpoint } from '@cutline/captioner';
+export { assembleTokenizer, convertCheckpoint, modelSize } from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {
   type DecodedImage,
@@ -67,6 +68,7 @@ export type {
   Features,
 } from './stages/stage.ts';
 export { type InferenceOptions, startInference } from './start-inference.ts';
+export { type Trial, tryModel } from './try-model.ts';
 export {
   type Device,
   describeTuning,
