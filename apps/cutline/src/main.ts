@@ -2,6 +2,7 @@ import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shar
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
 import { addGallery } from './commands/gallery.ts';
+import { addLook } from './commands/look.ts';
 import { addModel } from './commands/model.ts';
 import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
@@ -29,6 +30,7 @@ await runProgram('cutline', async () => {
     'Captions image archives, on one machine or on many.',
   ).helpCommand('help [command]', 'print the help of a command');
   addCaption(program);
+  addLook(program);
   addRun(program);
   addStatus(program);
   addResults(program);

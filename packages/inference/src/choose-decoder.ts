@@ -36,6 +36,9 @@ export interface OpenImage {
   image: Sharp;
   /** As seen upright. */
   size: PixelSize;
+  decoder: 'libvips' | 'ImageMagick';
+  /** Which of several it is, from 0. */
+  page: number;
 }
 
 /**
@@ -97,10 +100,8 @@ async function openSecondly(
   const decoded = await decodeSecondly(bytes, { ...limits, name, isNegative, deadline });
   const { pixels, decodedWidth, decodedHeight, width, height } = decoded;
   const raw = { width: decodedWidth, height: decodedHeight, channels: 3 as const };
-  return {
-    image: sharp(pixels, { raw, limitInputPixels: limits.pixelsMax }),
-    size: { width, height },
-  };
+  const image = sharp(pixels, { raw, limitInputPixels: limits.pixelsMax });
+  return { image, size: { width, height }, decoder: 'ImageMagick', page: 0 };
 }
 
 async function openFirst(
@@ -137,5 +138,5 @@ async function openFirst(
   else image.flatten({ background: '#ffffff' });
   // The deadline is the caller's; this one stops libvips, which would otherwise go on in vain.
   image.timeout({ seconds: Math.min(Math.ceil(limits.timeoutMs / 1000), 3600) });
-  return { image, size: { width, height } };
+  return { image, size: { width, height }, decoder: 'libvips', page };
 }

@@ -1,4 +1,5 @@
 import { ImageError } from '@cutline/shared/errors';
+import type { OpenImage } from './choose-decoder.ts';
 import { enlarge, type Kernel, type PixelSize } from './enlarge.ts';
 import { type DecodeLimits, withOpenImage } from './open-image.ts';
 
@@ -43,30 +44,33 @@ export async function decodeImage(
   spec: PixelSpec,
   limits: DecodeLimits,
 ): Promise<DecodedImage> {
-  return withOpenImage(bytes, limits, async (image, { width, height }) => {
-    const wanted = resizedTo(spec, { width, height });
-    const shrunk = {
-      width: Math.min(width, wanted.width),
-      height: Math.min(height, wanted.height),
-    };
-    const { data, info } = await image
-      // JPEGs may be decoded at 1/2, 1/4 or 1/8, but to no less than twice the wanted size. Without
-      // that margin (sharp's default) pixels are off by up to 46 of 255, to save a tenth of the time.
-      .resize({ ...shrunk, fit: 'fill', kernel: spec.kernel, fastShrinkOnLoad: false })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) {
-      throw new ImageError(
-        'unsupported',
-        `${info.channels} colour channels; 1, 3 or 4 are accepted`,
-      );
-    }
-    const decoded = new Uint8Array(data.buffer, data.byteOffset, data.length);
-    const isWanted = info.width === wanted.width && info.height === wanted.height;
-    const resized = isWanted ? decoded : enlarge(decoded, shrunk, wanted, spec.kernel);
-    return { pixels: cutMiddle(resized, wanted, spec), width, height };
-  });
+  return withOpenImage(bytes, limits, (opened) => decodeOpened(opened, spec));
+}
+
+/** The pixels of an image that is open. @throws ImageError, and what sharp throws */
+export async function decodeOpened(
+  { image, size: { width, height } }: OpenImage,
+  spec: PixelSpec,
+): Promise<DecodedImage> {
+  const wanted = resizedTo(spec, { width, height });
+  const shrunk = {
+    width: Math.min(width, wanted.width),
+    height: Math.min(height, wanted.height),
+  };
+  const { data, info } = await image
+    // JPEGs may be decoded at 1/2, 1/4 or 1/8, but to no less than twice the wanted size. Without
+    // that margin (sharp's default) pixels are off by up to 46 of 255, to save a tenth of the time.
+    .resize({ ...shrunk, fit: 'fill', kernel: spec.kernel, fastShrinkOnLoad: false })
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 3) {
+    throw new ImageError('unsupported', `${info.channels} colour channels; 1, 3 or 4 are accepted`);
+  }
+  const decoded = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const isWanted = info.width === wanted.width && info.height === wanted.height;
+  const resized = isWanted ? decoded : enlarge(decoded, shrunk, wanted, spec.kernel);
+  return { pixels: cutMiddle(resized, wanted, spec), width, height };
 }
 
 /** What the image is resized to, before anything is cut off. */

@@ -32,6 +32,7 @@ export {
   type ModelSummary,
 } from './load-bundle.ts';
 export { loadSharp } from './load-sharp.ts';
+export { type ImageLook, lookAtImage } from './look-at-image.ts';
 export {
   bundleName,
   defaultBundleFolder,

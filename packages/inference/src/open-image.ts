@@ -1,9 +1,7 @@
 import os from 'node:os';
 import { ImageError } from '@cutline/shared/errors';
-import type { Sharp } from 'sharp';
-import { chooseDecoder, type DecodeLimits, type FailOn } from './choose-decoder.ts';
+import { chooseDecoder, type DecodeLimits, type FailOn, type OpenImage } from './choose-decoder.ts';
 import { DecodingDeadline } from './decoding-deadline.ts';
-import type { PixelSize } from './enlarge.ts';
 import { acceptedFormats, detectImageType, type ImageType } from './image-type.ts';
 import { loadSharp } from './load-sharp.ts';
 
@@ -22,13 +20,13 @@ export function decodeParallelism(): number {
 }
 
 /**
- * @param work gets the image, to be resized and put out, and its size as seen upright, in pixels
+ * @param work gets the image, to be resized and put out; it may be called a second time
  * @throws ImageError `empty`, `unsupported`, `corrupt`, `too-large` or `timeout`
  */
 export async function withOpenImage<T>(
   bytes: Buffer,
   limits: DecodeLimits,
-  work: (image: Sharp, size: PixelSize) => Promise<T>,
+  work: (opened: OpenImage) => Promise<T>,
 ): Promise<T> {
   if (bytes.length === 0) throw new ImageError('empty', 'the object has 0 bytes');
   const type = detectImageType(bytes);
@@ -42,8 +40,7 @@ export async function withOpenImage<T>(
   const deadline = new DecodingDeadline(limits.timeoutMs);
   const decode = async (failOn: FailOn) => {
     const file = { sharp, bytes, name: type.name, limits, failOn, deadline };
-    const { image, size } = await chooseDecoder(file, type.decoder);
-    return work(image, size);
+    return work(await chooseDecoder(file, type.decoder));
   };
   try {
     return await deadline.hold(decodeStrictly(decode, type));

@@ -1,5 +1,5 @@
 import { deflateSync } from 'node:zlib';
-import { decodeImage } from '@cutline/inference';
+import { decodeImage, lookAtImage } from '@cutline/inference';
 import { ImageError } from '@cutline/shared/errors';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
@@ -144,7 +144,7 @@ describe('tiles', () => {
   test('that are missing are damage, and not black', async () => {
     const tags = { ...picture.tags, 325: [...picture.chunks.slice(0, 3).map((c) => c.length), 0] };
     expect(await failure(tiffFile({ ...picture, tags }))).toBe(
-      'corrupt: TIFF that cannot be decoded: 1 of its 4 tiles are missing',
+      'corrupt: TIFF that cannot be decoded: it lacks 1 of its 4 tiles',
     );
     expect(await failure(tiffFile({ ...picture, chunks: picture.chunks.slice(0, 3) }))).toMatch(
       /^corrupt: .* it has 3 of 4 tiles$/,
@@ -153,7 +153,7 @@ describe('tiles', () => {
 
   test('that lie beyond the end of the file', async () => {
     const tags = { ...picture.tags, 324: [8, 99_999_999, 8, 8] };
-    expect(await failure(tiffFile({ ...picture, tags }))).toMatch(/1 of its 4 tiles are missing$/);
+    expect(await failure(tiffFile({ ...picture, tags }))).toMatch(/it lacks 1 of its 4 tiles$/);
   });
 
   test('that are damaged', async () => {
@@ -168,7 +168,7 @@ describe('tiles', () => {
     [50000, 'Zstandard'],
     [34887, 'LERC'],
     [34712, 'JPEG 2000'],
-    [12345, 'of number 12345'],
+    [12345, 'method 12345'],
   ])('compressed by %i are refused by name', async (compression, name) => {
     expect(await failure(tiffFile({ ...picture, tags: { 259: [compression] } }))).toBe(
       `unsupported: a variant of TIFF that is not decoded: compressed with ${name}`,
@@ -188,6 +188,20 @@ describe('pages', () => {
     const file = tiffFile({ ...black, tags: { 254: [1] } }, whole);
     expect(await offRamp(file)).toBeLessThan(1);
     expect(await decode(file)).toMatchObject({ width: side, height: side });
+  });
+
+  test('are told to whoever looks, and which of them is taken', async () => {
+    const file = tiffFile({ ...black, tags: { 254: [1] } }, whole);
+    const found = await lookAtImage(file, spec, { pixelsMax: 1e6, timeoutMs: 20_000 });
+    expect(found).toMatchObject({
+      format: 'TIFF',
+      facts: {
+        'page 1': '16×16, grey, 1 × 8 bits unsigned, uncompressed, 1 strip, a smaller version',
+        'page 2': `${side}×${side}, grey, 1 × 8 bits unsigned, uncompressed, 1 strip`,
+      },
+      taken: { decoder: 'libvips', page: 1 },
+      outcome: { seen: { width: side, height: side } },
+    });
   });
 
   test('that lead in a circle are looked at once', async () => {

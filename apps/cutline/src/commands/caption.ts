@@ -1,5 +1,4 @@
 import { createWriteStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import { captionLocally, requestCaptions, requestSelection } from '@cutline/pipeline';
@@ -25,14 +24,10 @@ import {
   type SelectionFlags,
   type UsageTotals,
 } from '@cutline/shared/run';
-import {
-  type ObjectStore,
-  parseLocation,
-  parseObjectLocation,
-  StorePool,
-} from '@cutline/shared/stores';
+import { type ObjectStore, StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
 import { formatCount, formatDuration, formatRate, formatUsage } from '../format.ts';
+import { openSource } from '../open-source.ts';
 import { openStages, stageSettings } from '../open-stages.ts';
 import { formatJsonLines, rowPrinter } from '../print-rows.ts';
 import { requireWritable } from '../require-writable.ts';
@@ -79,7 +74,7 @@ async function captionSource(
   if (flags.results !== undefined) await requireWritable(flags.results, isRows);
   const stores = new StorePool(storeConfig(settings));
   closers.add('stores', () => stores.close());
-  const { store, images } = await openSource(source, selection, stores);
+  const { store, images } = await openImages(source, selection, stores);
   const metrics = new Metrics();
   const status = createStatusLine(process.stderr);
   status.show('loading the model …');
@@ -108,22 +103,14 @@ async function captionSource(
 }
 
 /** A folder or prefix is listed; a single image is itself. */
-async function openSource(
+async function openImages(
   source: string,
   selection: Selection,
   stores: StorePool,
 ): Promise<{ store: ObjectStore; images: AsyncIterable<ImageRef> }> {
-  const location = parseLocation(source);
-  if (location.store.startsWith('file:')) {
-    const stats = await stat(new URL(location.store)).catch(() => undefined);
-    if (stats?.isFile()) {
-      const { store: url, key } = parseObjectLocation(source);
-      return { store: await stores.open(url), images: oneImage(key) };
-    }
-  }
-  const store = await stores.open(location.store);
-  await store.check();
-  return { store, images: listImages({ store, prefix: location.prefix }, selection, { stores }) };
+  const { store, prefix, single } = await openSource(source, stores);
+  if (single !== undefined) return { store, images: oneImage(single) };
+  return { store, images: listImages({ store, prefix }, selection, { stores }) };
 }
 
 async function* oneImage(key: string): AsyncGenerator<ImageRef> {

@@ -12,7 +12,7 @@ export async function prepareJpeg(
   { sideMax, jpegQuality }: { sideMax: number; jpegQuality: number },
   limits: DecodeLimits,
 ): Promise<{ jpeg: Uint8Array; width: number; height: number }> {
-  return withOpenImage(bytes, limits, async (image, size) => {
+  return withOpenImage(bytes, limits, async ({ image, size }) => {
     const side = { width: sideMax, height: sideMax };
     const jpeg = await image
       .resize({ ...side, fit: 'inside', withoutEnlargement: true, fastShrinkOnLoad: false })

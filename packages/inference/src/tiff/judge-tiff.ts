@@ -77,6 +77,16 @@ function choosePage(pages: readonly TiffPage[]): TiffPage | undefined {
 const knownCompressions = new Set([1, 2, 3, 4, 5, 7, 8, 32773, 32946, 50001]);
 
 const compressionNames = new Map([
+  [1, 'uncompressed'],
+  [2, 'CCITT'],
+  [3, 'CCITT fax 3'],
+  [4, 'CCITT fax 4'],
+  [5, 'LZW'],
+  [7, 'JPEG'],
+  [8, 'Deflate'],
+  [32773, 'PackBits'],
+  [32946, 'Deflate'],
+  [50001, 'WebP'],
   [6, 'old-style JPEG'],
   [34661, 'JBIG'],
   [34712, 'JPEG 2000'],
@@ -90,13 +100,17 @@ const compressionNames = new Map([
   [50002, 'JPEG XL'],
 ]);
 
+/** As people call it. */
+export function compressionName(compression: number): string {
+  return compressionNames.get(compression) ?? `method ${compression}`;
+}
+
 /** @throws ImageError for what neither decoder gets right */
 function needsSecond(page: TiffPage, extra: number): boolean {
   const { compression, photometric, bitsPerSample, sampleFormat, isPlanar, isTiled } = page;
   const bits = bitsPerSample[0] ?? 1;
   if (!knownCompressions.has(compression) && compression !== 6) {
-    const name = compressionNames.get(compression) ?? `of number ${compression}`;
-    throw unsupported(`compressed with ${name}`);
+    throw unsupported(`compressed with ${compressionName(compression)}`);
   }
   if (photometric === undefined) throw unsupported('that does not say what its samples mean');
   if (photometric === 9) throw unsupported('in ICC L*a*b*');
@@ -127,7 +141,7 @@ function requireWhole({ chunks, chunksExpected, isTiled }: TiffPage, length: num
     // Of a single strip, old files do not say how long it is.
     ({ offset, bytes }) => offset + (Number.isNaN(bytes) ? 1 : bytes) > length || bytes === 0,
   ).length;
-  if (missing > 0) throw corrupt(`${missing} of its ${chunks.length} ${name} are missing`);
+  if (missing > 0) throw corrupt(`it lacks ${missing} of its ${chunks.length} ${name}`);
 }
 
 /** The largest JPEG in a camera's raw file. @throws ImageError where there is none */
