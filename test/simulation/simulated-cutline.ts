@@ -139,10 +139,11 @@ export class SimulatedCutline {
 
   cancel(run: string) {
     const process = this.#start('cancel');
-    const { board, queues, store } = this.#outside(process);
+    const { board, queues, features, store } = this.#outside(process);
     const runStore = new RunStore(store(output.store), output.prefix, run);
     const cancel = async () => {
-      const jobs = await cancelRun({ runStore, board, queues, world: process.world, log });
+      const { world } = process;
+      const jobs = await cancelRun({ runStore, board, queues, features, world, log });
       if (jobs === undefined) return;
       const claims = await new RunStore(this.store(output.store), output.prefix, run).readClaims();
       const { generation } = claims.findLast(({ kind }) => kind === 'cancel')!;
@@ -204,8 +205,9 @@ export class SimulatedCutline {
         prove: () => this.#prove(),
       },
       openStore: async (url) => store(url),
+      openFeatures: async () => features,
       remainderDelayMs: 30_000,
-      ...{ features, queues, board, breaker, metrics: this.#metrics },
+      ...{ queues, board, breaker, metrics: this.#metrics },
     });
     const watched = watch(handle, late.took);
     return this.#taker(process, 'decode', decodeJobSchema, watched, breaker, outside, {});

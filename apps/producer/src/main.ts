@@ -2,10 +2,11 @@ import { defaultBundleFolder } from '@cutline/inference';
 import {
   countListing,
   describeExcluded,
+  FeatureBooks,
   observeQueues,
   outputLocation,
   produceRun,
-  RedisFeatures,
+  redisHome,
   requestRun,
   resultsPrefix,
   type StartedRun,
@@ -110,7 +111,7 @@ async function run(
     metrics,
     beforeScrape: async () => {
       if (!started) return;
-      const features = new RedisFeatures(started.redis, { ttlMs: 1 });
+      const features = new FeatureBooks(started.redis, { home: redisHome });
       await observeQueues(metrics, { ...started, features });
     },
     unhealthy: () => undefined,

@@ -13,9 +13,16 @@ export {
   packFeatures,
   unpackFeatures,
 } from './features/feature-blob.ts';
-export type { FeatureMemory, FeatureStore } from './features/feature-store.ts';
+export { FeatureBooks } from './features/feature-books.ts';
+export {
+  type FeatureHomes,
+  openFeatureBooks,
+  openFeatureHomes,
+} from './features/feature-homes.ts';
+export { type FeatureMemory, type FeatureStore, redisHome } from './features/feature-store.ts';
 export { MemoryFeatures } from './features/memory-features.ts';
 export { RedisFeatures } from './features/redis-features.ts';
+export { StoredFeatures } from './features/stored-features.ts';
 export {
   countDivisions,
   type DecodeJob,

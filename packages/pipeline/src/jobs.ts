@@ -82,11 +82,11 @@ export const decodeJobSchema = z.strictObject({
   ...batchFields,
   images: z.array(encodedImageSchema),
   /**
-   * The name of their features, which no other try at this attempt has; null where no image is
-   * encoded. Two encoders may work on one attempt, one of which was thought dead, and find
+   * Where their features are, and their name, which no other try at this attempt has; null where no
+   * image is encoded. Two encoders may work on one attempt, one of which was thought dead, and find
    * different images readable: a decoder must never meet the features of the other.
    */
-  features: z.string().nullable(),
+  features: z.strictObject({ home: z.string(), name: z.string() }).nullable(),
   /**
    * Images whose store was unavailable. Their remainder is enqueued by the decoder, from this one
    * list: whatever is repeated, an image is then in the part or in the remainder, never in both.

@@ -107,7 +107,7 @@ describe('a batch to encode', () => {
     await encoder()(encodeJob(), jobContext());
     const [job] = await decodeJobs();
     expect(job?.images.map(({ status }) => status)).toEqual(Array(5).fill('encoded'));
-    expect(await features.get(job?.features ?? '')).toBeDefined();
+    expect(await features.get(job?.features?.name ?? '')).toBeDefined();
   });
 
   test('of a source that is not there waits for it, and stops no worker', async () => {
@@ -223,8 +223,9 @@ describe('a batch to decode', () => {
       openStore: async () => store,
       board: new MemoryBoard({ world }),
       metrics: new Metrics(),
+      openFeatures: async () => features,
       remainderDelayMs: 30_000,
-      ...{ features, queues, breaker },
+      ...{ queues, breaker },
     });
 
   async function rowsOf(attempt = '0'): Promise<PartRow[]> {
@@ -278,9 +279,10 @@ describe('a batch to decode', () => {
 
   test('that has a part keeps it', async () => {
     const job = await encoded(['a']);
-    const blob = await features.get(job.features ?? '');
+    const { name = '' } = job.features ?? {};
+    const blob = await features.get(name);
     await decoder()(job, jobContext());
-    await features.put(job.features ?? '', blob as Buffer);
+    await features.put(name, blob as Buffer);
     const others = async () => [captionOf('another caption')];
     await decoder({ decode: others })(job, jobContext());
     expect(await rowsOf()).toMatchObject([{ caption: 'caption 0' }]);

@@ -32,7 +32,8 @@ import { writeSidecars } from './write-sidecars.ts';
 export interface DecodeBatchContext {
   stage: Pick<DecodeStage, 'model' | 'decode' | 'prove'>;
   openStore: (url: string) => Promise<ObjectStore>;
-  features: FeatureStore;
+  /** The home of features that a job names. */
+  openFeatures: (home: string) => Promise<FeatureStore>;
   queues: Queues;
   board: RunBoard;
   breaker: Breaker;
@@ -75,11 +76,11 @@ export function decodeBatch(context: DecodeBatchContext): JobHandler<DecodeJob> 
 
 /** @throws DamagedFeaturesError when the features are missing, damaged or not this batch's. */
 async function captionBatch(context: DecodeBatchContext, job: DecodeJob): Promise<PartRow[]> {
-  const { features, metrics, stage } = context;
-  const { features: name, images } = job;
+  const { metrics, stage } = context;
+  const { features, images } = job;
   const count = images.filter((image) => image.status === 'encoded').length;
   if (count === 0) return toPartRows(images, [], job.model);
-  const blob = name === null ? undefined : await metrics.time('load', () => features.get(name));
+  const blob = features && (await metrics.time('load', () => loadFeatures(context, features)));
   if (!blob) throw new DamagedFeaturesError('The features are not there (expired or flushed)');
   const { model, features: encoded } = unpackFeatures(blob);
   const [encodedCount] = encoded.shape;
@@ -124,8 +125,15 @@ async function openRun(context: DecodeBatchContext, { output, run }: DecodeJob):
   return new RunStore(await context.openStore(output.store), output.prefix, run);
 }
 
-async function removeFeatures({ features }: DecodeBatchContext, job: DecodeJob): Promise<void> {
-  if (job.features !== null) await features.remove(job.features);
+async function loadFeatures(
+  { openFeatures }: DecodeBatchContext,
+  { home, name }: NonNullable<DecodeJob['features']>,
+): Promise<Buffer | undefined> {
+  return (await openFeatures(home)).get(name);
+}
+
+async function removeFeatures(context: DecodeBatchContext, { features }: DecodeJob): Promise<void> {
+  if (features) await (await context.openFeatures(features.home)).remove(features.name);
 }
 
 /** Counts the rows, once however often the part is written. */

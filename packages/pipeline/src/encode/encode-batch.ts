@@ -126,15 +126,15 @@ async function handOver(
   await requireWanted();
   let decodeJob = job;
   if (encodedFeatures) {
-    const name = `${jobId(job)}:${context.world.newId()}`;
+    const name = `${jobId(job)}.${context.world.newId()}`;
     const blob = packFeatures(stage.model, encodedFeatures);
     context.onStored(await metrics.time('store', () => features.put(name, blob)));
-    decodeJob = { ...job, features: name };
+    decodeJob = { ...job, features: { home: features.home, name } };
   }
   // Another try may have got there first, or this one before its worker was thought dead: nobody
   // would come for these features, and they would stay until they expire.
   const isNew = await queues.decode.addNew(decodeJob);
-  if (!isNew && decodeJob.features !== null) await features.remove(decodeJob.features);
+  if (!isNew && decodeJob.features) await features.remove(decodeJob.features.name);
   metrics.images.inc({ stage: 'encode', state: 'encoded' }, encoded);
   metrics.images.inc({ stage: 'encode', state: 'failed' }, count('failed'));
   metrics.images.inc({ stage: 'encode', state: 'deferred' }, job.deferred.length);

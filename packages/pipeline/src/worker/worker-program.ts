@@ -25,8 +25,8 @@ import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { RedisBoard } from '../board/redis-board.ts';
 import type { RunBoard } from '../board/run-board.ts';
+import { openFeatureHomes, requireHome } from '../features/feature-homes.ts';
 import type { FeatureStore } from '../features/feature-store.ts';
-import { RedisFeatures } from '../features/redis-features.ts';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
 import type { JobQueue } from '../queue/job-queue.ts';
 import { observeQueues } from '../queue/observe-queues.ts';
@@ -42,7 +42,7 @@ import { Suspects } from './try-suspects-alone.ts';
 /** Settings of every worker process; a stage has others besides. */
 const workerSettings = [
   'redis',
-  'featuresRedis',
+  'features',
   's3PathStyle',
   'model',
   'backend',
@@ -67,7 +67,10 @@ export interface WorkerContext<S extends SettingName = WorkerSetting> {
   redis: Redis;
   queues: Queues;
   board: RunBoard;
+  /** Where this process puts features. */
   features: FeatureStore;
+  /** The home of features that a decode job names. */
+  openFeatures: (home: string) => Promise<FeatureStore>;
   stores: StorePool;
   breaker: Breaker;
   world: World;
@@ -204,14 +207,6 @@ async function openContext<S extends SettingName>(
   const redis = await connectRedis(settings.redis);
   closers.add('Redis', () => redis.disconnect());
   logOutages(redis, log);
-  let featuresRedis = redis;
-  if (settings.featuresRedis) {
-    const setting = '--features-redis (or FEATURES_REDIS_URL)';
-    featuresRedis = await connectRedis(settings.featuresRedis, { setting });
-    closers.add('Redis for features', () => featuresRedis.disconnect());
-    logOutages(featuresRedis, log);
-  }
-  const features = new RedisFeatures(featuresRedis, { ttlMs: settings.featureTtlMs, world });
   const queues = openQueues({ model: model.id, redis, lockMs: settings.jobLockMs, world });
   closers.add('queues', () => closeQueues(queues));
   const stores = new StorePool({
@@ -219,12 +214,18 @@ async function openContext<S extends SettingName>(
     onNotice: (text) => log.warn(text),
   });
   closers.add('stores', () => stores.close());
+  await requireHome(settings.features, stores);
+  const homes = await openFeatureHomes({
+    ...{ features: settings.features, ttlMs: settings.featureTtlMs },
+    ...{ redis, stores, closers, log },
+  });
   return {
     settings,
     redis,
     queues,
     board: new RedisBoard(redis),
-    features,
+    features: homes.own,
+    openFeatures: homes.open,
     stores,
     breaker: new Breaker(),
     world,

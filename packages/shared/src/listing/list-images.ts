@@ -59,7 +59,8 @@ function isResult(key: string, prefix: string): boolean {
   return runIdSchema.safeParse(run).success && resultPath.test(rest.join('/'));
 }
 
-const resultPath = /^((run|summary)\.json$|(manifest|parts|ledger|claims|results|reviews)\/)/;
+const resultPath =
+  /^((run|summary)\.json$|(manifest|parts|ledger|claims|features|results|reviews)\/)/;
 
 async function* listObjects(store: ObjectStore, prefix: string): AsyncGenerator<ListedKey> {
   for await (const object of inKeyOrder(store.url, store.list(prefix))) {
@@ -92,7 +93,7 @@ const otherExtensions = new Set(
   (
     'txt md csv tsv json jsonl ndjson xml xmp html htm yml yaml log ini db sqlite ds_store ' +
     'doc docx xls xlsx ppt pptx odt mp3 wav flac ogg m4a mp4 mov avi mkv webm mpg mpeg ' +
-    'zip gz tar 7z rar md5 sha1 sha256 url lnk'
+    'zip gz tar 7z rar md5 sha1 sha256 url lnk features'
   ).split(' '),
 );
 

@@ -16,8 +16,8 @@ export type Step =
   | 'fetch' // one image from the store
   | 'preprocess' // one image: decode, orient, resize
   | 'encode' // one batch through the CNN
-  | 'store' // one batch of features into Redis
-  | 'load' // one batch of features out of Redis
+  | 'store' // one batch of features into their home
+  | 'load' // one batch of features out of their home
   | 'decode' // one batch through beam search
   | 'write'; // one part into the store
 
