@@ -1,10 +1,11 @@
-import { defaultBundleFolder } from '@cutline/inference';
+import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import {
   countListing,
   describeExcluded,
   FeatureBooks,
   observeQueues,
   outputLocation,
+  planUsage,
   produceRun,
   redisHome,
   requestRun,
@@ -88,7 +89,8 @@ async function dryRun(
     onExcluded: (keys) => void process.stderr.write(`${describeExcluded(keys, exceptPrefix)}\n`),
     stores,
   });
-  process.stdout.write(`${JSON.stringify(counts)}\n`);
+  const usage = planUsage(await describeModel(bundleFolder(settings)), counts.images);
+  process.stdout.write(`${JSON.stringify({ ...counts, ...(usage && { usage }) })}\n`);
 }
 
 /** Starts or resumes a run, sees it to its end, and prints its summary as one JSON line. */

@@ -9,10 +9,10 @@ export { assembleTokenizer, convertCheckpoint } from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {
   type DecodedImage,
-  type DecodeLimits,
   decodeImage,
   type PixelSpec,
 } from './decode-image.ts';
+export { type AnyModel, describeModel } from './describe-model.ts';
 export {
   type EncodeContext,
   type EncodeLimits,
@@ -39,6 +39,23 @@ export {
   shelfFolder,
   shelvedModels,
 } from './model-shelf.ts';
+export type { DecodeLimits } from './open-image.ts';
+export { ChatServer } from './served/chat-server.ts';
+export { checkServer, forUser, listed, openServer } from './served/open-server.ts';
+export { everything, probeServer } from './served/probe-server.ts';
+export { columnsOf } from './served/prompt-places.ts';
+export {
+  type AnswerFormat,
+  answerFormats,
+  parseServedDescription,
+  type RequestTraits,
+  type ServedDescription,
+  type ServedModel,
+  servedRanges,
+  summariseServed,
+} from './served/served-description.ts';
+export { servedDecodeStage, servedEncodeStage } from './served/served-stages.ts';
+export { ServerError } from './served/server-error.ts';
 export { localDecodeStage, localEncodeStage } from './stages/local-stages.ts';
 export type {
   CaptionOutcome,

@@ -21,21 +21,22 @@ export function applyOutcomes(
   const deferred: ImageRef[] = [];
   let next = 0;
   for (const ref of refs) {
-    const { key, etag } = ref;
+    const { key, etag, columns } = ref;
+    const carried = columns && { columns };
     if (ref.skipped) {
       images.push({ status: 'skipped', key, etag, reason: ref.skipped });
       continue;
     }
     const outcome = outcomes[next++]!;
     if (outcome.status === 'encoded') {
-      images.push({ ...outcome, key });
+      images.push({ ...outcome, key, ...carried });
     } else if (outcome.status === 'failed') {
-      images.push({ status: 'failed', key, etag, failure: outcome.failure });
+      images.push({ status: 'failed', key, etag, failure: outcome.failure, ...carried });
     } else if (defer) {
       deferred.push(ref);
     } else {
       const failure: Failure = { class: 'unavailable', message: outcome.message };
-      images.push({ status: 'failed', key, etag, failure });
+      images.push({ status: 'failed', key, etag, failure, ...carried });
     }
   }
   return { images, deferred };
@@ -49,7 +50,11 @@ export function toPartRows(
 ): PartRow[] {
   let next = 0;
   return images.map((image): PartRow => {
-    if (image.status !== 'encoded') return image;
+    if (image.status === 'skipped') return image;
+    if (image.status === 'failed') {
+      const { columns, ...row } = image;
+      return row;
+    }
     const { key, etag, width, height } = image;
     const found = captions[next++]!;
     if ('failure' in found) return { key, etag, status: 'failed', ...found };

@@ -2,6 +2,7 @@ import { failureClasses, skipReasons } from '@cutline/shared/errors';
 import {
   attemptSchema,
   captionOptionsSchema,
+  columnsSchema,
   type ImageRef,
   imageRefSchema,
   runIdSchema,
@@ -63,12 +64,14 @@ export const encodedImageSchema = z.discriminatedUnion('status', [
     etag: z.string().nullable(),
     width: z.int().positive(),
     height: z.int().positive(),
+    columns: columnsSchema.optional(),
   }),
   z.strictObject({
     status: z.literal('failed'),
     key: z.string(),
     etag: z.string().nullable(),
     failure: z.strictObject({ class: z.enum(failureClasses), message: z.string() }),
+    columns: columnsSchema.optional(),
   }),
   z.strictObject({
     status: z.literal('skipped'),
@@ -104,7 +107,8 @@ export function imageRefs(job: EncodeJob | DecodeJob): ImageRef[] {
     if (!('status' in image)) return image;
     const { key, etag } = image;
     const ref = { key, etag, bytes: null };
-    return image.status === 'skipped' ? { ...ref, skipped: image.reason } : ref;
+    if (image.status === 'skipped') return { ...ref, skipped: image.reason };
+    return image.columns ? { ...ref, columns: image.columns } : ref;
   });
   return 'deferred' in job ? [...refs, ...job.deferred] : refs;
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { defaultBundleFolder, describeBundle } from '@cutline/inference';
+import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import { addSettings, readSettings } from '@cutline/shared/process';
 import {
   addCounts,
@@ -36,7 +36,7 @@ export function addGallery(program: Command): void {
       const state = await readRunState(run);
       const { run: request, summary } = state;
       const source = await stores.open(request.source.store);
-      const bundle = await describeBundle(model ?? defaultBundleFolder());
+      const bundle = await describeModel(model ?? defaultBundleFolder());
       const page = resolve(options.page);
       const { writeGallery } = await import('../gallery/index.ts'); // which other commands save
       const { cards } = await writeGallery(

@@ -199,8 +199,8 @@ async function giveUp(
 ): Promise<void> {
   const images = job.images.map((image): EncodedImage => {
     if (image.status !== 'encoded') return image;
-    const { key, etag } = image;
-    return { status: 'failed', key, etag, failure: { class: failureClass, message } };
+    const { status, width, height, ...rest } = image;
+    return { status: 'failed', ...rest, failure: { class: failureClass, message } };
   });
   await finish(context, job, jobContext, toPartRows(images, [], job.model));
 }

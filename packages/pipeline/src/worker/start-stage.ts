@@ -1,4 +1,5 @@
 import {
+  checkServer,
   type DecodeStage,
   defaultBundleFolder,
   describeTuning,
@@ -6,9 +7,14 @@ import {
   type InferencePool,
   localDecodeStage,
   localEncodeStage,
+  openServer,
+  type ServedModel,
+  servedDecodeStage,
+  servedEncodeStage,
   startInference,
 } from '@cutline/inference';
 import { crash } from '@cutline/shared/process';
+import { patiently } from '../patience.ts';
 import type { WorkerContext } from './worker-program.ts';
 
 /** What an encoder needs besides what every worker needs. */
@@ -19,21 +25,41 @@ export const encodeSettings = [
   'imageBytesMax',
   'imagePixelsMax',
   'decodeTimeoutMs',
+  'serverUrl',
+  'serverConcurrency',
+  'serverTimeoutMs',
 ] as const;
 
 type EncodeSetting = (typeof encodeSettings)[number];
 
+type EncodeContext = WorkerContext & Pick<WorkerContext<EncodeSetting>, 'settings'>;
+
 /** The encode stage of the worker's model, ready to compute. */
-export async function startEncodeStage(
-  context: WorkerContext & Pick<WorkerContext<EncodeSetting>, 'settings'>,
-): Promise<EncodeStage> {
-  const { settings: limits, metrics } = context;
+export async function startEncodeStage(context: EncodeContext): Promise<EncodeStage> {
+  const { settings: limits, metrics, model } = context;
+  if (model.kind === 'served') return reachServer(model, context);
   return localEncodeStage(await loadModel('encode', context), { limits, metrics });
 }
 
 /** The decode stage of the worker's model, ready to compute. */
 export async function startDecodeStage(context: WorkerContext): Promise<DecodeStage> {
+  const { model } = context;
+  if (model.kind === 'served') return servedDecodeStage(model);
   return localDecodeStage(await loadModel('decode', context), context);
+}
+
+/** Waits for the server, which may take minutes to load its model. */
+async function reachServer(model: ServedModel, context: EncodeContext): Promise<EncodeStage> {
+  const { settings, metrics, log, world } = context;
+  const { serverUrl: url, serverTimeoutMs: timeoutMs, serverConcurrency: concurrency } = settings;
+  const server = openServer(model.description, { url, timeoutMs });
+  await patiently('the model’s server', () => checkServer(server, model), { world, log });
+  metrics.backendInfo.set(
+    { stage: 'encode', backend: 'server', reason: model.description.server.model, model: model.id },
+    1,
+  );
+  log.info({ model: model.id, concurrency }, 'the model’s server answers');
+  return servedEncodeStage(model, server, { limits: settings, metrics, concurrency });
 }
 
 /**

@@ -2,7 +2,7 @@ export { type CaptionOptions, captionOptionsSchema } from '@cutline/captioner/ca
 export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
 export { addCounts, type Counts, countRows } from './counts.ts';
-export { type ImageRef, imageRefSchema } from './image-ref.ts';
+export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
 export { isReopened, type Ledger, sha256 } from './ledger.ts';
 export {
   batchesOf,

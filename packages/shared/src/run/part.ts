@@ -29,7 +29,7 @@ export const captionedRowSchema = z.strictObject({
   score: z.number().nullable(),
   /** The n best, best first; the first one is `caption`. */
   candidates: z.array(candidateSchema),
-  /** What models behind servers say besides, where they are asked to: see record 17. */
+  /** What models behind servers say besides, where they are asked to: see record 19. */
   altText: z.string().optional(),
   keywords: z.array(z.string()).optional(),
   /** Text that is to be read in the image. */
