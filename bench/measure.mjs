@@ -90,7 +90,7 @@ export async function measure(options, folder, report, say) {
   }
   if (measures('queue')) add(await measureQueues(options, folder));
   if (measures('features')) {
-    report.precisions = await measurePrecision(images);
+    report.precisions = await measurePrecision(images, options.model ?? defaultBundleFolder());
     say(`\n${formatPrecisions(report.precisions).trimEnd()}`);
   }
   const { features } = await describeBundle(defaultBundleFolder());

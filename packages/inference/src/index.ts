@@ -5,7 +5,7 @@ export type {
   PublishedCheckpoint,
   WeightType,
 } from '@cutline/captioner';
-export { assembleTokenizer, convertCheckpoint } from '@cutline/captioner';
+export { assembleTokenizer, convertCheckpoint, featureBytes } from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {
   type DecodedImage,
@@ -65,6 +65,7 @@ export type {
   EncodeOutcome,
   EncodeStage,
   Features,
+  ImageFeatures,
 } from './stages/stage.ts';
 export { type InferenceOptions, startInference } from './start-inference.ts';
 export {

@@ -22,7 +22,8 @@ function madeUpPixels({ preprocessing }: ModelSummary, count: number): EncodeReq
   const random = createRandom(1);
   const { width, height } = preprocessing;
   const image = Uint8Array.from({ length: height * width * 3 }, () => 256 * random());
-  return { task: 'encode', pixels: repeat(image, count), count, deviceBatch: count };
+  const pixels = repeat(image, count);
+  return { task: 'encode', pixels, count, deviceBatch: count, featureType: 'float16' };
 }
 
 /** Words of each caption: about as many as captions have, whatever the model would say. */
@@ -34,7 +35,8 @@ function madeUpFeatures({ features, decoding }: ModelSummary, count: number): De
   const image = new Uint8Array(toFloat16(values).buffer);
   const length = Math.min(words, decoding.lengthMax);
   const options = { ...decoding, lengthMin: length, lengthMax: length, noRepeatNgram: 0 };
-  return { task: 'decode', features: repeat(image, count), count, deviceBatch: count, options };
+  const given = { features: repeat(image, count), featureType: 'float16' as const };
+  return { task: 'decode', ...given, count, deviceBatch: count, options };
 }
 
 function repeat(image: Uint8Array, count: number): Uint8Array<ArrayBuffer> {

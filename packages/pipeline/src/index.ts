@@ -47,7 +47,7 @@ export { type DriveRunContext, driveRun } from './produce/drive-run.ts';
 export { planUsage } from './produce/plan-usage.ts';
 export { type ProduceContext, produce } from './produce/produce.ts';
 export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/produce-run.ts';
-export { requestCaptions, requestSelection } from './produce/request-captions.ts';
+export { requestCaptions, requestFeatures, requestSelection } from './produce/request-captions.ts';
 export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export {
   describeExcluded,

@@ -3,6 +3,7 @@ import {
   attemptSchema,
   captionOptionsSchema,
   columnsSchema,
+  featureTypes,
   type ImageRef,
   imageRefSchema,
   runIdSchema,
@@ -47,6 +48,7 @@ const batchFields = {
   /** Model id: `<name>@<hash>`; a worker with another model refuses the job. */
   model: z.string(),
   options: captionOptionsSchema,
+  featureType: z.enum(featureTypes),
   /** Sidecar files to write beside each captioned image, in the output store. */
   sidecars: z.array(z.enum(sidecarKinds)),
 };
@@ -119,9 +121,9 @@ export function divide(
   division: Division,
   images: ImageRef[],
 ): EncodeJob {
-  const { run, batch, attempt, source, output, model, options, sidecars } = job;
-  const label = attempt + division;
-  return { run, batch, attempt: label, source, output, model, options, sidecars, images };
+  const { run, batch, attempt, source, output, model, options, featureType, sidecars } = job;
+  const same = { run, batch, source, output, model, options, featureType, sidecars };
+  return { ...same, attempt: attempt + division, images };
 }
 
 /** Two halves, to find the image that workers die on. */

@@ -56,7 +56,8 @@ export function encodeBatch(context: EncodeBatchContext): JobHandler<EncodeJob> 
     const wanted = job.images.filter((image) => !image.skipped);
     let encoded: EncodedImages;
     try {
-      encoded = await context.stage.encode(wanted, await context.openStore(job.source));
+      const store = await context.openStore(job.source);
+      encoded = await context.stage.encode(wanted, store, job.featureType);
       context.breaker.succeeded();
     } catch (error) {
       if (isMissingStore(error)) {

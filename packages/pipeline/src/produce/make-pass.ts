@@ -186,6 +186,7 @@ function toJob(context: PassContext, batch: number, images: ImageRef[]): EncodeJ
     output: context.output,
     model: run.model,
     options: run.options,
+    featureType: run.featureType ?? 'float16',
     sidecars: run.sidecars,
     images,
   };

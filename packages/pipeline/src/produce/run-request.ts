@@ -11,7 +11,7 @@ import {
   runIdSchema,
 } from '@cutline/shared/run';
 import { type Location, parseLocation } from '@cutline/shared/stores';
-import { requestCaptions, requestSelection } from './request-captions.ts';
+import { requestCaptions, requestFeatures, requestSelection } from './request-captions.ts';
 
 /**
  * The run that the flags ask for.
@@ -40,6 +40,7 @@ export async function requestRun(
     model: model.id,
     options,
     sidecars: flags.sidecars,
+    ...requestFeatures(flags, model),
     batchSize: flags.batchSize,
     chunkBatches: chunkBatchesDefault,
     cutline: version,

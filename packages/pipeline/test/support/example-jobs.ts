@@ -18,6 +18,7 @@ export function encodeJob(fields: Partial<EncodeJob> = {}): EncodeJob {
       noRepeatNgram: 0,
       attention: false,
     },
+    featureType: 'float16',
     sidecars: ['txt'],
     images: imagesOf('a', 'b', 'c', 'd', 'e'),
     ...fields,

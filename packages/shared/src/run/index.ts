@@ -2,6 +2,7 @@ export { type CaptionOptions, captionOptionsSchema } from '@cutline/captioner/ca
 export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
 export { addCounts, type Counts, countRows } from './counts.ts';
+export { type FeatureType, featureTypes } from './feature-type.ts';
 export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
 export { isReopened, type Ledger, sha256 } from './ledger.ts';
 export {
@@ -50,6 +51,7 @@ export {
   addSelectionFlags,
   type CaptionFlags,
   captionOptions,
+  featureTypeOption,
   type RunFlags,
   type SelectionFlags,
   selectionOf,

@@ -10,6 +10,7 @@ import {
   parseWholeNumber,
   type WholeNumberRange,
 } from '../process/whole-number.ts';
+import { type FeatureType, featureTypes } from './feature-type.ts';
 import type { Selection } from './run.ts';
 import { type SidecarKind, sidecarKinds } from './sidecars.ts';
 
@@ -22,6 +23,7 @@ export interface RunFlags extends CaptionFlags, SelectionFlags {
   run?: string;
   batchSize: number;
   sidecars: SidecarKind[];
+  featureType: FeatureType;
   window: number;
   dryRun?: boolean;
 }
@@ -70,6 +72,7 @@ export function addRunFlags(command: Command): Command {
     new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
       .argParser(parseSidecars)
       .default([]),
+    featureTypeOption(),
     new Option('--dry-run', 'list and count, write and enqueue nothing'),
   ]);
   addSelectionFlags(command);
@@ -135,6 +138,16 @@ export function addCaptionFlags(command: Command): Command {
     ).argParser(promptOf),
     new Option('--attention', 'keep where the model looked for each word (for the gallery)'),
   ]);
+}
+
+/** For whatever encodes and decodes. */
+export function featureTypeOption(): Option {
+  return new Option(
+    '--feature-type <type>',
+    'features as float16, or as int8: half the bytes, and now and then another caption',
+  )
+    .choices(featureTypes)
+    .default('float16' satisfies FeatureType);
 }
 
 /** A flag that begins with `--no-`, which Commander would take for the opposite of another. */

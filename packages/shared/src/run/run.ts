@@ -1,6 +1,7 @@
 import { captionOptionsSchema } from '@cutline/captioner/caption-options';
 import { z } from 'zod';
 import { type Counts, countsSchema, requireSum } from './counts.ts';
+import { featureTypes } from './feature-type.ts';
 import { runIdSchema } from './run-name.ts';
 import { sidecarKinds } from './sidecars.ts';
 
@@ -33,6 +34,8 @@ export const runSchema = z.strictObject({
   model: z.string(),
   options: captionOptionsSchema,
   sidecars: z.array(z.enum(sidecarKinds)),
+  /** Absent: float16. */
+  featureType: z.enum(featureTypes).optional(),
   batchSize: z.int().min(1).max(1024),
   /** Batches in a chunk of the manifest. */
   chunkBatches: z.int().min(1).max(1_000_000),
