@@ -63,6 +63,7 @@ export {
 export {
   type BundleFile,
   bundleFiles,
+  encoderHash,
   featureMapShape,
   findDecoderFamily,
   findEncoderFamily,

@@ -5,7 +5,12 @@ export type {
   PublishedCheckpoint,
   WeightType,
 } from '@cutline/captioner';
-export { assembleTokenizer, convertCheckpoint, featureBytes } from '@cutline/captioner';
+export {
+  assembleTokenizer,
+  convertCheckpoint,
+  encoderHash,
+  featureBytes,
+} from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {
   type DecodedImage,

@@ -20,6 +20,8 @@ export {
   openFeatureHomes,
 } from './features/feature-homes.ts';
 export { type FeatureMemory, type FeatureStore, redisHome } from './features/feature-store.ts';
+export { keepFeatures } from './features/keep-features.ts';
+export { loadKept } from './features/load-kept.ts';
 export { MemoryFeatures } from './features/memory-features.ts';
 export { RedisFeatures } from './features/redis-features.ts';
 export { StoredFeatures } from './features/stored-features.ts';
@@ -30,12 +32,13 @@ export {
   decodeJobSchema,
   divide,
   divisionsMax,
-  type EncodedImage,
   type EncodeJob,
-  encodedImageSchema,
   encodeJobSchema,
   halve,
+  halveKept,
   imageRefs,
+  inFlight,
+  type KeptFeaturesRef,
   lostWorkersMax,
   remaindersMax,
 } from './jobs.ts';
@@ -47,7 +50,8 @@ export { type DriveRunContext, driveRun } from './produce/drive-run.ts';
 export { planUsage } from './produce/plan-usage.ts';
 export { type ProduceContext, produce } from './produce/produce.ts';
 export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/produce-run.ts';
-export { requestCaptions, requestFeatures, requestSelection } from './produce/request-captions.ts';
+export { requestCaptions, requestSelection } from './produce/request-captions.ts';
+export { requestFeatures } from './produce/request-features.ts';
 export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export {
   describeExcluded,

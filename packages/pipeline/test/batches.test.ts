@@ -1,4 +1,4 @@
-import type { Captions, DecodeStage, EncodeStage } from '@cutline/inference';
+import type { Captions, DecodeStage, EncodeStage, Features } from '@cutline/inference';
 import {
   Breaker,
   BrokenWorkerError,
@@ -9,6 +9,8 @@ import {
   type EncodeJob,
   encodeBatch,
   encodeJobSchema,
+  inFlight,
+  type KeptFeaturesRef,
   MemoryBoard,
   MemoryFeatures,
   MemoryQueueServer,
@@ -72,6 +74,9 @@ async function drain<J>(
 const encodeJobs = () => drain(queues.encode, encodeJobSchema);
 const decodeJobs = () => drain(queues.decode, decodeJobSchema);
 
+/** Of the features of a job that are in flight. */
+const nameOf = (job: DecodeJob | undefined) => (job && inFlight(job)?.name) ?? '';
+
 /** Four bytes of features an image. */
 const encodeAll: EncodeStage['encode'] = async (images) => ({
   outcomes: images.map(({ etag }) => ({
@@ -102,12 +107,44 @@ const encoder = ({
     ...options,
   });
 
+const captionOf = (caption: string): Captions => ({
+  caption,
+  logProb: -1,
+  score: -1,
+  candidates: [{ caption, logProb: -1, score: -1 }],
+});
+
+const decodeAll: DecodeStage['decode'] = async ({ shape: [count] }) =>
+  Array.from({ length: count }, (_, i) => captionOf(`caption ${i}`));
+
+const decoder = ({
+  decode = decodeAll,
+  store = output as ObjectStore,
+  prove = async () => {},
+} = {}) =>
+  decodeBatch({
+    stage: { model, decode, prove },
+    openStore: async () => store,
+    board: new MemoryBoard({ world }),
+    metrics: new Metrics(),
+    openFeatures: async () => features,
+    remainderDelayMs: 30_000,
+    ...{ queues, breaker },
+  });
+
+/** Of the part of an attempt. */
+async function rowsOf(attempt = '0'): Promise<PartRow[]> {
+  const run = new RunStore(output, 'a/', 'r1');
+  const key = run.partKey(0, attempt);
+  return (await run.readPart({ batch: 0, attempt, key })).rows;
+}
+
 describe('a batch to encode', () => {
   test('becomes features and one decode job', async () => {
     await encoder()(encodeJob(), jobContext());
     const [job] = await decodeJobs();
     expect(job?.images.map(({ status }) => status)).toEqual(Array(5).fill('encoded'));
-    expect(await features.get(job?.features?.name ?? '')).toBeDefined();
+    expect(await features.get(nameOf(job))).toBeDefined();
   });
 
   test('of a source that is not there waits for it, and stops no worker', async () => {
@@ -194,13 +231,6 @@ describe('a batch to encode', () => {
 });
 
 describe('a batch to decode', () => {
-  const captionOf = (caption: string): Captions => ({
-    caption,
-    logProb: -1,
-    score: -1,
-    candidates: [{ caption, logProb: -1, score: -1 }],
-  });
-
   /** A decode job, with its features. */
   async function encoded(keys: string[], more: Partial<DecodeJob> = {}): Promise<DecodeJob> {
     const images = encodeJob().images.filter(({ key }) => keys.includes(key));
@@ -208,30 +238,6 @@ describe('a batch to decode', () => {
     await encoder()(encodeJob({ images, sidecars: [], attempt }), jobContext());
     const [job] = await decodeJobs();
     return { ...(job as DecodeJob), ...more };
-  }
-
-  const decodeAll: DecodeStage['decode'] = async ({ shape: [count] }) =>
-    Array.from({ length: count }, (_, i) => captionOf(`caption ${i}`));
-
-  const decoder = ({
-    decode = decodeAll,
-    store = output as ObjectStore,
-    prove = async () => {},
-  } = {}) =>
-    decodeBatch({
-      stage: { model, decode, prove },
-      openStore: async () => store,
-      board: new MemoryBoard({ world }),
-      metrics: new Metrics(),
-      openFeatures: async () => features,
-      remainderDelayMs: 30_000,
-      ...{ queues, breaker },
-    });
-
-  async function rowsOf(attempt = '0'): Promise<PartRow[]> {
-    const run = new RunStore(output, 'a/', 'r1');
-    const key = run.partKey(0, attempt);
-    return (await run.readPart({ batch: 0, attempt, key })).rows;
   }
 
   test('becomes a part, and its features go', async () => {
@@ -279,7 +285,7 @@ describe('a batch to decode', () => {
 
   test('that has a part keeps it', async () => {
     const job = await encoded(['a']);
-    const { name = '' } = job.features ?? {};
+    const name = nameOf(job);
     const blob = await features.get(name);
     await decoder()(job, jobContext());
     await features.put(name, blob as Buffer);
@@ -306,6 +312,83 @@ describe('a batch to decode', () => {
     const deferred = encodeJob().images.slice(3);
     await decoder()(await encoded(['a'], { deferred }), jobContext());
     expect(await encodeJobs()).toMatchObject([{ attempt: '0r', images: deferred }]);
+  });
+});
+
+describe('a batch of a run that keeps its features', () => {
+  const keep = { store: 's3://captions', prefix: 'a/', encoder: 'e' };
+
+  /** A decode job whose features were kept, and are numbered. */
+  async function encoded(more: Partial<DecodeJob> = {}): Promise<DecodeJob> {
+    const encode: EncodeStage['encode'] = async (images, store) => {
+      const { outcomes, features: found } = await encodeAll(images, store);
+      const payload = Uint8Array.from({ length: 4 * images.length }, (_, at) => at >> 2);
+      return { outcomes, features: { ...found!, payload } as Features };
+    };
+    const openStore = async () => output;
+    await encoder({ encode, openStore })(encodeJob({ keep, sidecars: [] }), jobContext());
+    const [job] = await decodeJobs();
+    return { ...(job as DecodeJob), ...more };
+  }
+
+  /** Says the numbers of the features that it gets. */
+  const decode: DecodeStage['decode'] = async ({ payload, shape: [count] }) =>
+    Array.from({ length: count }, (_, n) => captionOf(`features ${payload[4 * n]}`));
+
+  test('has them where it says, and not in flight; they stay when it has its part', async () => {
+    const job = await encoded();
+    expect(await features.bytesInFlight()).toBe(0);
+    await decoder({ decode })(job, jobContext());
+    expect(await rowsOf()).toMatchObject(
+      [0, 1, 2, 3, 4].map((n) => ({ caption: `features ${n}` })),
+    );
+    expect(await output.head((job.features as KeptFeaturesRef).pieces[0]!.key)).toBeDefined();
+  });
+
+  test('is encoded again where they are lost, and the images are there', async () => {
+    const job = await encoded();
+    await output.delete((job.features as KeptFeaturesRef).pieces[0]!.key);
+    await decoder({ decode })(job, jobContext());
+    expect(await encodeJobs()).toMatchObject([
+      { attempt: '0e', keep, images: [{}, {}, {}, {}, {}] },
+    ]);
+  });
+
+  test('is halved with them, where there are no images', async () => {
+    const fails: DecodeStage['decode'] = async (given, options) => {
+      if ([...given.payload].includes(3)) throw new TypeError('of all things');
+      return decode(given, options);
+    };
+    const handle = decoder({ decode: fails });
+    let todo = [await encoded({ source: null })];
+    const attempts: string[] = [];
+    while (todo.length > 0) {
+      for (const job of todo) await handle(job, jobContext());
+      todo = await decodeJobs();
+      attempts.push(...todo.map(({ attempt }) => attempt));
+    }
+    expect(await encodeJobs()).toEqual([]);
+    expect(attempts).toEqual(['0a', '0b', '0ba', '0bb']);
+    expect(await rowsOf('0a')).toMatchObject([0, 1, 2].map((n) => ({ caption: `features ${n}` })));
+    expect(await rowsOf('0ba')).toMatchObject([{ key: 'd', failure: { class: 'internal' } }]);
+    expect(await rowsOf('0bb')).toMatchObject([{ key: 'e', caption: 'features 4' }]);
+  });
+
+  test.each<[string, (key: string) => Promise<unknown>, string]>([
+    ['gone', (key) => output.delete(key), 'not-found'],
+    ['changed', (key) => output.put(key, Buffer.from('others')), 'corrupt'],
+  ])('fails where they are %s, and there are no images', async (_, harm, failureClass) => {
+    const job = await encoded({ source: null });
+    await harm((job.features as KeptFeaturesRef).pieces[0]!.key);
+    let todo = [job];
+    for (; todo.length > 0; todo = await decodeJobs()) {
+      for (const each of todo) await decoder({ decode })(each, jobContext());
+    }
+    const parts = await new RunStore(output, 'a/', 'r1').listParts();
+    const rows = await Promise.all(parts.map(({ attempt }) => rowsOf(attempt)));
+    expect(rows.flat().map((row) => row.status === 'failed' && row.failure.class)).toEqual(
+      Array(5).fill(failureClass),
+    );
   });
 });
 

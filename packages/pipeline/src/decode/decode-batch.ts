@@ -1,32 +1,28 @@
 import type { DecodeStage } from '@cutline/inference';
-import {
-  describeError,
-  type FailureClass,
-  isForUser,
-  isTransient,
-  UserError,
-} from '@cutline/shared/errors';
+import { describeError, type FailureClass, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import { formatPart, jobId, type PartRow, RunStore } from '@cutline/shared/run';
+import { type EncodedImage, formatPart, type PartRow, RunStore } from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
 import { toPartRows } from '../batch-results.ts';
 import type { RunBoard } from '../board/run-board.ts';
 import { countByOutcome, partStep } from '../board/run-progress.ts';
-import { DamagedFeaturesError, unpackFeatures } from '../features/feature-blob.ts';
+import { DamagedFeaturesError } from '../features/feature-blob.ts';
 import type { FeatureStore } from '../features/feature-store.ts';
 import {
   countDivisions,
   type DecodeJob,
   divide,
   divisionsMax,
-  type EncodedImage,
   halve,
+  halveKept,
   imageRefs,
+  inFlight,
   lostWorkersMax,
 } from '../jobs.ts';
 import type { Queues } from '../queue/open-queues.ts';
 import { type Breaker, requireProof } from '../worker/breaker.ts';
 import type { JobContext, JobHandler } from '../worker/job-context.ts';
+import { loadFeatures } from './load-features.ts';
 import { writeSidecars } from './write-sidecars.ts';
 
 export interface DecodeBatchContext {
@@ -64,7 +60,7 @@ export function decodeBatch(context: DecodeBatchContext): JobHandler<DecodeJob> 
       if (isForUser(error) || isTransient(error)) throw error;
       if (error instanceof DamagedFeaturesError) {
         log.warn({ error: error.message }, 'features lost');
-        return encodeAgain(context, job, jobContext, error.message);
+        return encodeAgain(context, job, jobContext, error);
       }
       log.error({ err: error }, 'decoding failed in a way that nobody foresaw');
       context.breaker.failed(error);
@@ -77,23 +73,11 @@ export function decodeBatch(context: DecodeBatchContext): JobHandler<DecodeJob> 
 /** @throws DamagedFeaturesError when the features are missing, damaged or not this batch's. */
 async function captionBatch(context: DecodeBatchContext, job: DecodeJob): Promise<PartRow[]> {
   const { metrics, stage } = context;
-  const { features, images } = job;
-  const count = images.filter((image) => image.status === 'encoded').length;
-  if (count === 0) return toPartRows(images, [], job.model);
-  const blob = features && (await metrics.time('load', () => loadFeatures(context, features)));
-  if (!blob) throw new DamagedFeaturesError('The features are not there (expired or flushed)');
-  const { model, features: encoded } = unpackFeatures(blob);
-  const [encodedCount] = encoded.shape;
-  if (encodedCount !== count) {
-    throw new DamagedFeaturesError(`The features are of ${encodedCount} images, not ${count}`);
-  }
-  if (model !== stage.model) {
-    throw new UserError(
-      `The features of ${jobId(job)} were made by model ${model}, but this worker has loaded ` +
-        `${stage.model}. Start encoders and decoders with the same bundle (--model).`,
-    );
-  }
-  return toPartRows(images, await stage.decode(encoded, job.options), job.model);
+  const { images, model, options } = job;
+  if (!images.some((image) => image.status === 'encoded')) return toPartRows(images, [], model);
+  const load = () => loadFeatures(job, { ...context, model: stage.model });
+  const features = await metrics.time('load', load);
+  return toPartRows(images, await stage.decode(features, options), model);
 }
 
 async function finish(
@@ -125,15 +109,9 @@ async function openRun(context: DecodeBatchContext, { output, run }: DecodeJob):
   return new RunStore(await context.openStore(output.store), output.prefix, run);
 }
 
-async function loadFeatures(
-  { openFeatures }: DecodeBatchContext,
-  { home, name }: NonNullable<DecodeJob['features']>,
-): Promise<Buffer | undefined> {
-  return (await openFeatures(home)).get(name);
-}
-
-async function removeFeatures(context: DecodeBatchContext, { features }: DecodeJob): Promise<void> {
-  if (features) await (await context.openFeatures(features.home)).remove(features.name);
+async function removeFeatures(context: DecodeBatchContext, job: DecodeJob): Promise<void> {
+  const stored = inFlight(job);
+  if (stored) await (await context.openFeatures(stored.home)).remove(stored.name);
 }
 
 /** Counts the rows, once however often the part is written. */
@@ -149,12 +127,12 @@ async function countRows(
   }
 }
 
-/** Sends the whole batch back to the encoders under a new attempt. */
+/** Sends the whole batch back to the encoders under a new attempt, where there are images. */
 async function encodeAgain(
   context: DecodeBatchContext,
   job: DecodeJob,
   jobContext: JobContext,
-  message: string,
+  { message, failureClass }: DamagedFeaturesError,
 ): Promise<void> {
   const run = await openRun(context, job);
   // This attempt may have been written before: then its features are gone because they should be,
@@ -162,6 +140,7 @@ async function encodeAgain(
   if (await run.store.head(run.partKey(job.batch, job.attempt))) {
     return finish(context, { ...job, images: [] }, jobContext, []);
   }
+  if (job.source === null) return isolate(context, job, jobContext, failureClass, message);
   if (countDivisions(job.attempt) >= divisionsMax) {
     return giveUp(context, job, jobContext, 'internal', message);
   }
@@ -171,7 +150,10 @@ async function encodeAgain(
   await removeFeatures(context, job);
 }
 
-/** Sends the batch back in halves, or gives up on the one image that is left. */
+/**
+ * Sends the batch back in halves, or gives up on the one image that is left. Halves are encoded
+ * again, where there are images; of a run that decodes what another kept, they have the features.
+ */
 async function isolate(
   context: DecodeBatchContext,
   job: DecodeJob,
@@ -179,13 +161,17 @@ async function isolate(
   failureClass: FailureClass,
   message: string,
 ): Promise<void> {
-  if (imageRefs(job).length <= 1 || countDivisions(job.attempt) >= divisionsMax) {
+  const { encode, decode } = context.queues;
+  const isKept = job.source === null;
+  const left = isKept ? job.images : imageRefs(job);
+  if (left.length <= 1 || countDivisions(job.attempt) >= divisionsMax) {
     if (failureClass === 'internal') await requireProof(() => context.stage.prove());
     return giveUp(context, job, jobContext, failureClass, message);
   }
   await jobContext.requireWanted();
   context.metrics.batchSplits.inc({ stage: 'decode' });
-  for (const half of halve(job)) await context.queues.encode.add(half);
+  if (isKept) for (const half of halveKept(job)) await decode.add(half);
+  else for (const half of halve(job)) await encode.add(half);
   await removeFeatures(context, job);
 }
 

@@ -1,19 +1,21 @@
 import type { EncodedImages, EncodeOutcome, EncodeStage, Features } from '@cutline/inference';
 import { describeError, type FailureClass, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import { jobId } from '@cutline/shared/run';
+import { type EncodedImage, jobId, KeptFeatures } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { applyOutcomes } from '../batch-results.ts';
 import type { RunBoard } from '../board/run-board.ts';
 import { packFeatures } from '../features/feature-blob.ts';
+import { patientWithFeatures } from '../features/feature-objects.ts';
 import type { FeatureStore } from '../features/feature-store.ts';
+import { keepFeatures } from '../features/keep-features.ts';
 import {
   countDivisions,
   type DecodeJob,
   divisionsMax,
-  type EncodedImage,
   type EncodeJob,
   halve,
+  inFlight,
   lostWorkersMax,
   remaindersMax,
 } from '../jobs.ts';
@@ -120,24 +122,41 @@ async function handOver(
   encodedFeatures: Features | undefined,
   { requireWanted }: JobContext,
 ): Promise<void> {
-  const { features, queues, board, metrics, stage } = context;
-  const count = (status: EncodedImage['status']) =>
-    job.images.filter((image) => image.status === status).length;
-  const encoded = count('encoded');
+  const { features, queues, board, metrics } = context;
   await requireWanted();
-  let decodeJob = job;
-  if (encodedFeatures) {
-    const name = `${jobId(job)}.${context.world.newId()}`;
-    const blob = packFeatures(stage.model, encodedFeatures);
-    context.onStored(await metrics.time('store', () => features.put(name, blob)));
-    decodeJob = { ...job, features: { home: features.home, name } };
-  }
+  const decodeJob = await storeFeatures(context, job, encodedFeatures);
+  const count = (status: EncodedImage['status']) =>
+    decodeJob.images.filter((image) => image.status === status).length;
+  const encoded = count('encoded');
   // Another try may have got there first, or this one before its worker was thought dead: nobody
   // would come for these features, and they would stay until they expire.
   const isNew = await queues.decode.addNew(decodeJob);
-  if (!isNew && decodeJob.features) await features.remove(decodeJob.features.name);
+  const stored = inFlight(decodeJob);
+  if (!isNew && stored) await features.remove(stored.name);
   metrics.images.inc({ stage: 'encode', state: 'encoded' }, encoded);
   metrics.images.inc({ stage: 'encode', state: 'failed' }, count('failed'));
-  metrics.images.inc({ stage: 'encode', state: 'deferred' }, job.deferred.length);
+  metrics.images.inc({ stage: 'encode', state: 'deferred' }, decodeJob.deferred.length);
   if (encoded > 0) await board.count(job.run, `encode:${job.batch}.${job.attempt}`, { encoded });
+}
+
+/** Puts features where decoders find them: in flight, or where the run keeps them. */
+async function storeFeatures(
+  context: EncodeBatchContext,
+  job: DecodeJob,
+  encoded: Features | undefined,
+): Promise<DecodeJob> {
+  const { features, metrics, stage, world } = context;
+  const { run, keep } = job;
+  const id = world.newId();
+  if (keep && job.images.length > 0) {
+    const store = patientWithFeatures(await context.openStore(keep.store), world);
+    const kept = new KeptFeatures(store, keep.prefix, run);
+    const of = { model: stage.model, encoder: keep.encoder, id };
+    return metrics.time('store', () => keepFeatures(kept, job, encoded, of));
+  }
+  if (!encoded) return job;
+  const name = `${jobId(job)}.${id}`;
+  const blob = packFeatures(stage.model, encoded);
+  context.onStored(await metrics.time('store', () => features.put(name, blob)));
+  return { ...job, features: { home: features.home, name } };
 }

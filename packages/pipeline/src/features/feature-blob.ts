@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { type Features, featureBytes } from '@cutline/inference';
+import type { FailureClass } from '@cutline/shared/errors';
 import { featureTypes } from '@cutline/shared/run';
 import { z } from 'zod';
 
@@ -34,9 +35,19 @@ const headerSchema = z.discriminatedUnion('dtype', [
 
 type Header = z.infer<typeof headerSchema>;
 
-/** The blob's bytes cannot be trusted: the batch goes back to be encoded. */
+/** Features are gone, or their bytes cannot be trusted: the batch goes back to be encoded. */
 export class DamagedFeaturesError extends Error {
   override readonly name = 'DamagedFeaturesError';
+  /** Of their images, where nothing can be encoded again. */
+  readonly failureClass: FailureClass;
+
+  constructor(
+    message: string,
+    { failureClass = 'corrupt', ...options }: ErrorOptions & { failureClass?: FailureClass } = {},
+  ) {
+    super(message, options);
+    this.failureClass = failureClass;
+  }
 }
 
 /**

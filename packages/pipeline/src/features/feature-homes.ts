@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { type Closers, isRedisUrl, type Logger } from '@cutline/shared/process';
 import { parseLocation, type StorePool } from '@cutline/shared/stores';
 import type { Redis } from 'ioredis';
+import { makeFolder } from '../make-folder.ts';
 import { connectRedis, logOutages } from '../redis/redis.ts';
 import { realWorld } from '../world.ts';
 import { FeatureBooks } from './feature-books.ts';
@@ -50,16 +50,12 @@ export async function openFeatureBooks(options: HomeOptions): Promise<FeatureBoo
   return new FeatureBooks(await connectHome(options), { home: homeOf(options.features) });
 }
 
-/**
- * Makes sure that a store that is to hold features is there. A missing folder is made; a missing
- * parent is more likely a disk that is not mounted.
- * @throws StoreError
- */
+/** Makes sure that a store that is to hold features is there. @throws StoreError */
 export async function requireHome(features: string, stores: StorePool): Promise<void> {
   const home = homeOf(features);
   if (home === redisHome) return;
   const { store: url } = parseLocation(home);
-  if (url.startsWith('file:')) await mkdir(new URL(url)).catch(() => {});
+  await makeFolder(url);
   await (await stores.open(url)).check();
 }
 

@@ -1,9 +1,10 @@
 import { statfs } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type Location, type ObjectStore, patientStore, StoreError } from '@cutline/shared/stores';
+import type { Location, ObjectStore } from '@cutline/shared/stores';
 import type { Redis } from 'ioredis';
 import { realWorld, type World } from '../world.ts';
 import { FeatureBooks } from './feature-books.ts';
+import { patientWithFeatures, readIfThere } from './feature-objects.ts';
 import type { FeatureMemory, FeatureStore } from './feature-store.ts';
 
 /**
@@ -39,7 +40,7 @@ export class StoredFeatures implements FeatureStore {
     ttlMs: number;
     world?: World;
   }) {
-    this.#store = patientStore(store, world, { deadlineMs: patienceMs });
+    this.#store = patientWithFeatures(store, world);
     this.#prefix = prefix;
     this.#ttlMs = ttlMs;
     this.home = storedHome({ store: store.url, prefix });
@@ -58,13 +59,8 @@ export class StoredFeatures implements FeatureStore {
     return bytes;
   }
 
-  async get(name: string): Promise<Buffer | undefined> {
-    try {
-      return (await this.#store.get(this.#key(name))).bytes;
-    } catch (error) {
-      if (error instanceof StoreError && error.reason === 'not-found') return undefined;
-      throw error;
-    }
+  get(name: string): Promise<Buffer | undefined> {
+    return readIfThere(this.#store, this.#key(name));
   }
 
   remove(name: string): Promise<void> {
@@ -111,12 +107,6 @@ export class StoredFeatures implements FeatureStore {
 export function storedHome({ store, prefix }: Location): string {
   return `${store}/${prefix}`;
 }
-
-/**
- * How long an outage of the store is sat out before the batch is given back: features took their
- * time to compute, but a worker that is told to stop has half a minute.
- */
-const patienceMs = 15_000;
 
 /** Objects that are deleted at once. */
 const together = 16;

@@ -68,6 +68,7 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
 async function checkSource(run: Run, openStore: DriveRunContext['openStore']): Promise<void> {
   const store = await openStore(run.source.store);
   await store.check();
+  if (run.keepFeatures?.location) await (await openStore(run.keepFeatures.location.store)).check();
   const { keysFrom } = run.selection;
   if (keysFrom !== null) await requireKeysList(keysFrom, store, { open: openStore });
 }

@@ -1,5 +1,13 @@
 import type { QueueName } from '@cutline/shared/process';
-import { batchesOf, type ImageRef, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
+import {
+  batchesOf,
+  type ImageRef,
+  isReopened,
+  type Ledger,
+  type Run,
+  readChunk,
+} from '@cutline/shared/run';
+import type { Location } from '@cutline/shared/stores';
 import { countByOutcome, partStep } from '../board/run-progress.ts';
 import type { EncodeJob } from '../jobs.ts';
 import { patiently } from '../patience.ts';
@@ -188,8 +196,16 @@ function toJob(context: PassContext, batch: number, images: ImageRef[]): EncodeJ
     options: run.options,
     featureType: run.featureType ?? 'float16',
     sidecars: run.sidecars,
+    keep: keepOf(run, context.output),
     images,
   };
+}
+
+/** Where features of the run are kept, as jobs say it. */
+function keepOf({ keepFeatures }: Run, output: Location): EncodeJob['keep'] {
+  if (!keepFeatures) return null;
+  const { location, encoder } = keepFeatures;
+  return { ...(location ?? output), encoder };
 }
 
 /** `captioned`, `skipped`, `failed` and `failed:<class>`, as the board counts them. */

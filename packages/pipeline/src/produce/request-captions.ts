@@ -4,8 +4,6 @@ import {
   type CaptionFlags,
   type CaptionOptions,
   captionOptions,
-  type Run,
-  type RunFlags,
   type Selection,
   type SelectionFlags,
   selectionOf,
@@ -50,22 +48,6 @@ const searchFlags: Record<keyof CaptionFlags, string> = {
   prompt: '--prompt',
   attention: '--attention',
 };
-
-/**
- * What a run says of its features.
- * @throws UserError for a model that has none
- */
-export function requestFeatures(
-  { featureType }: Pick<RunFlags, 'featureType'>,
-  model: AnyModel,
-): Pick<Run, 'featureType'> {
-  if (featureType === 'float16') return {};
-  if (model.kind !== 'served') return { featureType };
-  throw new UserError(
-    `--feature-type ${featureType}: the model ${model.description.name} is behind a server, and ` +
-      'has answers in the place of features.',
-  );
-}
 
 /** @throws UserError where the model's prompt has places that nothing fills */
 export function requestSelection(flags: SelectionFlags, model: AnyModel): Selection {

@@ -10,8 +10,9 @@ import {
   type RunFlags,
   runIdSchema,
 } from '@cutline/shared/run';
-import { type Location, parseLocation } from '@cutline/shared/stores';
-import { requestCaptions, requestFeatures, requestSelection } from './request-captions.ts';
+import { type Location, parseLocation, parsePlace } from '@cutline/shared/stores';
+import { requestCaptions, requestSelection } from './request-captions.ts';
+import { requestFeatures } from './request-features.ts';
 
 /**
  * The run that the flags ask for.
@@ -52,8 +53,7 @@ export function outputLocation(flags: Pick<RunFlags, 'output'>): Location {
   if (!flags.output) {
     throw new UserError('Say where results go: --output s3://bucket/prefix or a folder.');
   }
-  const { store, prefix } = parseLocation(flags.output);
-  return { store, prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/` };
+  return parsePlace(flags.output);
 }
 
 /**

@@ -20,6 +20,7 @@ export function encodeJob(fields: Partial<EncodeJob> = {}): EncodeJob {
     },
     featureType: 'float16',
     sidecars: ['txt'],
+    keep: null,
     images: imagesOf('a', 'b', 'c', 'd', 'e'),
     ...fields,
   };

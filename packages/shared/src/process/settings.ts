@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
-import { parseLocation } from '../stores/location.ts';
+import { parsePlace } from '../stores/location.ts';
 import type { StoreConfig } from '../stores/s3/s3-config.ts';
 import { closestName } from './closest-name.ts';
 import { redactUrl } from './redact-url.ts';
@@ -70,8 +70,8 @@ const featuresHome = z.string().transform((text, context) => {
       return text;
     }
     if (/[/\\]/.test(text)) {
-      const { store, prefix } = parseLocation(text);
-      return prefix === '' || prefix.endsWith('/') ? `${store}/${prefix}` : `${store}/${prefix}/`;
+      const { store, prefix } = parsePlace(text);
+      return `${store}/${prefix}`;
     }
   } catch (error) {
     if (error instanceof RangeError) context.addIssue(error.message);

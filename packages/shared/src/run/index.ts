@@ -2,8 +2,10 @@ export { type CaptionOptions, captionOptionsSchema } from '@cutline/captioner/ca
 export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
 export { addCounts, type Counts, countRows } from './counts.ts';
+export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
 export { type FeatureType, featureTypes } from './feature-type.ts';
 export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
+export { type KeptBatch, KeptFeatures, keptBatchSchema } from './kept-features.ts';
 export { isReopened, type Ledger, sha256 } from './ledger.ts';
 export {
   batchesOf,

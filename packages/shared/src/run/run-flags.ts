@@ -24,6 +24,7 @@ export interface RunFlags extends CaptionFlags, SelectionFlags {
   batchSize: number;
   sidecars: SidecarKind[];
   featureType: FeatureType;
+  keepFeatures?: string;
   window: number;
   dryRun?: boolean;
 }
@@ -73,6 +74,10 @@ export function addRunFlags(command: Command): Command {
       .argParser(parseSidecars)
       .default([]),
     featureTypeOption(),
+    new Option(
+      '--keep-features <where>',
+      'keep features, for "cutline decode": output (beside the results), s3://bucket/prefix, a folder',
+    ),
     new Option('--dry-run', 'list and count, write and enqueue nothing'),
   ]);
   addSelectionFlags(command);

@@ -23,6 +23,14 @@ export const selectionSchema = z.strictObject({
 
 export type Selection = z.infer<typeof selectionSchema>;
 
+/** Features that stay when the run is finished. */
+const keepFeaturesSchema = z.strictObject({
+  /** Of the place where they are; null: beside the results. */
+  location: z.strictObject({ store: z.string(), prefix: z.string() }).nullable(),
+  /** What of the model encodes: see `encoderHash` of the captioner. */
+  encoder: z.string(),
+});
+
 /** Written once, before anything else of the run, and never again. */
 export const runSchema = z.strictObject({
   format: z.literal(2),
@@ -36,6 +44,8 @@ export const runSchema = z.strictObject({
   sidecars: z.array(z.enum(sidecarKinds)),
   /** Absent: float16. */
   featureType: z.enum(featureTypes).optional(),
+  /** Present where its features are kept. */
+  keepFeatures: keepFeaturesSchema.optional(),
   batchSize: z.int().min(1).max(1024),
   /** Batches in a chunk of the manifest. */
   chunkBatches: z.int().min(1).max(1_000_000),
