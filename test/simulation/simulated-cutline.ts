@@ -53,6 +53,8 @@ const brokenEngine = 'the engine is broken';
 
 /** Many images in a row that are strange look like a broken engine, too. */
 const mayStop = new RegExp(`${brokenEngine}|batches in a row failed .*received NaN`);
+/** The run that a round is about. */
+export const watchedRun = 'round';
 export const output = { store: 's3://captions', prefix: '' };
 export const sources = ['s3://archive', 's3://other'] as const;
 
@@ -91,7 +93,7 @@ export class SimulatedCutline {
     this.board = new MemoryBoard({ world });
     this.features = new MemoryFeatures({ ttlMs: 15 * 60_000, world });
     this.#world = world;
-    this.late = new LateEffects(now);
+    this.late = new LateEffects(now, watchedRun);
     this.store(output.store).onPut = (key, bytes) => this.late.saw(key, bytes);
   }
 
@@ -147,7 +149,7 @@ export class SimulatedCutline {
       if (jobs === undefined) return;
       const claims = await new RunStore(this.store(output.store), output.prefix, run).readClaims();
       const { generation } = claims.findLast(({ kind }) => kind === 'cancel')!;
-      this.late.wasCancelled(generation);
+      this.late.wasCancelled(run, generation);
     };
     return { process, done: this.#untilEnd(process, cancel()) };
   }
@@ -296,8 +298,8 @@ export class SimulatedCutline {
         return isDenied ? new StoreError('access-denied', `S3 denies ${key} (403).`) : undefined;
       },
       told: (operation: string, [key]: unknown[]) => {
-        const [, batch, attempt = '0'] = partPath.exec(String(key)) ?? [];
-        if (operation === 'put' && batch) does?.({ run: '', batch: Number(batch), attempt });
+        const [, run, batch, attempt = '0'] = partPath.exec(String(key)) ?? [];
+        if (operation === 'put' && run) does?.({ run, batch: Number(batch), attempt });
       },
     };
     const queue = (stage: 'encode' | 'decode') => {
@@ -323,7 +325,7 @@ export class SimulatedCutline {
   }
 }
 
-const partPath = /\/parts\/(\d+)(?:\.(\w+))?\.jsonl$/;
+const partPath = /(\w+)\/parts\/(\d+)(?:\.(\w+))?\.jsonl$/;
 
 /** The handler, and `took` is told of each job that comes to it. */
 function watch<J extends BatchAttempt>(

@@ -1,6 +1,7 @@
 import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shared/process';
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
+import { addDecode } from './commands/decode.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addModel } from './commands/model.ts';
 import { addResults } from './commands/results.ts';
@@ -34,6 +35,7 @@ await runProgram('cutline', async () => {
   addResume(program);
   addRetry(program);
   addCancel(program);
+  addDecode(program);
   addVerify(program);
   addGallery(program);
   addModel(program);

@@ -51,6 +51,7 @@ export { planUsage } from './produce/plan-usage.ts';
 export { type ProduceContext, produce } from './produce/produce.ts';
 export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/produce-run.ts';
 export { requestCaptions, requestSelection } from './produce/request-captions.ts';
+export { type DecodeFlags, requestDecode } from './produce/request-decode.ts';
 export { requestFeatures } from './produce/request-features.ts';
 export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export {

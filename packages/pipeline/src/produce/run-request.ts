@@ -28,13 +28,12 @@ export async function requestRun(
   if (!source) {
     throw new UserError('Say where the images are: s3://bucket/prefix or a folder.');
   }
-  const name = runIdSchema.safeParse(flags.run ?? newRunName(now));
-  if (!name.success) throw new UserError(`--run "${flags.run}": ${name.error.issues[0]?.message}.`);
+  const run = requestName(flags.run, now);
   const model = await describeModel(bundleFolder);
   const options = await requestCaptions(flags, model, bundleFolder);
   return {
     format: 2,
-    run: name.data,
+    run,
     created: now.toISOString(),
     source: parseLocation(source),
     selection: requestSelection(flags, model),
@@ -46,6 +45,13 @@ export async function requestRun(
     chunkBatches: chunkBatchesDefault,
     cutline: version,
   };
+}
+
+/** The name that was given, or the time. @throws UserError where it is none */
+export function requestName(given: string | undefined, now: Date): string {
+  const name = runIdSchema.safeParse(given ?? newRunName(now));
+  if (name.success) return name.data;
+  throw new UserError(`--run "${given}": ${name.error.issues[0]?.message}.`);
 }
 
 /** @throws UserError where the flag is missing. */

@@ -49,6 +49,7 @@ export {
 } from './run.ts';
 export {
   addCaptionFlags,
+  addDecodeFlags,
   addRunFlags,
   addSelectionFlags,
   type CaptionFlags,

@@ -61,18 +61,12 @@ export function addRunFlags(command: Command): Command {
     new Option('-o, --output <location>', 'where results go: s3://bucket/prefix or a folder').env(
       'CUTLINE_OUTPUT',
     ),
-    new Option('--run <name>', 'name of the run')
-      .default(undefined, 'the date and time')
-      .env('CUTLINE_RUN'),
+    runName(),
     new Option('--batch-size <n>', 'images a job')
       .argParser(wholeNumber({ min: 1, max: 1024 }))
       .default(64),
-    new Option('--window <n>', 'jobs of the run at most that wait or are in hand, in both queues')
-      .argParser(wholeNumber({ min: 1, max: 100_000 }))
-      .default(windowDefault),
-    new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
-      .argParser(parseSidecars)
-      .default([]),
+    windowOfJobs(),
+    sidecars(),
     featureTypeOption(),
     new Option(
       '--keep-features <where>',
@@ -83,6 +77,27 @@ export function addRunFlags(command: Command): Command {
   addSelectionFlags(command);
   return addCaptionFlags(command);
 }
+
+/** The flags of a run that decodes what another kept. */
+export function addDecodeFlags(command: Command): Command {
+  addGroup(command, theRun, [runName(), windowOfJobs(), sidecars()]);
+  return addCaptionFlags(command);
+}
+
+const runName = () =>
+  new Option('--run <name>', 'name of the run')
+    .default(undefined, 'the date and time')
+    .env('CUTLINE_RUN');
+
+const windowOfJobs = () =>
+  new Option('--window <n>', 'jobs of the run at most that wait or are in hand, in both queues')
+    .argParser(wholeNumber({ min: 1, max: 100_000 }))
+    .default(windowDefault);
+
+const sidecars = () =>
+  new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
+    .argParser(parseSidecars)
+    .default([]);
 
 /** Which images: the flags of everything that lists. */
 export function addSelectionFlags(command: Command): Command {

@@ -31,6 +31,12 @@ const keepFeaturesSchema = z.strictObject({
   encoder: z.string(),
 });
 
+const decodesSchema = z.strictObject({
+  run: runIdSchema,
+  /** Where that run keeps its features; null: beside its results. */
+  location: z.strictObject({ store: z.string(), prefix: z.string() }).nullable(),
+});
+
 /** Written once, before anything else of the run, and never again. */
 export const runSchema = z.strictObject({
   format: z.literal(2),
@@ -44,6 +50,8 @@ export const runSchema = z.strictObject({
   sidecars: z.array(z.enum(sidecarKinds)),
   /** Absent: float16. */
   featureType: z.enum(featureTypes).optional(),
+  /** Present where it decodes features that another run kept, of the same output. */
+  decodes: decodesSchema.optional(),
   /** Present where its features are kept. */
   keepFeatures: keepFeaturesSchema.optional(),
   batchSize: z.int().min(1).max(1024),
