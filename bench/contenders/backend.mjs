@@ -14,11 +14,11 @@
  *   caption   all images of a folder, from files to rows, as `cutline caption` does
  */
 import { decodeImage, defaultBundleFolder, startInference } from '@cutline/inference';
+import { captionLocally, stagesOf } from '@cutline/pipeline';
 import { listImages } from '@cutline/shared/listing';
 import { Metrics } from '@cutline/shared/process';
 import { captionOptions } from '@cutline/shared/run';
 import { openStore, parseLocation } from '@cutline/shared/stores';
-import { captionLocally, stagesOf } from '../../apps/cutline/dist/caption-locally.js';
 import { decodeLimits, readImages } from '../read-images.mjs';
 import { serveLines } from '../serve-lines.mjs';
 import { timePasses, timeStream } from '../time-passes.mjs';

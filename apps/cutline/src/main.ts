@@ -10,6 +10,7 @@ import { addRetry } from './commands/retry.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
+import { addWithdraw } from './commands/withdraw.ts';
 
 const examples = `
 Examples:
@@ -37,6 +38,7 @@ await runProgram('cutline', async () => {
   addCancel(program);
   addDecode(program);
   addVerify(program);
+  addWithdraw(program);
   addGallery(program);
   addModel(program);
   program.addHelpText('after', examples);

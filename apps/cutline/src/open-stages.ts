@@ -9,9 +9,9 @@ import {
   servedEncodeStage,
   startInference,
 } from '@cutline/inference';
+import { type LocalPipeline, stagesOf } from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
 import type { Closers, Metrics, Settings } from '@cutline/shared/process';
-import { type LocalPipeline, stagesOf } from './caption-locally.ts';
 
 /** What `openStages` reads of the settings. */
 export const stageSettings = [

@@ -135,6 +135,12 @@ describe('one line says what to put right:', () => {
       /set the environment variable NOT_SET/,
     ],
     [
+      'a key that is none',
+      'SERVER',
+      { apiKeyVariable: 'CUTLINE_TEST_BROKEN_KEY' },
+      /CUTLINE_TEST_BROKEN_KEY has characters that no key has/,
+    ],
+    [
       'a model that is not served',
       'SERVER',
       { apiKeyVariable: 'CUTLINE_TEST_KEY', servedModel: 'other' },
@@ -154,6 +160,7 @@ describe('one line says what to put right:', () => {
     ],
   ])('%s', async (_, url, more, says) => {
     process.env.CUTLINE_TEST_KEY = 'sk-hush-hush';
+    process.env.CUTLINE_TEST_BROKEN_KEY = 'sk-hush\nhush';
     const started = await start({ apiKey: 'sk-hush-hush', models: ['one', 'two'] });
     const error = await add(url.replace('SERVER', started), more).catch((each) => each);
     expect(error).toBeInstanceOf(UserError);

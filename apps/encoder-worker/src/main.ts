@@ -34,7 +34,10 @@ await runWorkerProgram({
         onStored: (bytes) => holdBack.observe(bytes),
       }),
       beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'encode' }, stage.busyRatio()),
-      untilRoom: (isStopping) => holdBack.untilRoom(isStopping),
+      async untilRoom(isStopping) {
+        await stage.requireReady?.();
+        await holdBack.untilRoom(isStopping);
+      },
     };
   },
 });

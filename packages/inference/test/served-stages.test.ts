@@ -167,6 +167,12 @@ describe('a question', () => {
     ]);
   });
 
+  test('has no score where log-probabilities add up to none', async () => {
+    const { caption } = await start(() => ({ content: 'A boat.', logProbs: [-1e308, -1e308] }));
+    const { captions } = await caption(await put(['a.png']));
+    expect(captions).toMatchObject([{ caption: 'A boat.', logProb: null, score: null }]);
+  });
+
   test('leaves out what the server does not take', async () => {
     const { caption } = await start(() => ({ content: 'A boat.' }), {
       request: {
@@ -248,6 +254,32 @@ describe('an outage', () => {
     const { captions } = await caption(await put(keys));
     expect(captions.map((each) => 'caption' in each)).toEqual(keys.map(() => true));
     expect(await total('serverRequests', { outcome: 'throttled' })).toBe(12);
+  });
+});
+
+describe('while a server is down', () => {
+  test('no batch is worth taking, until it answers about a made-up image', async () => {
+    let isDown = true;
+    const { caption, encodeStage } = await start(() =>
+      isDown ? { status: 503 } : { content: 'A boat.' },
+    );
+    await encodeStage.requireReady?.();
+    expect(server.requests).toHaveLength(0); // it is taken to be well
+    await caption(await put(['a.png']));
+    await expect(encodeStage.requireReady?.()).rejects.toThrow(/answers 503/);
+    isDown = false;
+    await encodeStage.requireReady?.();
+    const asked = server.requests.length;
+    await encodeStage.requireReady?.();
+    expect(server.requests).toHaveLength(asked);
+  });
+
+  test('and it is wrong for us when it is back, a person has to look', async () => {
+    let reply: Reply = { status: 503 };
+    const { caption, encodeStage } = await start(() => reply);
+    await caption(await put(['a.png']));
+    reply = { status: 401 };
+    await expect(encodeStage.requireReady?.()).rejects.toThrow(UserError);
   });
 });
 

@@ -5,7 +5,6 @@ export type { Counts, RunBoard } from './board/run-board.ts';
 export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
 export { countByOutcome, partStep, progressOf, type RunProgress } from './board/run-progress.ts';
 export { type DecodeBatchContext, decodeBatch } from './decode/decode-batch.ts';
-export { writeSidecars } from './decode/write-sidecars.ts';
 export { type EncodeBatchContext, encodeBatch } from './encode/encode-batch.ts';
 export { HoldBack } from './encode/hold-back.ts';
 export {
@@ -42,7 +41,8 @@ export {
   lostWorkersMax,
   remaindersMax,
 } from './jobs.ts';
-export { backoffMs, patiently } from './patience.ts';
+export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-locally.ts';
+export { patiently, pauseMs } from './patience.ts';
 export { cancelRun } from './produce/cancel-run.ts';
 export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';
 export { countListing, type ListingCounts } from './produce/count-listing.ts';
@@ -71,6 +71,8 @@ export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts
 export { connectRedis, logOutages } from './redis/redis.ts';
 export { type RedisMemory, redisMemory } from './redis/redis-info.ts';
 export type { RedisConnection } from './redis/redis-options.ts';
+export { type Withdrawal, withdrawSidecars } from './sidecars/withdraw-sidecars.ts';
+export { writeSidecars } from './sidecars/write-sidecars.ts';
 export { Breaker } from './worker/breaker.ts';
 export { floorOf } from './worker/floor-of.ts';
 export {

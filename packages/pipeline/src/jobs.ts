@@ -8,6 +8,7 @@ import {
   imageRefSchema,
   runIdSchema,
   sidecarKinds,
+  sidecarRulesSchema,
 } from '@cutline/shared/run';
 import { z } from 'zod';
 
@@ -49,6 +50,7 @@ const batchFields = {
   featureType: z.enum(featureTypes),
   /** Sidecar files to write beside each captioned image, in the output store. */
   sidecars: z.array(z.enum(sidecarKinds)),
+  sidecarRules: sidecarRulesSchema.optional(),
   /** Where features are kept, and what of the model encodes; null where they are not. */
   keep: z.strictObject({ store: z.string(), prefix: z.string(), encoder: z.string() }).nullable(),
 };
@@ -125,8 +127,12 @@ export function divide(
 
 /** What all jobs of a batch say of it. */
 function batchOf(job: EncodeJob | DecodeJob) {
-  const { run, batch, attempt, output, model, options, featureType, sidecars, keep } = job;
-  return { run, batch, attempt, output, model, options, featureType, sidecars, keep };
+  const { run, batch, attempt, output, model, options, featureType, keep } = job;
+  const { sidecars, sidecarRules } = job;
+  return {
+    ...{ run, batch, attempt, output, model, options, featureType, keep, sidecars },
+    ...(sidecarRules && { sidecarRules }),
+  };
 }
 
 /** Two halves, to find the image that workers die on. */

@@ -2,7 +2,12 @@ import { createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { defaultBundleFolder, describeModel } from '@cutline/inference';
-import { requestCaptions, requestFeatures, requestSelection } from '@cutline/pipeline';
+import {
+  captionLocally,
+  requestCaptions,
+  requestFeatures,
+  requestSelection,
+} from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
 import { listImages } from '@cutline/shared/listing';
 import {
@@ -34,7 +39,6 @@ import {
   StorePool,
 } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { captionLocally } from '../caption-locally.ts';
 import { formatCount, formatDuration, formatRate, formatUsage } from '../format.ts';
 import { openStages, stageSettings } from '../open-stages.ts';
 import { formatJsonLines, rowPrinter } from '../print-rows.ts';
@@ -82,7 +86,7 @@ async function captionSource(
   const selection = requestSelection(flags, model);
   const options = await requestCaptions(flags, model, bundleFolder);
   const { featureType = 'float16' } = requestFeatures(flags, model);
-  if (flags.results !== undefined) await requireWritable(flags.results);
+  if (flags.results !== undefined) await requireWritable(flags.results, isRows);
   const stores = new StorePool(storeConfig(settings));
   closers.add('stores', () => stores.close());
   const { store, images } = await openSource(source, selection, stores);
@@ -134,6 +138,11 @@ async function openSource(
 
 async function* oneImage(key: string): AsyncGenerator<ImageRef> {
   yield { key, etag: null, bytes: null };
+}
+
+/** Whether a file seems to have rows in it: as they are written, keys first. */
+function isRows(head: string): boolean {
+  return /^\{"(key|status)":"/.test(head);
 }
 
 /** Where rows go: to stdout, or to a file. */

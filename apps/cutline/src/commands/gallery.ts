@@ -31,7 +31,7 @@ export function addGallery(program: Command): void {
     );
   addSettings(addRunArguments(command), ['model']).action(async (name: string, options) => {
     const { model } = readSettings(options, ['model']);
-    await requireWritable(options.page);
+    await requireWritable(options.page, (head) => head.includes(generator));
     await withRun(name, options, async ({ run, stores }) => {
       const state = await readRunState(run);
       const { run: request, summary } = state;
@@ -58,6 +58,9 @@ export function addGallery(program: Command): void {
     });
   });
 }
+
+/** What a page of ours says of itself. */
+const generator = '<meta name="generator" content="Cutline">';
 
 /** What an unfinished run has so far; the page calls the rest still to do. */
 async function countSoFar(run: RunStore, state: RunState) {

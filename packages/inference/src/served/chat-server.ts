@@ -225,14 +225,15 @@ function toAnswer(
   return {
     text: message.content || message.refusal || '',
     end: isRefusal ? 'refusal' : finish === 'length' ? 'length' : 'stop',
-    logProb: logProbs.length > 0 ? rounded(logProbs.reduce((sum, each) => sum + each, 0)) : null,
+    logProb: sumOf(logProbs),
     tokens: logProbs.length,
     usage,
     warnings: [],
   };
 }
 
-/** As scores of other models are: to 4 decimals. Servers say −9999 for what is as good as never. */
-function rounded(value: number): number {
-  return Math.round(value * 1e4) / 1e4 + 0;
+/** To 4 decimals, as scores of other models are; null where there is none that is finite. */
+function sumOf(logProbs: readonly number[]): number | null {
+  const sum = Math.round(logProbs.reduce((total, each) => total + each, 0) * 1e4) / 1e4 + 0;
+  return logProbs.length > 0 && Number.isFinite(sum) ? sum : null;
 }

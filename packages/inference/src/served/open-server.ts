@@ -18,6 +18,12 @@ export function openServer(
       `The server of the model ${name} wants a key: set the environment variable ${apiKeyVariable}.`,
     );
   }
+  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw new UserError(
+      `The key in the environment variable ${apiKeyVariable} has characters that no key has (a line ` +
+        'break, a space, quotes of a text processor): copy it again.',
+    );
+  }
   return new ChatServer({ url, apiKey, timeoutMs });
 }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleepFor } from 'node:timers/promises';
+import { backoffMs } from '@cutline/shared/backoff';
 import type { Metrics } from '@cutline/shared/process';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Answer } from './answer.ts';
@@ -34,7 +35,7 @@ export class PatientAsker {
   readonly #turn: LimitFunction;
   /** Nobody asks before. */
   #pauseUntil = 0;
-  /** One question was tried as often as may be, and none was answered since. */
+  /** One question was tried as often and as long as may be, and none was answered since. */
   #isDown = false;
   #answeredAt = Number.NEGATIVE_INFINITY;
   #inFlight = 0;
@@ -64,6 +65,7 @@ export class PatientAsker {
     { deadlineMs, signal }: { deadlineMs: number; signal: AbortSignal },
   ): Promise<Answer> {
     const { attempts, now, metrics } = this.#options;
+    let throttles = 0;
     for (let failures = 0; ; ) {
       const error = await this.#turn(async () => {
         await this.#untilMayAsk(deadlineMs, signal);
@@ -71,15 +73,19 @@ export class PatientAsker {
       });
       if (!(error instanceof ServerError)) return error;
       if (error.fault !== 'unavailable') throw error;
-      if (!error.isThrottled) failures += 1;
-      const nominalMs = this.#options.retryBaseMs * 2 ** Math.max(0, failures - 1);
-      const pauseMs = Math.min(pauseMsMax, error.retryAfterMs ?? this.#jittered(nominalMs));
+      if (error.isThrottled) throttles += 1;
+      else failures += 1;
+      const { retryBaseMs: baseMs, random } = this.#options;
+      const times = error.isThrottled ? throttles : failures;
+      const ownMs = backoffMs(times, { baseMs, maxMs: pauseMsMax, random });
+      // A server that says 0 is not asked without end.
+      const pauseMs = Math.min(pauseMsMax, Math.max(error.retryAfterMs ?? 0, ownMs));
       if (error.isThrottled) this.#pauseUntil = Math.max(this.#pauseUntil, now() + pauseMs);
-      if (failures >= (this.#isDown ? 1 : attempts)) {
+      const isLastTry = failures >= (this.#isDown ? 1 : attempts);
+      if (isLastTry || now() + pauseMs >= deadlineMs) {
         this.#isDown = true;
         throw error;
       }
-      if (now() + pauseMs >= deadlineMs) throw error;
       metrics.retries.inc({ stage: 'ask' });
       await this.#options.sleep(pauseMs, signal);
     }
@@ -88,6 +94,16 @@ export class PatientAsker {
   /** Whether the server has answered somebody in so many milliseconds. */
   hasAnsweredWithin(ms: number): boolean {
     return this.#options.now() - this.#answeredAt <= ms;
+  }
+
+  /**
+   * While the server does not answer, or has too much to do for whole batches: asks it once.
+   * @throws ServerError where it still does not answer
+   */
+  async requireAnswer(question: () => Promise<unknown>): Promise<void> {
+    if (!this.#isDown) return;
+    await question();
+    this.#isDown = false;
   }
 
   /** Milliseconds, of the clock that deadlines are told by. */
@@ -137,16 +153,12 @@ export class PatientAsker {
       const pauseMs = this.#pauseUntil - now();
       if (pauseMs <= 0 && now() < deadlineMs) return;
       if (now() + pauseMs >= deadlineMs) {
+        this.#isDown = true;
         throw new ServerError('unavailable', 'the server has too much to do for this batch');
       }
       // Not all at once, when it is over.
       await sleep(pauseMs + this.#options.random() * Math.min(1000, pauseMs), signal);
     }
-  }
-
-  /** Between a half and the whole (equal jitter). */
-  #jittered(ms: number): number {
-    return ms * (0.5 + this.#options.random() / 2);
   }
 
   /** Adds up what was asked since it was last called, before that changes. */

@@ -10,6 +10,7 @@ import { type Answer, packAnswers, unpackAnswers } from './answer.ts';
 import { askAboutImage } from './ask-about-image.ts';
 import type { ChatServer } from './chat-server.ts';
 import { madeUpJpeg } from './made-up-jpeg.ts';
+import { forUser } from './open-server.ts';
 import { PatientAsker } from './patient-asker.ts';
 import { fillPrompt } from './prompt-places.ts';
 import { nameRepeated, readCaption } from './read-caption.ts';
@@ -73,6 +74,12 @@ export function servedEncodeStage(
     model: model.id,
     encode,
     prove: () => prove.ask(),
+    requireReady: () =>
+      asker.requireAnswer(async () => {
+        await prove.ask().catch((error) => {
+          throw forUser(error, model.description);
+        });
+      }),
     busyRatio: () => asker.busyRatio(),
   };
 }

@@ -29,6 +29,11 @@ export interface EncodeStage {
   ): Promise<EncodedImages>;
   /** Encodes a made-up image: it rejects where what computes is broken. */
   prove(): Promise<unknown>;
+  /**
+   * Awaited before a batch is taken: rejects where it would be in vain now.
+   * @throws what is transient, where it may be worth it later; UserError
+   */
+  requireReady?(): Promise<void>;
   /** Share of the time since the last call in which the stage had something to do, 0 to 1. */
   busyRatio(): number;
 }

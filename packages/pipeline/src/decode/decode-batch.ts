@@ -1,7 +1,13 @@
 import type { DecodeStage } from '@cutline/inference';
 import { describeError, type FailureClass, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import { type EncodedImage, formatPart, type PartRow, RunStore } from '@cutline/shared/run';
+import {
+  type EncodedImage,
+  formatPart,
+  type PartRow,
+  RunStore,
+  sidecarRulesDefault,
+} from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
 import { toPartRows } from '../batch-results.ts';
 import type { RunBoard } from '../board/run-board.ts';
@@ -20,10 +26,10 @@ import {
   lostWorkersMax,
 } from '../jobs.ts';
 import type { Queues } from '../queue/open-queues.ts';
+import { writeSidecars } from '../sidecars/write-sidecars.ts';
 import { type Breaker, requireProof } from '../worker/breaker.ts';
 import type { JobContext, JobHandler } from '../worker/job-context.ts';
 import { loadFeatures } from './load-features.ts';
-import { writeSidecars } from './write-sidecars.ts';
 
 export interface DecodeBatchContext {
   stage: Pick<DecodeStage, 'model' | 'decode' | 'prove'>;
@@ -91,9 +97,10 @@ async function finish(
   if (found.length > 0) {
     const run = await openRun(context, job);
     const rows = await metrics.time('write', async () => {
-      const { prefix } = job.output;
-      const warned = await writeSidecars(run.store, prefix, found, job.sidecars);
-      return run.createPart(job.batch, job.attempt, warned);
+      const { batch, attempt, output, sidecars: kinds, sidecarRules: rules } = job;
+      const request = { run, batch, attempt, prefix: output.prefix, kinds };
+      const noted = await writeSidecars({ ...request, rules: rules ?? sidecarRulesDefault }, found);
+      return run.createPart(batch, attempt, noted);
     });
     await countRows(context, job, rows);
   }

@@ -46,6 +46,7 @@ function toJob({ claimed, output }: PassContext, { batch, images }: PlannedBatch
     options: run.options,
     featureType: run.featureType ?? 'float16',
     sidecars: run.sidecars,
+    ...(run.sidecarRules && { sidecarRules: run.sidecarRules }),
     keep: keepOf(run, output),
     images,
   };

@@ -4,18 +4,17 @@ import { version } from '@cutline/shared/process';
 import {
   type CaptionFlags,
   type Run,
+  type RunFlags,
   type RunStore,
   readRunState,
-  type SidecarKind,
 } from '@cutline/shared/run';
 import { requestCaptions } from './request-captions.ts';
 import { requestName } from './run-request.ts';
 
 /** What is asked of a run that decodes what another kept. */
-export interface DecodeFlags extends CaptionFlags {
-  run?: string;
-  sidecars: SidecarKind[];
-}
+export interface DecodeFlags
+  extends CaptionFlags,
+    Pick<RunFlags, 'run' | 'sidecars' | 'existing' | 'minScore'> {}
 
 /**
  * The run that the flags ask for: of the images of another, in its batches, from its features.
@@ -54,6 +53,7 @@ export async function requestDecode(
     model: model.id,
     options: await requestCaptions(flags, model, bundleFolder),
     sidecars: flags.sidecars,
+    sidecarRules: { existing: flags.existing, scoreMin: flags.minScore ?? null },
     decodes: { run: kept.run, location: kept.keepFeatures.location },
     ...{ batchSize, chunkBatches },
     cutline: version,

@@ -40,6 +40,7 @@ export async function requestRun(
     model: model.id,
     options,
     sidecars: flags.sidecars,
+    sidecarRules: { existing: flags.existing, scoreMin: flags.minScore ?? null },
     ...requestFeatures(flags, model),
     batchSize: flags.batchSize,
     chunkBatches: chunkBatchesDefault,

@@ -89,7 +89,10 @@ export interface WorkerStage<J> {
   jobConcurrency: number;
   /** Brings the stage's own gauges up to date before a scrape. */
   beforeScrape?: () => void;
-  /** Holds the worker back at times: awaited before each job, until there is room or it stops. */
+  /**
+   * Holds the worker back at times: awaited before each job, until there is room or it stops. Where
+   * it rejects with what is transient, the worker waits, and asks again.
+   */
   untilRoom?: (isStopping: () => boolean) => Promise<void>;
 }
 

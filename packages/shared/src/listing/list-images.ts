@@ -62,7 +62,7 @@ function isResult(key: string, prefix: string): boolean {
 }
 
 const resultPath =
-  /^((run|summary)\.json$|(manifest|parts|ledger|claims|features|results|reviews)\/)/;
+  /^((run|summary)\.json$|(manifest|parts|sidecars|ledger|claims|features|results|reviews)\/)/;
 
 async function* listObjects(store: ObjectStore, prefix: string): AsyncGenerator<ListedKey> {
   for await (const object of inKeyOrder(store.url, store.list(prefix))) {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { PartRow } from './part.ts';
+import type { CaptionedRow, PartRow } from './part.ts';
+import { sidecarCountsSchema } from './sidecars.ts';
 import { addUsage, totalsOf, usageTotalsSchema } from './usage.ts';
 
 /** Images by what became of them; of a chunk, or of a run. */
@@ -12,6 +13,8 @@ export const countsSchema = z.strictObject({
   failedByClass: z.record(z.string(), z.int().positive()),
   /** Of the answers of a server, where one was asked. */
   usage: usageTotalsSchema.optional(),
+  /** Files beside images that stayed as they were, or were added to, where there are any. */
+  sidecars: sidecarCountsSchema.optional(),
 });
 
 export type Counts = z.infer<typeof countsSchema>;
@@ -24,6 +27,7 @@ export function countRows(rows: Iterable<PartRow>): Counts {
     if (row.status === 'failed') add(counts.failedByClass, row.failure.class, 1);
     if (row.status === 'skipped') add(counts.skippedByReason, row.reason, 1);
     else if (row.usage) counts.usage = addUsage(counts.usage, totalsOf(row.usage));
+    if (row.status === 'captioned' && row.sidecars) countSidecars(counts, row.sidecars);
   }
   return counts;
 }
@@ -38,6 +42,7 @@ export function addCounts(all: Iterable<Counts>): Counts {
       for (const [name, n] of Object.entries(counts[field])) add(sum[field], name, n);
     }
     if (counts.usage) sum.usage = addUsage(sum.usage, counts.usage);
+    if (counts.sidecars) addSidecars(sum, counts.sidecars);
   }
   return sum;
 }
@@ -63,4 +68,15 @@ function noCounts(): Counts {
 
 function add(counts: Record<string, number>, name: string, n: number): void {
   counts[name] = (counts[name] ?? 0) + n;
+}
+
+function countSidecars(counts: Counts, sidecars: NonNullable<CaptionedRow['sidecars']>): void {
+  const outcomes = Object.values(sidecars);
+  const of = (outcome: string) => outcomes.filter((each) => each === outcome).length;
+  addSidecars(counts, { kept: of('kept'), merged: of('merged') });
+}
+
+function addSidecars(counts: Counts, { kept, merged }: NonNullable<Counts['sidecars']>): void {
+  const { sidecars = { kept: 0, merged: 0 } } = counts;
+  counts.sidecars = { kept: sidecars.kept + kept, merged: sidecars.merged + merged };
 }

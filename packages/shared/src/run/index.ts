@@ -65,7 +65,16 @@ export { newRunName, runIdSchema } from './run-name.ts';
 export { type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
 export { needsWork, type ReadPart, type SettledImage, settleBatch } from './settle.ts';
-export { type SidecarKind, sidecarKinds } from './sidecars.ts';
+export {
+  type ExistingRule,
+  existingRules,
+  type SidecarKind,
+  type SidecarRecord,
+  type SidecarRules,
+  sidecarKinds,
+  sidecarRulesDefault,
+  sidecarRulesSchema,
+} from './sidecars.ts';
 export {
   addUsage,
   costOf,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { failureClasses, skipReasons } from '../errors.ts';
+import { sidecarOutcomesSchema } from './sidecars.ts';
 import { usageSchema } from './usage.ts';
 
 /**
@@ -41,6 +42,8 @@ export const captionedRowSchema = z.strictObject({
   model: z.string(),
   /** What went less than well beside it: a sidecar that could not be written, say. */
   warnings: z.array(z.string()).optional(),
+  /** Sidecars that were not plainly written. */
+  sidecars: sidecarOutcomesSchema.optional(),
   /** On request: one array of L weights a word of `caption`. */
   attention: z.array(z.array(z.number())).optional(),
   /** What the answer of a server took. */

@@ -12,7 +12,7 @@ import {
 } from '../process/whole-number.ts';
 import { type FeatureType, featureTypes } from './feature-type.ts';
 import type { Selection } from './run.ts';
-import { type SidecarKind, sidecarKinds } from './sidecars.ts';
+import { type ExistingRule, existingRules, type SidecarKind, sidecarKinds } from './sidecars.ts';
 
 /**
  * The flags that describe a run, for the producer and for the command line that starts it, so
@@ -23,6 +23,8 @@ export interface RunFlags extends CaptionFlags, SelectionFlags {
   run?: string;
   batchSize: number;
   sidecars: SidecarKind[];
+  existing: ExistingRule;
+  minScore?: number;
   featureType: FeatureType;
   keepFeatures?: string;
   window: number;
@@ -66,7 +68,7 @@ export function addRunFlags(command: Command): Command {
       .argParser(wholeNumber({ min: 1, max: 1024 }))
       .default(64),
     windowOfJobs(),
-    sidecars(),
+    ...sidecarOptions(),
     featureTypeOption(),
     new Option(
       '--keep-features <where>',
@@ -80,7 +82,7 @@ export function addRunFlags(command: Command): Command {
 
 /** The flags of a run that decodes what another kept. */
 export function addDecodeFlags(command: Command): Command {
-  addGroup(command, theRun, [runName(), windowOfJobs(), sidecars()]);
+  addGroup(command, theRun, [runName(), windowOfJobs(), ...sidecarOptions()]);
   return addCaptionFlags(command);
 }
 
@@ -94,10 +96,17 @@ const windowOfJobs = () =>
     .argParser(wholeNumber({ min: 1, max: 100_000 }))
     .default(windowDefault);
 
-const sidecars = () =>
+const sidecarOptions = () => [
   new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
     .argParser(parseSidecars)
-    .default([]);
+    .default([]),
+  new Option('--existing <rule>', 'sidecars that others wrote: keep, merge (XMP), replace them')
+    .choices(existingRules)
+    .default('keep'),
+  new Option('--min-score <score>', 'sidecars only of captions with this score or more').argParser(
+    decimal({ min: -1000, max: 0 }),
+  ),
+];
 
 /** Which images: the flags of everything that lists. */
 export function addSelectionFlags(command: Command): Command {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type Counts, countsSchema, requireSum } from './counts.ts';
 import { featureTypes } from './feature-type.ts';
 import { runIdSchema } from './run-name.ts';
-import { sidecarKinds } from './sidecars.ts';
+import { sidecarKinds, sidecarRulesSchema } from './sidecars.ts';
 
 /** What was asked for, and what came of it: run.json and summary.json. */
 
@@ -48,6 +48,7 @@ export const runSchema = z.strictObject({
   model: z.string(),
   options: captionOptionsSchema,
   sidecars: z.array(z.enum(sidecarKinds)),
+  sidecarRules: sidecarRulesSchema.optional(),
   /** Absent: float16. */
   featureType: z.enum(featureTypes).optional(),
   /** Present where it decodes features that another run kept, of the same output. */

@@ -176,6 +176,10 @@ function compare(
       if (a !== b) report(`${name}: ${field} ${each} is ${a}, counted ${b}`);
     }
   }
+  for (const field of ['kept', 'merged'] as const) {
+    const [a, b] = [said.sidecars?.[field] ?? 0, found.sidecars?.[field] ?? 0];
+    if (a !== b) report(`${name}: sidecars.${field} is ${a}, counted ${b}`);
+  }
   for (const field of ['answers', ...Object.keys(usageSchema.shape)] as (keyof UsageTotals)[]) {
     const [a, b] = [said.usage?.[field] ?? 0, found.usage?.[field] ?? 0];
     if (a !== b) report(`${name}: usage.${field} is ${a}, counted ${b}`);

@@ -6,10 +6,10 @@ import {
   localDecodeStage,
   localEncodeStage,
 } from '@cutline/inference';
-import { applyOutcomes, toPartRows } from '@cutline/pipeline';
 import type { Metrics } from '@cutline/shared/process';
 import type { CaptionOptions, FeatureType, ImageRef, PartRow } from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
+import { applyOutcomes, toPartRows } from '../batch-results.ts';
 
 export interface LocalPipeline {
   store: ObjectStore;
