@@ -3,7 +3,13 @@ import { type Run, RunStore, readRunState, type Summary } from '@cutline/shared/
 import { Draw } from './draw.ts';
 import { judgeDecoded, judgeRun, readRows } from './judge-run.ts';
 import { fillArchive } from './simulated-archive.ts';
-import { watchedRun as name, output, SimulatedCutline, sources } from './simulated-cutline.ts';
+import {
+  watchedRun as name,
+  output,
+  SimulatedCutline,
+  sources,
+  type WorkerKind,
+} from './simulated-cutline.ts';
 import { modelId } from './simulated-model.ts';
 import { longestPauseMs, type SharedFate } from './simulated-process.ts';
 import { drawTrouble, type Happens, minuteMs, troubledMs } from './trouble.ts';
@@ -69,8 +75,8 @@ export async function simulateRound(seed: number): Promise<Round> {
   const runStore = new RunStore(cutline.store(output.store), output.prefix, name);
 
   let isOver = false;
-  for (const stage of ['encode', 'decode'] as const) {
-    for (let n = draw.count(1, 2); n > 0; n--) cutline.keepWorker(stage, () => isOver);
+  for (const [kind, least, most] of drawCrew(draw)) {
+    for (let n = draw.count(least, most); n > 0; n--) cutline.keepWorker(kind, () => isOver);
   }
   const happens: Happens = (p, what, act) => {
     if (!draw.chance(p)) return;
@@ -219,6 +225,22 @@ export async function simulateRound(seed: number): Promise<Round> {
       }
     }
   }
+}
+
+/** Workers of each kind: two pools, or workers of both stages, or some of each. */
+function drawCrew(draw: Draw): [kind: WorkerKind, least: number, most: number][] {
+  const pools: ReturnType<typeof drawCrew> = [
+    ['encoder', 1, 2],
+    ['decoder', 1, 2],
+  ];
+  if (draw.chance(0.6)) return pools;
+  // Somebody has to decode what was kept, too.
+  return draw.chance(0.5)
+    ? [...pools, ['captioner', 1, 2]]
+    : [
+        ['captioner', 1, 3],
+        ['decoder', 1, 1],
+      ];
 }
 
 function drawRequest(draw: Draw, keysFrom: string | null): Run {

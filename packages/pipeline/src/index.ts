@@ -4,8 +4,10 @@ export { RedisBoard } from './board/redis-board.ts';
 export type { Counts, RunBoard } from './board/run-board.ts';
 export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
 export { countByOutcome, partStep, progressOf, type RunProgress } from './board/run-progress.ts';
+export { decodeAtOnce } from './decode/decode-at-once.ts';
 export { type DecodeBatchContext, decodeBatch } from './decode/decode-batch.ts';
 export { type EncodeBatchContext, encodeBatch } from './encode/encode-batch.ts';
+export { type HandOver, handOverToDecoders } from './encode/hand-over.ts';
 export { HoldBack } from './encode/hold-back.ts';
 export {
   DamagedFeaturesError,
@@ -82,7 +84,13 @@ export {
   UnwantedJobError,
 } from './worker/job-context.ts';
 export { JobTaker, type JobTakerOptions } from './worker/job-taker.ts';
-export { encodeSettings, startDecodeStage, startEncodeStage } from './worker/start-stage.ts';
+export { featureSettings, openFeatures } from './worker/open-features.ts';
+export {
+  encodeSettings,
+  startDecodeStage,
+  startEncodeStage,
+  startStages,
+} from './worker/start-stage.ts';
 export { Suspects } from './worker/try-suspects-alone.ts';
 export {
   runWorkerProgram,

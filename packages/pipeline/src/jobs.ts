@@ -5,7 +5,10 @@ import {
   encodedImageSchema,
   featureTypes,
   type ImageRef,
+  imageName,
   imageRefSchema,
+  type PartRow,
+  rowName,
   runIdSchema,
   sidecarKinds,
   sidecarRulesSchema,
@@ -166,6 +169,12 @@ function takeRows(features: KeptFeaturesRef, first: number, end: number): KeptFe
     return rows.length > 0 ? [{ ...piece, rows }] : [];
   });
   return pieces.length > 0 ? { ...features, pieces } : null;
+}
+
+/** Images of a job, deferred ones too, that another try at it has no row of, or did not find. */
+export function withoutRow(job: DecodeJob, found: readonly (PartRow | EncodedImage)[]): ImageRef[] {
+  const names = new Set(found.map(rowName));
+  return imageRefs(job).filter((ref) => !names.has(imageName(ref)));
 }
 
 /** A job's features, where they are in flight: then they are to be removed some time. */

@@ -1,14 +1,22 @@
-import type { Captions, DecodeStage, EncodeStage, Features } from '@cutline/inference';
+import type {
+  Captions,
+  DecodeStage,
+  EncodeOutcome,
+  EncodeStage,
+  Features,
+} from '@cutline/inference';
 import {
   Breaker,
   BrokenWorkerError,
   type DecodeJob,
+  decodeAtOnce,
   decodeBatch,
   decodeJobSchema,
   type EncodeBatchContext,
   type EncodeJob,
   encodeBatch,
   encodeJobSchema,
+  handOverToDecoders,
   inFlight,
   type KeptFeaturesRef,
   MemoryBoard,
@@ -21,7 +29,7 @@ import { createLogger, Metrics } from '@cutline/shared/process';
 import { type PartRow, RunStore } from '@cutline/shared/run';
 import { MemoryStore, type ObjectStore, type PutOptions, StoreError } from '@cutline/shared/stores';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { encodeJob } from './support/example-jobs.ts';
+import { encodeJob, imagesOf } from './support/example-jobs.ts';
 import { ManualWorld } from './support/manual-world.ts';
 
 /** A batch in each stage, over queues, features and stores in memory. */
@@ -38,15 +46,20 @@ let isWanted: boolean;
 
 beforeEach(() => {
   world = new ManualWorld();
-  const server = new MemoryQueueServer();
-  const open = (stage: 'encode' | 'decode') =>
-    server.open<EncodeJob & DecodeJob>({ stage, model, lockMs: 30_000, world });
-  queues = { encode: open('encode'), decode: open('decode') } as unknown as Queues;
+  queues = openQueues();
   features = new MemoryFeatures({ ttlMs: 24 * 3_600_000, world });
   output = new MemoryStore('s3://captions');
   breaker = new Breaker();
   isWanted = true;
 });
+
+/** Of another Redis each time. */
+function openQueues(): Queues {
+  const server = new MemoryQueueServer();
+  const open = (stage: 'encode' | 'decode') =>
+    server.open<EncodeJob & DecodeJob>({ stage, model, lockMs: 30_000, world });
+  return { encode: open('encode'), decode: open('decode') } as unknown as Queues;
+}
 
 const jobContext = (deaths = 0) => ({
   deaths,
@@ -100,10 +113,19 @@ const encoder = ({
   encodeBatch({
     stage: { model, encode, prove },
     openStore: async (url) => new MemoryStore(url),
-    onStored: () => {},
-    board: new MemoryBoard({ world }),
     metrics: new Metrics(),
-    ...{ features, queues, breaker, world },
+    handOver: handOverToDecoders({
+      ...{
+        model,
+        features,
+        queues,
+        board: new MemoryBoard({ world }),
+        metrics: new Metrics(),
+        world,
+      },
+      onStored: () => {},
+    }),
+    ...{ queues, breaker, world },
     ...options,
   });
 
@@ -390,6 +412,120 @@ describe('a batch of a run that keeps its features', () => {
     expect(rows.flat().map((row) => row.status === 'failed' && row.failure.class)).toEqual(
       Array(5).fill(failureClass),
     );
+  });
+});
+
+describe('a batch of a worker of both stages', () => {
+  const captioner = ({
+    encode = encodeAll,
+    decode = decodeAll,
+    prove = async () => {},
+  }: Partial<Pick<EncodeStage, 'encode'> & Pick<DecodeStage, 'decode' | 'prove'>> = {}) => {
+    const shared = {
+      openStore: async () => output,
+      ...{ queues, world, board: new MemoryBoard({ world }), metrics: new Metrics() },
+    };
+    const handOver = decodeAtOnce({
+      ...{ ...shared, stage: { model, decode, prove }, breaker: new Breaker() },
+      remainderDelayMs: 30_000,
+    });
+    const stage = { model, encode, prove: async () => {} };
+    return encodeBatch({ ...shared, stage, breaker, handOver });
+  };
+
+  /** Images of those keys answer; of the others, the store does not. */
+  const answering =
+    (...keys: string[]): EncodeStage['encode'] =>
+    async (images, store) => {
+      const there = images.filter(({ key }) => keys.includes(key));
+      const encoded = await encodeAll(there, store);
+      return {
+        ...encoded,
+        features: there.length > 0 ? encoded.features : undefined,
+        outcomes: images.map(({ key }): EncodeOutcome => {
+          const place = there.findIndex((image) => image.key === key);
+          return encoded.outcomes[place] ?? { status: 'deferred', message: 'it is down' };
+        }),
+      };
+    };
+
+  const batch = (fields: Partial<EncodeJob> = {}) => encodeJob({ sidecars: [], ...fields });
+
+  test('becomes a part, and nothing is in flight or in the other queue', async () => {
+    await captioner()(batch(), jobContext());
+    expect(await rowsOf()).toMatchObject([0, 1, 2, 3, 4].map((n) => ({ caption: `caption ${n}` })));
+    expect(await features.bytesInFlight()).toBe(0);
+    expect(await decodeJobs()).toEqual([]);
+  });
+
+  test('has images that wait enqueued later', async () => {
+    await captioner({ encode: answering('a', 'c') })(batch(), jobContext());
+    expect((await rowsOf()).map(({ key }) => key)).toEqual(['a', 'c']);
+    const [remainder, ...others] = await encodeJobs();
+    expect(others).toEqual([]);
+    expect(remainder).toMatchObject({ attempt: '0r', images: imagesOf('b', 'd', 'e') });
+  });
+
+  test('that is tried again keeps its part, and what that has no row of comes later', async () => {
+    await captioner({ encode: answering('a', 'b') })(batch(), jobContext());
+    queues = openQueues(); // the worker died before it had enqueued the remainder
+    await captioner({ encode: answering('b', 'c', 'd') })(batch(), jobContext());
+    expect((await rowsOf()).map(({ key }) => key)).toEqual(['a', 'b']);
+    const [remainder] = await encodeJobs();
+    expect(remainder?.images.map(({ key }) => key).toSorted()).toEqual(['c', 'd', 'e']);
+  });
+
+  test('on which decoding throws is halved, down to the image that does it', async () => {
+    const encode: EncodeStage['encode'] = async (images, store) => {
+      const { outcomes, features: found } = await encodeAll(images, store);
+      const payload = Uint8Array.from(
+        images.flatMap(({ key }) => Array(4).fill(key.charCodeAt(0))),
+      );
+      return { outcomes, features: { ...found!, payload } as Features };
+    };
+    const decode: DecodeStage['decode'] = async (given, options) => {
+      if ([...given.payload].includes('c'.charCodeAt(0))) throw new TypeError('of all things');
+      return decodeAll(given, options);
+    };
+    const handle = captioner({ encode, decode });
+    const attempts = ['0'];
+    for (let todo: EncodeJob[] = [batch()]; todo.length > 0; todo = await encodeJobs()) {
+      for (const job of todo) await handle(job, jobContext());
+      attempts.push(...todo.map(({ attempt }) => attempt).filter((each) => each !== '0'));
+    }
+    const parts = await new RunStore(output, 'a/', 'r1').listParts();
+    const rows = (await Promise.all(parts.map(({ attempt }) => rowsOf(attempt)))).flat();
+    expect(rows.map(({ key }) => key).toSorted()).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(rows.filter(({ status }) => status === 'failed')).toMatchObject([
+      { key: 'c', failure: { class: 'internal' } },
+    ]);
+  });
+
+  test('whose decoder fails on everything stops the worker, though its encoder is well', async () => {
+    const fails = async () => Promise.reject(new TypeError('of all things'));
+    const handle = captioner({ decode: fails });
+    for (let n = 0; n < 9; n++) await handle(batch({ batch: n }), jobContext());
+    await expect(handle(batch({ batch: 9 }), jobContext())).rejects.toThrow(BrokenWorkerError);
+    const single = batch({ images: imagesOf('a') });
+    const proven = captioner({ decode: fails, prove: fails });
+    await expect(proven(single, jobContext())).rejects.toThrow(/it is no image's fault/);
+  });
+
+  test('that nobody wants any more leaves nothing', async () => {
+    isWanted = false;
+    await expect(captioner()(batch(), jobContext())).rejects.toThrow(UnwantedJobError);
+    await expect(rowsOf()).rejects.toThrow('There is no object');
+  });
+
+  test('of a run that keeps its features decodes those that are kept', async () => {
+    const keep = { store: 's3://captions', prefix: 'a/', encoder: 'e' };
+    await captioner({ encode: answering('a', 'b') })(batch({ keep }), jobContext());
+    await output.delete('a/runs/r1/parts/000000.jsonl');
+    queues = openQueues();
+    await captioner({ encode: answering('b', 'c') })(batch({ keep }), jobContext());
+    expect((await rowsOf()).map(({ key }) => key)).toEqual(['a', 'b']);
+    const [remainder] = await encodeJobs();
+    expect(remainder?.images.map(({ key }) => key).toSorted()).toEqual(['c', 'd', 'e']);
   });
 });
 

@@ -40,8 +40,11 @@ function decodeJob(images: EncodedImage[], fields: Partial<DecodeJob> = {}): Dec
   return { ...job, images, features: null, deferred: [], ...fields };
 }
 
-const keep = (job: DecodeJob, features: ImageFeatures | undefined, id = 'first') =>
-  keepFeatures(kept, job, features, { model, encoder, id });
+const keep = async (job: DecodeJob, features: ImageFeatures | undefined, id = 'first') => {
+  const stays = await keepFeatures(kept, job, features, { model, encoder, id });
+  expect(stays.isOwn).toBe(id !== 'late');
+  return stays.job;
+};
 
 const keys = async () => {
   const found: string[] = [];
@@ -94,7 +97,7 @@ describe('an attempt', () => {
     await keep(first, featuresOf(1, 2));
     // Of the second, other images were readable.
     const second = decodeJob(encoded('b', 'c'), { deferred: imagesOf('a') });
-    const job = await keep(second, featuresOf(7, 8), 'second');
+    const job = await keep(second, featuresOf(7, 8), 'late');
     expect(job.images).toEqual(first.images);
     expect(job.deferred).toEqual([{ key: 'c', etag: 'etag-c', bytes: null }]);
     expect(await load(job.features)).toEqual([1, 2]);

@@ -1,4 +1,4 @@
-import type { DecodeStage } from '@cutline/inference';
+import type { DecodeStage, Features } from '@cutline/inference';
 import { describeError, type FailureClass, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
 import {
@@ -24,6 +24,7 @@ import {
   imageRefs,
   inFlight,
   lostWorkersMax,
+  withoutRow,
 } from '../jobs.ts';
 import type { Queues } from '../queue/open-queues.ts';
 import { writeSidecars } from '../sidecars/write-sidecars.ts';
@@ -57,32 +58,47 @@ export function decodeBatch(context: DecodeBatchContext): JobHandler<DecodeJob> 
       const message = `${deaths} workers died holding this image`;
       return isolate(context, job, jobContext, 'worker-lost', message);
     }
-    let rows: PartRow[];
-    try {
-      rows = await captionBatch(context, job);
-      formatPart(rows); // what its readers would refuse is found here, before it is written
-      context.breaker.succeeded();
-    } catch (error) {
-      if (isForUser(error) || isTransient(error)) throw error;
-      if (error instanceof DamagedFeaturesError) {
-        log.warn({ error: error.message }, 'features lost');
-        return encodeAgain(context, job, jobContext, error);
-      }
-      log.error({ err: error }, 'decoding failed in a way that nobody foresaw');
-      context.breaker.failed(error);
-      return isolate(context, job, jobContext, 'internal', describeError(error));
-    }
-    await finish(context, job, jobContext, rows);
+    await decodeEncoded(context, job, undefined, jobContext);
   };
 }
 
+/** @param given the features, where they are at hand */
+export async function decodeEncoded(
+  context: DecodeBatchContext,
+  job: DecodeJob,
+  given: Features | undefined,
+  jobContext: JobContext,
+): Promise<void> {
+  const { log } = jobContext;
+  let rows: PartRow[];
+  try {
+    rows = await captionBatch(context, job, given);
+    formatPart(rows); // what its readers would refuse is found here, before it is written
+    context.breaker.succeeded();
+  } catch (error) {
+    if (isForUser(error) || isTransient(error)) throw error;
+    if (error instanceof DamagedFeaturesError) {
+      log.warn({ error: error.message }, 'features lost');
+      return encodeAgain(context, job, jobContext, error);
+    }
+    log.error({ err: error }, 'decoding failed in a way that nobody foresaw');
+    context.breaker.failed(error);
+    return isolate(context, job, jobContext, 'internal', describeError(error));
+  }
+  await finish(context, job, jobContext, rows);
+}
+
 /** @throws DamagedFeaturesError when the features are missing, damaged or not this batch's. */
-async function captionBatch(context: DecodeBatchContext, job: DecodeJob): Promise<PartRow[]> {
+async function captionBatch(
+  context: DecodeBatchContext,
+  job: DecodeJob,
+  given: Features | undefined,
+): Promise<PartRow[]> {
   const { metrics, stage } = context;
   const { images, model, options } = job;
   if (!images.some((image) => image.status === 'encoded')) return toPartRows(images, [], model);
   const load = () => loadFeatures(job, { ...context, model: stage.model });
-  const features = await metrics.time('load', load);
+  const features = given ?? (await metrics.time('load', load));
   return toPartRows(images, await stage.decode(features, options), model);
 }
 
@@ -94,6 +110,7 @@ async function finish(
 ): Promise<void> {
   const { metrics, queues } = context;
   await jobContext.requireWanted();
+  let { deferred } = job;
   if (found.length > 0) {
     const run = await openRun(context, job);
     const rows = await metrics.time('write', async () => {
@@ -103,11 +120,13 @@ async function finish(
       return run.createPart(batch, attempt, noted);
     });
     await countRows(context, job, rows);
+    // Of two tries at an attempt, the first part stays: what it has no row of is left.
+    deferred = withoutRow(job, rows);
   }
-  if (job.deferred.length > 0) {
+  if (deferred.length > 0) {
     await jobContext.requireWanted();
     const delayMs = context.remainderDelayMs * 2 ** countDivisions(job.attempt, 'r');
-    await queues.encode.add(divide(job, 'r', job.deferred), { delayMs });
+    await queues.encode.add(divide(job, 'r', deferred), { delayMs });
   }
   await removeFeatures(context, job);
 }

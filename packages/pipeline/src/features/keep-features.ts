@@ -1,6 +1,6 @@
 import type { Features } from '@cutline/inference';
-import type { EncodedImage, ImageRef, KeptBatch, KeptFeatures } from '@cutline/shared/run';
-import type { DecodeJob, KeptFeaturesRef } from '../jobs.ts';
+import type { KeptBatch, KeptFeatures } from '@cutline/shared/run';
+import { type DecodeJob, type KeptFeaturesRef, withoutRow } from '../jobs.ts';
 import { packFeatures } from './feature-blob.ts';
 import { hashOf } from './feature-objects.ts';
 
@@ -9,16 +9,17 @@ import { hashOf } from './feature-objects.ts';
  * tries at the attempt the first stays, and the other goes on with what the first found.
  *
  * @param job that would be handed to decoders
- * @returns the job with what was kept; images of it that were not are deferred.
+ * @returns the job with what was kept; images of it that were not are deferred. `isOwn`: what was
+ *   kept is what was given.
  */
 export async function keepFeatures(
   kept: KeptFeatures,
   job: DecodeJob,
-  features: Features | undefined,
+  encoded: Features | undefined,
   { model, encoder, id }: { model: string; encoder: string; id: string },
-): Promise<DecodeJob> {
+): Promise<{ job: DecodeJob; isOwn: boolean }> {
   const { run, batch, attempt, images } = job;
-  const file = features && (await putFile(kept, job, features, { model, id }));
+  const file = encoded && (await putFile(kept, job, encoded, { model, id }));
   const own: KeptBatch = {
     format: 1,
     ...{ run, batch, attempt, model, encoder },
@@ -27,12 +28,10 @@ export async function keepFeatures(
   };
   const stays = await kept.createBatch(own);
   if (file && stays.features?.name !== file.name) await kept.store.delete(kept.fileKey(file.name));
-  return {
-    ...job,
-    images: stays.images,
-    deferred: stays === own ? job.deferred : without(job, stays.images),
-    features: refOf(kept, stays),
-  };
+  const isOwn = stays === own;
+  const deferred = isOwn ? job.deferred : withoutRow(job, stays.images);
+  const features = refOf(kept, stays);
+  return { job: { ...job, images: stays.images, deferred, features }, isOwn };
 }
 
 async function putFile(
@@ -54,19 +53,4 @@ function refOf(kept: KeptFeatures, { model, features }: KeptBatch): KeptFeatures
   const { name, sha256, shape } = features;
   const rows = Array.from({ length: shape[0] }, (_, row) => row);
   return { store: kept.store.url, model, pieces: [{ key: kept.fileKey(name), sha256, rows }] };
-}
-
-/** What the job has, and another try did not find. */
-function without(job: DecodeJob, found: readonly EncodedImage[]): ImageRef[] {
-  const names = new Set(found.map(nameOf));
-  const encoded = job.images.filter((image) => !names.has(nameOf(image)));
-  return [
-    ...encoded.map(({ key, etag }): ImageRef => ({ key, etag, bytes: null })),
-    ...job.deferred.filter((ref) => !names.has(` ${ref.key}`)),
-  ];
-}
-
-/** A key may be listed again, to be skipped as a duplicate. */
-function nameOf(image: EncodedImage): string {
-  return `${image.status === 'skipped' ? image.reason : ''} ${image.key}`;
 }

@@ -24,8 +24,8 @@ import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { RedisBoard } from '../board/redis-board.ts';
 import type { RunBoard } from '../board/run-board.ts';
-import { openFeatureHomes, requireHome } from '../features/feature-homes.ts';
-import type { FeatureStore } from '../features/feature-store.ts';
+import { FeatureBooks } from '../features/feature-books.ts';
+import { type FeatureStore, redisHome } from '../features/feature-store.ts';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
 import type { JobQueue } from '../queue/job-queue.ts';
 import { observeQueues } from '../queue/observe-queues.ts';
@@ -41,7 +41,6 @@ import { Suspects } from './try-suspects-alone.ts';
 /** Settings of every worker process; a stage has others besides. */
 const workerSettings = [
   'redis',
-  'features',
   's3PathStyle',
   'model',
   'backend',
@@ -52,7 +51,6 @@ const workerSettings = [
   'jobConcurrency',
   'jobLockMs',
   'shutdownMs',
-  'featureTtlMs',
   'httpPort',
   'httpHost',
   'logLevel',
@@ -67,10 +65,6 @@ export interface WorkerContext<S extends SettingName = WorkerSetting> {
   redis: Redis;
   queues: Queues;
   board: RunBoard;
-  /** Where this process puts features. */
-  features: FeatureStore;
-  /** The home of features that a decode job names. */
-  openFeatures: (home: string) => Promise<FeatureStore>;
   stores: StorePool;
   breaker: Breaker;
   world: World;
@@ -87,6 +81,8 @@ export interface WorkerStage<J> {
   handle: JobHandler<J>;
   /** Batches in hand at once, unless the settings say how many. */
   jobConcurrency: number;
+  /** Where the worker puts features, or finds those of others; absent where none are in flight. */
+  features?: FeatureStore;
   /** Brings the stage's own gauges up to date before a scrape. */
   beforeScrape?: () => void;
   /**
@@ -100,6 +96,8 @@ export interface WorkerProgram<J, S extends SettingName> {
   name: string;
   description: string;
   queue: QueueName;
+  /** Whether its jobs end as parts, whichever queue they are from. */
+  writesParts: boolean;
   schema: z.ZodType<J & { images: unknown[] }>;
   /** Of this stage alone. */
   settings: readonly S[];
@@ -110,7 +108,7 @@ export interface WorkerProgram<J, S extends SettingName> {
 const batchMsMax = 15 * 60_000;
 
 /**
- * The life of a worker process, the same for both stages: read the settings, connect, let the
+ * The life of a worker process, the same for all of them: read the settings, connect, let the
  * stage load its model, serve metrics and health, take jobs until told to stop or memory is above
  * its ceiling, finish what is in hand, close.
  */
@@ -135,7 +133,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
   const stop = untilStopped();
   const closers = new Closers();
   const opened = await openContext(settings, { log, closers, stop });
-  const { metrics, redis, features, queues, board, stores, world, breaker } = opened;
+  const { metrics, redis, queues, board, stores, world, breaker } = opened;
 
   // A signal is heard while the model loads, too: there is nothing in hand yet.
   const prepared = await Promise.race([program.prepare(opened), stop.stopped]);
@@ -146,6 +144,8 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
   const ceiling = watchMemory(settings, stop);
   closers.add('memory ceiling', () => ceiling?.stop());
 
+  const features = stage.features ?? new FeatureBooks(redis, { home: redisHome });
+  const openStore = (url: string) => stores.open(url);
   const suspects = new Suspects(board, stageName);
   let isStopping = false;
   const taker = new JobTaker<J>({
@@ -154,7 +154,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     queue: queues[stageName] as unknown as JobQueue<J>,
     schema: program.schema,
     handle: suspects.tryAlone(stage.handle),
-    floor: (job) => floorOf(job, stageName, { board, openStore: (url) => stores.open(url) }),
+    floor: (job) => floorOf(job, { board, asksStore: program.writesParts, openStore }),
     concurrency: settings.jobConcurrency ?? stage.jobConcurrency,
     lockMs: settings.jobLockMs,
     ...(stage.untilRoom && { untilRoom: () => stage.untilRoom!(() => isStopping) }),
@@ -217,18 +217,11 @@ async function openContext<S extends SettingName>(
     onNotice: (text) => log.warn(text),
   });
   closers.add('stores', () => stores.close());
-  await requireHome(settings.features, stores);
-  const homes = await openFeatureHomes({
-    ...{ features: settings.features, ttlMs: settings.featureTtlMs },
-    ...{ redis, stores, closers, log },
-  });
   return {
     settings,
     redis,
     queues,
     board: new RedisBoard(redis),
-    features: homes.own,
-    openFeatures: homes.open,
     stores,
     breaker: new Breaker(),
     world,

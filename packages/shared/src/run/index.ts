@@ -64,7 +64,14 @@ export {
 export { newRunName, runIdSchema } from './run-name.ts';
 export { type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
-export { needsWork, type ReadPart, type SettledImage, settleBatch } from './settle.ts';
+export {
+  imageName,
+  needsWork,
+  type ReadPart,
+  rowName,
+  type SettledImage,
+  settleBatch,
+} from './settle.ts';
 export {
   type ExistingRule,
   existingRules,

@@ -82,10 +82,11 @@ export function needsWork(
  * A key may be listed more than once: to be captioned, and again to be skipped as a duplicate, any
  * number of times. The rows of its repeats are all alike, so one stands for each of them.
  */
-function imageName({ key, skipped }: ImageRef): string {
+export function imageName({ key, skipped }: ImageRef): string {
   return skipped ? `${skipped} ${key}` : `- ${key}`;
 }
 
-function rowName(row: Found): string {
+/** The same, of what an attempt found. */
+export function rowName(row: Found): string {
   return row.status === 'skipped' ? `${row.reason} ${row.key}` : `- ${row.key}`;
 }
