@@ -83,7 +83,8 @@ export async function measure(options, folder, report, say) {
     const backends = contenders.filter(({ name }) => options.backends.includes(name));
     for (const other of contenders) if (!backends.includes(other)) await other.stop();
     if (measures('pipeline')) {
-      add(await measurePipelines(options, backends, images));
+      const folders = { images, features: join(folder, 'features') };
+      add(await measurePipelines(options, backends, folders));
     }
   } finally {
     for (const { stop } of contenders) await stop();
