@@ -83,14 +83,15 @@ export async function measure(options, folder, report, say) {
     const backends = contenders.filter(({ name }) => options.backends.includes(name));
     for (const other of contenders) if (!backends.includes(other)) await other.stop();
     if (measures('pipeline')) {
-      add(await measurePipelines(options, backends, images));
+      const folders = { images, features: join(folder, 'features') };
+      add(await measurePipelines(options, backends, folders));
     }
   } finally {
     for (const { stop } of contenders) await stop();
   }
   if (measures('queue')) add(await measureQueues(options, folder));
   if (measures('features')) {
-    report.precisions = await measurePrecision(images);
+    report.precisions = await measurePrecision(images, options.model ?? defaultBundleFolder());
     say(`\n${formatPrecisions(report.precisions).trimEnd()}`);
   }
   const { features } = await describeBundle(defaultBundleFolder());

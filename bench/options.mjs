@@ -30,6 +30,7 @@ How fast everything is, on this machine. Prints tables, and writes bench/results
   --python <command>    default: python3
   --only <a,b>          some of: ${sections.join(', ')}
   --images <folder>     JPEG or PNG files; default: variants of nine photographs
+  --model <folder>      bundle whose features are measured; default: the one that ships
   --image-count <n>     images of the end-to-end measurements; default: 1024
   --runs <n>            default: 5
   --json                print the JSON on stdout (with npm run -s), and the tables on stderr
@@ -42,6 +43,7 @@ How fast everything is, on this machine. Prints tables, and writes bench/results
  * @property {string} python
  * @property {(typeof sections)[number][]} only
  * @property {string | undefined} imagesFolder
+ * @property {string | undefined} model of the section "features"
  * @property {number} imageCount images of the end-to-end measurements
  * @property {number} stageImageCount images of the measurements of one stage, at most
  * @property {number} nullImageCount images of 100 bytes for the queues
@@ -68,6 +70,7 @@ export function parseOptions(args) {
       python: { type: 'string', default: 'python3' },
       only: { type: 'string', default: sections.join() },
       images: { type: 'string' },
+      model: { type: 'string' },
       'image-count': { type: 'string' },
       runs: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -83,6 +86,7 @@ export function parseOptions(args) {
     python: values.python,
     only: someOf('--only', values.only, sections),
     imagesFolder: values.images,
+    model: values.model,
     imageCount,
     stageImageCount: Math.min(imageCount, 128),
     nullImageCount: quick ? 640 : 12_800,

@@ -2,7 +2,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeImage, defaultBundleFolder, describeBundle } from '@cutline/inference';
+import { decodeImage, describeBundle } from '@cutline/inference';
 import { inParallel } from './in-parallel.mjs';
 
 /** The default limits of `cutline caption`. */
@@ -28,12 +28,13 @@ export async function readImages(folder, count = Number.POSITIVE_INFINITY) {
 }
 
 /**
- * What the model sees of each image: [H,W,3] bytes.
+ * What a model sees of each image: [H,W,3] bytes.
  *
  * @param {string} folder
+ * @param {string} bundleFolder
  */
-export async function readPixels(folder) {
-  const { preprocessing } = await describeBundle(defaultBundleFolder());
+export async function readPixels(folder, bundleFolder) {
+  const { preprocessing } = await describeBundle(bundleFolder);
   return inParallel(await readImages(folder), async ({ name, bytes }) => {
     const { pixels } = await decodeImage(bytes, preprocessing, decodeLimits);
     return { name, pixels };

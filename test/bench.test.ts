@@ -9,7 +9,6 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { compare } from '../bench/contenders/compare-captions.mjs';
 import { measureStages } from '../bench/contenders/measure-stages.mjs';
 import type { Contender } from '../bench/contenders/start-contenders.mjs';
-import { eightBitBytes, throughEightBits } from '../bench/features/eight-bits.mjs';
 import { interleave, type Sample } from '../bench/interleave.mjs';
 import { LineProcess } from '../bench/line-process.mjs';
 import { parseOptions } from '../bench/options.mjs';
@@ -164,13 +163,6 @@ test('captions are compared image by image, and what differs by its score', () =
   expect(scoreDifference).toBeCloseTo(0.002);
   expect(tieDifference).toBeCloseTo(0.0005);
   expect(compare(expected, {})).toMatchObject({ same: 0, tieDifference: Number.POSITIVE_INFINITY });
-});
-
-test('8 bits hold a value to half a step of the largest in its annotation vector', () => {
-  const read = throughEightBits(Float32Array.of(127, 0.4, -126.6, 0, 0, 0, 0.5, 1, 2), 3);
-  expect([...read.subarray(0, 6)]).toEqual([127, 0, -127, 0, 0, 0]);
-  expect(Math.abs((read[6] as number) - 0.5)).toBeLessThanOrEqual(1 / 127);
-  expect(eightBitBytes([49, 512])).toBe(49 * (512 + 4));
 });
 
 test('a process that ends instead of answering is an error with what it said last', async () => {

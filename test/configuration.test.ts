@@ -321,13 +321,16 @@ describe.concurrent('Redis', deadline, () => {
     ),
   );
 
-  test('for features, that nobody listens at', () =>
-    workplace.expectRefusal(
-      'encoder-worker',
-      [],
-      { FEATURES_REDIS_URL: 'redis://127.0.0.1:1' },
-      /or correct --features-redis \(or FEATURES_REDIS_URL\)\.$/,
-    ));
+  test.each(['CUTLINE_FEATURES', 'FEATURES_REDIS_URL'])(
+    'for features, that nobody listens at: %s',
+    (variable) =>
+      workplace.expectRefusal(
+        'encoder-worker',
+        [],
+        { [variable]: 'redis://127.0.0.1:1' },
+        /or correct --features \(or CUTLINE_FEATURES, FEATURES_REDIS_URL\)\.$/,
+      ),
+  );
 
   test.each<[Case[1], string[]]>([
     ['producer', toRun],

@@ -116,7 +116,7 @@ describe('the Dockerfile', () => {
   });
 
   test('has a target for each worker', () => {
-    expect(workers).toEqual(['decoder-worker', 'encoder-worker']);
+    expect(workers).toEqual(['captioner-worker', 'decoder-worker', 'encoder-worker']);
   });
 });
 

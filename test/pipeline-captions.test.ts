@@ -35,6 +35,7 @@ afterAll(async () => {
 
 test.each([
   { run: 'defaults', options: [] },
+  { run: 'bytes', options: ['--feature-type', 'int8'] },
   { run: 'others', options: ['--beam-size', '3', '--length-penalty', '0.3', '--attention'] },
 ])(
   'the pipeline gives the captions of one process: $run',

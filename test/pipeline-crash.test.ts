@@ -155,6 +155,8 @@ test('a job that comes late, when its run is over, leaves nothing behind', {
   const { model, options, sidecars, source } = run;
   const job: EncodeJob = {
     ...{ run: 'again', batch: 0, attempt: '0', source: source.store, model, options, sidecars },
+    featureType: 'float16',
+    keep: null,
     output: { store: pipeline.output.url, prefix: '' },
     images: (await readChunk(runStore, claims, 0)).images,
   };

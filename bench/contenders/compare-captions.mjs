@@ -92,8 +92,9 @@ export function formatAgreement(agreement) {
  */
 async function writePixels(from, to) {
   await mkdir(to, { recursive: true });
-  const { width, height } = (await describeBundle(defaultBundleFolder())).preprocessing;
-  await inParallel(await readPixels(from), async ({ name, pixels }) => {
+  const bundle = defaultBundleFolder();
+  const { width, height } = (await describeBundle(bundle)).preprocessing;
+  await inParallel(await readPixels(from, bundle), async ({ name, pixels }) => {
     const image = sharp(pixels, { raw: { width, height, channels: 3 } });
     await image.png().toFile(join(to, `${name}.png`));
   });

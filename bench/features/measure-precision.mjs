@@ -2,15 +2,17 @@
 
 import {
   createEngine,
+  featureBytes,
   featureMapShape,
   fromFloat16,
+  fromInt8Features,
   searchCaptions,
   toFloat16,
+  toInt8Features,
 } from '@cutline/captioner';
-import { defaultBundleFolder, loadModelBundle } from '@cutline/inference';
+import { loadModelBundle } from '@cutline/inference';
 import { alignColumns, formatNumber } from '../format-text.mjs';
 import { readPixels } from '../read-images.mjs';
-import { eightBitBytes, throughEightBits } from './eight-bits.mjs';
 
 /**
  * One way to write features down.
@@ -24,7 +26,7 @@ import { eightBitBytes, throughEightBits } from './eight-bits.mjs';
 
 /** @typedef {{ shape: readonly [number, number], images: number, precisions: Precision[] }} Precisions */
 
-/** That of the other end-to-end measurements, and the model's own. */
+/** That of the other end-to-end measurements, and that of the model that ships. */
 const beamSizes = [3, 5];
 
 const imagesAtATime = 8;
@@ -34,10 +36,11 @@ const imagesAtATime = 8;
  * in 8 bits, decoded by one engine in this process.
  *
  * @param {string} folder of images
+ * @param {string} bundleFolder of the model
  * @returns {Promise<Precisions>}
  */
-export async function measurePrecision(folder) {
-  const bundle = await loadModelBundle(defaultBundleFolder());
+export async function measurePrecision(folder, bundleFolder) {
+  const bundle = await loadModelBundle(bundleFolder);
   const { description } = bundle;
   const { shape } = description.features;
   const ways = waysToWrite(shape);
@@ -46,7 +49,7 @@ export async function measurePrecision(folder) {
   const { engine } = await createEngine('auto');
   const encoder = await engine.loadExactEncoder(bundle);
   const decoder = await engine.loadDecoder(bundle);
-  const images = await readPixels(folder);
+  const images = await readPixels(folder, bundleFolder);
   for (let first = 0; first < images.length; first += imagesAtATime) {
     const batch = images.slice(first, first + imagesAtATime);
     const pixels = Buffer.concat(batch.map(({ pixels }) => pixels));
@@ -85,11 +88,15 @@ function waysToWrite(shape) {
   const values = elementCount(shape);
   return [
     { name: 'float32', imageBytes: 4 * values, read: (x) => x },
-    { name: 'float16', imageBytes: 2 * values, read: (x) => fromFloat16(toFloat16(x)) },
+    {
+      name: 'float16',
+      imageBytes: featureBytes('float16', shape),
+      read: (x) => fromFloat16(toFloat16(x)),
+    },
     {
       name: 'int8',
-      imageBytes: eightBitBytes(shape),
-      read: (x) => throughEightBits(x, shape[1]),
+      imageBytes: featureBytes('int8', shape),
+      read: (x) => fromFloat16(fromInt8Features(toInt8Features(toFloat16(x), shape), shape)),
     },
   ];
 }

@@ -5,7 +5,13 @@
  * the function that decoder-workers have.
  */
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
-import { decodeBatch, decodeJobSchema, runWorkerProgram } from '@cutline/pipeline';
+import {
+  decodeBatch,
+  decodeJobSchema,
+  featureSettings,
+  openFeatures,
+  runWorkerProgram,
+} from '@cutline/pipeline';
 
 const candidate = { caption: 'a photograph', logProb: -1, score: -1 };
 
@@ -14,11 +20,14 @@ await runWorkerProgram({
   description: 'Takes decode jobs, and computes nothing.',
   queue: 'decode',
   schema: decodeJobSchema,
-  settings: ['remainderDelayMs'],
+  writesParts: true,
+  settings: [...featureSettings, 'remainderDelayMs'],
   async prepare(context) {
     const { id: model } = await describeBundle(defaultBundleFolder());
+    const homes = await openFeatures(context);
     return {
       jobConcurrency: 2,
+      features: homes.own,
       handle: decodeBatch({
         ...context,
         stage: {
@@ -27,6 +36,7 @@ await runWorkerProgram({
             Array.from({ length: count }, () => ({ ...candidate, candidates: [candidate] })),
           async prove() {},
         },
+        openFeatures: homes.open,
         openStore: (url) => context.stores.open(url),
         remainderDelayMs: context.settings.remainderDelayMs,
       }),

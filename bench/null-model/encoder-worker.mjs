@@ -5,7 +5,14 @@
  * (the queue, the store, features in Redis, progress) is as in apps/encoder-worker.
  */
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
-import { encodeBatch, encodeJobSchema, runWorkerProgram } from '@cutline/pipeline';
+import {
+  encodeBatch,
+  encodeJobSchema,
+  featureSettings,
+  handOverToDecoders,
+  openFeatures,
+  runWorkerProgram,
+} from '@cutline/pipeline';
 
 /** Of an image: [1, 50] float16. */
 const channels = 50;
@@ -15,17 +22,20 @@ await runWorkerProgram({
   description: 'Takes encode jobs, and computes nothing.',
   queue: 'encode',
   schema: encodeJobSchema,
-  settings: ['imageBytesMax'],
+  writesParts: false,
+  settings: [...featureSettings, 'imageBytesMax'],
   async prepare(context) {
     // Runs are made for the model that ships; nothing of it is loaded.
     const { id: model } = await describeBundle(defaultBundleFolder());
     const { imageBytesMax: bytesMax } = context.settings;
+    const { own: features } = await openFeatures(context);
     return {
       jobConcurrency: 2,
+      features,
       handle: encodeBatch({
         ...context,
         openStore: (url) => context.stores.open(url),
-        onStored() {},
+        handOver: handOverToDecoders({ ...context, model, features, onStored() {} }),
         stage: {
           model,
           async prove() {},

@@ -17,23 +17,23 @@ import { startPipeline } from './start-pipeline.mjs';
 
 /**
  * The whole pipeline with real models, over Redis and the S3-protocol server; in turn with the
- * same images, read from a folder, in one process, so that what distribution costs can be told.
+ * same images, read from a folder, in one process, so that what distribution costs can be told. Of
+ * the first backend also with features elsewhere than in Redis, and with workers of both stages.
  *
  * @param {BenchOptions} options
  * @param {readonly Contender[]} backends
- * @param {string} imagesFolder
+ * @param {{ images: string, features: string }} folders of images, and for features in flight
  * @returns {Promise<Table>}
  */
-export async function measurePipelines({ runs }, backends, imagesFolder) {
+export async function measurePipelines({ runs }, backends, { images: imagesFolder, features }) {
   const archive = await startArchive(imagesFolder);
-  const programs = {
-    encoder: pathTo('../../apps/encoder-worker/dist/main.js'),
-    decoder: pathTo('../../apps/decoder-worker/dist/main.js'),
-  };
+  const runFlags = ['--beam-size', String(endToEndBeamSize)];
   const pipelines = backends.map(({ name }) => ({
-    ...{ name, programs, archive, env: { CUTLINE_BACKEND: name } },
-    runFlags: ['--beam-size', String(endToEndBeamSize)],
+    ...{ name, programs: twoPools, archive, runFlags },
+    env: { CUTLINE_BACKEND: name },
   }));
+  const [first] = pipelines;
+  if (first) pipelines.push(...variantsOf(first, { bucket: archive.output, folder: features }));
   const alone = backends.map((backend) => ({
     ...subject(backend, captionRequest(imagesFolder)),
     name: inOneProcess(backend.name),
@@ -47,6 +47,37 @@ export async function measurePipelines({ runs }, backends, imagesFolder) {
   } finally {
     await archive.stop();
   }
+}
+
+const twoPools = {
+  encoder: pathTo('../../apps/encoder-worker/dist/main.js'),
+  decoder: pathTo('../../apps/decoder-worker/dist/main.js'),
+};
+
+/**
+ * The same pipeline with features elsewhere than in Redis, and with workers of both stages.
+ *
+ * @template {PipelineOptions} P
+ * @param {P} pipeline
+ * @param {{ bucket: string, folder: string }} places
+ * @returns {P[]}
+ */
+export function variantsOf(pipeline, { bucket, folder }) {
+  const { name, env } = pipeline;
+  const inPlace = (/** @type {string} */ where, /** @type {string} */ features) => ({
+    ...pipeline,
+    name: `${name}, features in ${where}`,
+    env: { ...env, CUTLINE_FEATURES: features },
+  });
+  return [
+    inPlace('S3', `${bucket}/in-flight`),
+    inPlace('a folder', folder),
+    {
+      ...pipeline,
+      name: `${name}, captioner-worker`,
+      programs: { captioner: pathTo('../../apps/captioner-worker/dist/main.js') },
+    },
+  ];
 }
 
 /** How a backend's row in the pipeline's table is named that is not a pipeline. @param {string} backend */

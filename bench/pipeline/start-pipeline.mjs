@@ -10,14 +10,14 @@ import { runProducer } from './run-producer.mjs';
 /**
  * @typedef {object} PipelineOptions
  * @property {string} name
- * @property {{ encoder: string, decoder: string }} programs of the workers
+ * @property {Record<string, string>} programs of the workers, by what they are
  * @property {Archive} archive
  * @property {NodeJS.ProcessEnv} [env] of all processes
  * @property {string[]} [runFlags] of the producer
  */
 
 /**
- * One encoder-worker, one decoder-worker and a Redis of their own, which then caption the archive
+ * A worker of each kind and a Redis of their own, which then caption the archive
  * run by run.
  *
  * @param {PipelineOptions} options

@@ -13,7 +13,7 @@ export class Crew {
   readonly violations: string[] = [];
 
   constructor(pipeline: Pipeline, env: Environment, sizes: Record<WorkerName, number>) {
-    for (const name of ['encoder-worker', 'decoder-worker'] as const) {
+    for (const name of Object.keys(sizes) as WorkerName[]) {
       for (let i = 1; i <= sizes[name]; i++) {
         const member: Member = { name: `${name} ${i}`, process: undefined };
         this.#members.push(member);

@@ -11,6 +11,7 @@ import { startWorld, type WorldOptions } from './world.ts';
 const options: WorldOptions = {
   encoders: 1,
   decoders: 1,
+  captioners: 0,
   appendOnly: false,
   withReplica: true,
   withDisk: false,

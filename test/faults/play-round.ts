@@ -171,13 +171,14 @@ function countExcused(rows: readonly PartRow[], { archive }: Expected): Record<s
 
 /** What a program says last that stops for a person to act. */
 function isReason(line: string): boolean {
-  return /"level":"fatal"|^(cutline|(en|de)coder-worker): /.test(line);
+  return /"level":"fatal"|^(cutline|(en|de)coder-worker|captioner-worker): /.test(line);
 }
 
 function describeRound({ images, batchSize, latencyMs }: Schedule, world: WorldOptions): string {
-  const { encoders, decoders, appendOnly, withReplica, withDisk } = world;
+  const { encoders, decoders, captioners, appendOnly, withReplica, withDisk } = world;
   return (
     `  ${images} images in batches of ${batchSize}, ${encoders} encoders, ${decoders} decoders, ` +
+    `${captioners} captioners, ` +
     `Redis ${appendOnly ? 'with' : 'without'} AOF${withReplica ? ' and with a replica' : ''}, ` +
     `results ${withDisk ? 'on a small disk' : 'in S3'}, latency of S3 ${JSON.stringify(latencyMs)} ms`
   );

@@ -22,12 +22,18 @@ export interface Schedule {
 /** Seeds that follow one another share a world, which is most of what a round costs. */
 export function drawWorld(seed: number, can: { fillDisks: boolean }): WorldOptions {
   const random = createRandom(Math.floor(seed / roundsOfWorld) * 104_729 + 1);
-  return {
+  const pools = {
     encoders: random() < 0.6 ? 1 : 2,
     decoders: random() < 0.6 ? 1 : 2,
     appendOnly: random() < 0.5,
     withReplica: random() < 0.4,
     withDisk: random() < 0.2 && can.fillDisks,
+  };
+  const isOnePool = random() < 0.3;
+  return {
+    ...pools,
+    ...(isOnePool && { encoders: 0, decoders: 0 }),
+    captioners: isOnePool ? 2 : 0,
   };
 }
 
@@ -37,6 +43,7 @@ export function drawSchedule(random: () => number, world: WorldOptions): Schedul
   const draw = drawFrom(random, [
     ...Array.from({ length: world.encoders }, (_, i) => `encoder-worker ${i + 1}`),
     ...Array.from({ length: world.decoders }, (_, i) => `decoder-worker ${i + 1}`),
+    ...Array.from({ length: world.captioners }, (_, i) => `captioner-worker ${i + 1}`),
   ]);
   const batchSize = draw.between(2, 5);
   const images = draw.between(30, 150);

@@ -27,6 +27,8 @@ export interface Scene extends World {
 export interface WorldOptions {
   encoders: number;
   decoders: number;
+  /** Workers of both stages. */
+  captioners: number;
   /** Whether Redis writes down what it is told, and so survives its own death. */
   appendOnly: boolean;
   withReplica: boolean;
@@ -41,7 +43,8 @@ export const lockMs = 1_500;
 
 /** Workers may not be ready yet when it resolves. */
 export async function startWorld(options: WorldOptions): Promise<World> {
-  const { encoders, decoders, appendOnly, withReplica, withDisk, model = 'tiny' } = options;
+  const { encoders, decoders, captioners, appendOnly, withReplica, withDisk } = options;
+  const { model = 'tiny' } = options;
   const redisArgs = [...replicationArgs, ...(appendOnly ? ['--appendonly', 'yes'] : [])];
   const pipeline = await startPipeline({ env: patience, redisArgs, model });
   const redis = await startRedisService(pipeline.redis, { withReplica, args: redisArgs });
@@ -49,7 +52,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   const outputUrl = disk ? pathToFileURL(disk.folder).href : pipeline.output.url;
   const output = disk ? await openStore(outputUrl) : pipeline.output;
   const env = { REDIS_URL: redis.door.url, CUTLINE_OUTPUT: disk?.folder ?? outputUrl };
-  const crew = new Crew(pipeline, env, { 'encoder-worker': encoders, 'decoder-worker': decoders });
+  const crew = new Crew(pipeline, env, {
+    'encoder-worker': encoders,
+    'decoder-worker': decoders,
+    'captioner-worker': captioners,
+  });
   return {
     ...{ pipeline, redis, disk, output, env, crew },
     async stop() {

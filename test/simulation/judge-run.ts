@@ -44,6 +44,45 @@ export async function judgeRun(
   return violations;
 }
 
+/**
+ * Holds a run that decoded the features of another against that: what was captioned has its caption
+ * again, whatever its own workers died of; what failed before it was decoded fails in the same way.
+ * @param first the rows of the run that kept them
+ */
+export async function judgeDecoded(
+  runStore: RunStore,
+  first: readonly PartRow[],
+  { kinds }: SimulatedArchive,
+): Promise<string[]> {
+  const { problems } = await verifyRun(runStore);
+  const violations = problems.map((problem) => `verify: ${problem}`);
+  const rows = await readRows(runStore);
+  if (rows.length !== first.length) {
+    return [...violations, `decoded again, ${first.length} images have ${rows.length} rows`];
+  }
+  for (const [n, row] of rows.entries()) {
+    const was = first[n]!;
+    const wrong = judgeAgain(row, was, kinds.get(row.key) === 'strange');
+    if (row.key !== was.key || wrong) violations.push(`decoded again, ${short(row.key)} ${wrong}`);
+  }
+  return violations;
+}
+
+function judgeAgain(row: PartRow, was: PartRow, isStrange: boolean): string | undefined {
+  if (row.status === 'captioned') {
+    const expected =
+      was.status === 'captioned'
+        ? [was.caption]
+        : [row.key, 'another archive'].map(expectedCaption);
+    return expected.includes(row.caption) ? undefined : 'has the caption of another image';
+  }
+  if (row.status === 'skipped') return was.status === 'skipped' ? undefined : 'is skipped';
+  const { class: failure, message } = row.failure;
+  if (failure === 'worker-lost' || (failure === 'internal' && isStrange)) return undefined;
+  if (was.status === 'failed' && was.failure.class === failure) return undefined;
+  return `failed as ${failure} (${message}), and was ${was.status}`;
+}
+
 /** The rows that count, in the order of the manifest. */
 export async function readRows(runStore: RunStore): Promise<PartRow[]> {
   const rows: PartRow[] = [];

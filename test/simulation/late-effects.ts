@@ -14,17 +14,21 @@ const graceMs = 60_000;
 export class LateEffects {
   readonly violations: string[] = [];
   readonly #now: () => number;
+  readonly #run: string;
   /** Attempts below it are void, since then. */
   #floor = { generation: 0, sinceMs: 0 };
   /** Below the last claim that cancelled, since whoever cancelled was done. */
   #cancelled = { generation: 0, sinceMs: 0 };
 
-  constructor(now: () => number) {
+  /** @param run that is watched; what is done for others is none of its business. */
+  constructor(now: () => number, run: string) {
     this.#now = now;
+    this.#run = run;
   }
 
-  /** Something was put into the run. */
+  /** Something was put into the output store. */
   saw(key: string, bytes: Uint8Array): void {
+    if (!key.startsWith(`runs/${this.#run}/`)) return;
     const json = () => JSON.parse(Buffer.from(bytes).toString());
     if (/\/claims\/\d+\.json$/.test(key)) {
       const { kind, generation } = json() as Claim;
@@ -33,15 +37,16 @@ export class LateEffects {
   }
 
   /** "cutline cancel" has returned, by which time the producer has stopped. */
-  wasCancelled(generation: number): void {
+  wasCancelled(run: string, generation: number): void {
+    if (run !== this.#run) return;
     this.#cancelled = { generation, sinceMs: this.#now() };
   }
 
   /** @returns what a producer calls when it enqueues a job. */
   ofProducer(name: string): (job: BatchAttempt) => void {
     let late = 0;
-    return ({ attempt }) => {
-      if (!this.#isLate(attempt, this.#cancelled)) return;
+    return ({ run, attempt }) => {
+      if (run !== this.#run || !this.#isLate(attempt, this.#cancelled)) return;
       late += 1;
       if (late === 2) this.violations.push(`${name} went on with a run that had been cancelled`);
     };
@@ -52,14 +57,14 @@ export class LateEffects {
     const takenMs = new Map<number, number>();
     let askedMs = Number.NEGATIVE_INFINITY;
     return {
-      took: ({ batch }: BatchAttempt) => {
-        if (!takenMs.has(batch)) takenMs.set(batch, this.#now());
+      took: ({ run, batch }: BatchAttempt) => {
+        if (run === this.#run && !takenMs.has(batch)) takenMs.set(batch, this.#now());
       },
       asked: () => {
         askedMs = this.#now();
       },
-      does: ({ batch, attempt }: BatchAttempt) => {
-        if (!this.#isLate(attempt, this.#floor)) return;
+      does: ({ run, batch, attempt }: BatchAttempt) => {
+        if (run !== this.#run || !this.#isLate(attempt, this.#floor)) return;
         if (askedMs >= (takenMs.get(batch) ?? 0)) return;
         this.violations.push(`${name} went on with attempt ${attempt}, which was void, unasked`);
       },

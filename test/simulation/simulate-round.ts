@@ -1,11 +1,17 @@
 import { isForUser } from '@cutline/shared/errors';
 import { type Run, RunStore, readRunState, type Summary } from '@cutline/shared/run';
 import { Draw } from './draw.ts';
-import { judgeRun, readRows } from './judge-run.ts';
+import { judgeDecoded, judgeRun, readRows } from './judge-run.ts';
 import { fillArchive } from './simulated-archive.ts';
-import { output, SimulatedCutline, sources } from './simulated-cutline.ts';
+import {
+  watchedRun as name,
+  output,
+  SimulatedCutline,
+  sources,
+  type WorkerKind,
+} from './simulated-cutline.ts';
 import { modelId } from './simulated-model.ts';
-import { longestPauseMs } from './simulated-process.ts';
+import { longestPauseMs, type SharedFate } from './simulated-process.ts';
 import { drawTrouble, type Happens, minuteMs, troubledMs } from './trouble.ts';
 import { VirtualTime } from './virtual-time.ts';
 
@@ -21,7 +27,6 @@ export interface Round {
 }
 
 const startMs = Date.parse('2026-01-01T00:00:00Z');
-const name = 'round';
 
 /** More than any pause, and than all pauses between tries of one image together. */
 const endsWithinMs = 12 * 60 * minuteMs;
@@ -34,7 +39,8 @@ const retried = ['not-found', 'corrupt', 'unavailable', 'worker-lost'] as const;
  * whenever it dies; an operator cancels, resumes, retries, begins it twice; the source loses and
  * changes images; Redis forgets, is full, is read-only; processes die and sleep at any await.
  * After a while no new faults come; a while later everything must have ended, and add up. Then the
- * images may be deleted, and whoever still sleeps wakes, which must not change anything.
+ * images may be deleted, and whoever still sleeps wakes, which must not change anything. A run that
+ * kept its features is decoded again from them, without its images and under faults as before.
  */
 export async function simulateRound(seed: number): Promise<Round> {
   const draw = new Draw(seed * 7919 + 1);
@@ -54,10 +60,11 @@ export async function simulateRound(seed: number): Promise<Round> {
     refuse: 0.15 * intensity * draw.random(),
     loseReply: 0.1 * intensity * draw.random(),
   };
-  const cutline = new SimulatedCutline(
-    { time, random: draw.random, quietFromMs: startMs + troubledMs, trace: note, rates },
-    { doneMax: draw.chance(0.5) ? draw.count(0, 3) : 100 },
-  );
+  const quietFromMs = startMs + troubledMs;
+  const fate: SharedFate = { time, random: draw.random, quietFromMs, trace: note, rates };
+  const cutline = new SimulatedCutline(fate, {
+    doneMax: draw.chance(0.5) ? draw.count(0, 3) : 100,
+  });
   const archive = await fillArchive(cutline, draw);
   const request = drawRequest(draw, archive.keysFrom);
   const other: Run = {
@@ -68,8 +75,8 @@ export async function simulateRound(seed: number): Promise<Round> {
   const runStore = new RunStore(cutline.store(output.store), output.prefix, name);
 
   let isOver = false;
-  for (const stage of ['encode', 'decode'] as const) {
-    for (let n = draw.count(1, 2); n > 0; n--) cutline.keepWorker(stage, () => isOver);
+  for (const [kind, least, most] of drawCrew(draw)) {
+    for (let n = draw.count(least, most); n > 0; n--) cutline.keepWorker(kind, () => isOver);
   }
   const happens: Happens = (p, what, act) => {
     if (!draw.chance(p)) return;
@@ -131,6 +138,7 @@ export async function simulateRound(seed: number): Promise<Round> {
   if (await ends(operate())) {
     violations.push(...(await judgeRun(runStore, archive, cutline)));
     if (violations.length === 0) await wakeAll();
+    if (violations.length === 0 && request.keepFeatures) await decodeAgain();
   }
   isOver = true;
   violations.push(...cutline.late.violations);
@@ -153,6 +161,29 @@ export async function simulateRound(seed: number): Promise<Round> {
     if (!outcome) violations.push('it did not end within twelve hours');
     else if ('error' in outcome) violations.push(`the operator met ${describe(outcome.error)}`);
     return outcome !== undefined && !('error' in outcome);
+  }
+
+  /** Its images are gone, and the faults are back for a while. */
+  async function decodeAgain(): Promise<void> {
+    note('decoded again, without its images');
+    for (const key of archive.kinds.keys()) await cutline.store(sources[0]).delete(key);
+    fate.quietFromMs = time.now() + troubledMs / 2;
+    const { keepFeatures: _, ...rest } = request;
+    const again: Run = { ...rest, run: 'again', decodes: { run: name, location: null } };
+    const decoded = new RunStore(cutline.store(output.store), output.prefix, again.run);
+    happens(0.2, 'the decoded run is cancelled', () =>
+      cutline.cancel(again.run).done.catch(() => {}),
+    );
+    const operateAgain = async () => {
+      for (;;) {
+        if (!(await decoded.exists())) await produce({ begin: again });
+        else if ((await readRunState(decoded)).summary) return;
+        else await produce({ resume: again.run });
+        await time.sleep(draw.between(1_000, minuteMs));
+      }
+    };
+    if (!(await ends(operateAgain()))) return;
+    violations.push(...(await judgeDecoded(decoded, await readRows(runStore), archive)));
   }
 
   async function snapshot() {
@@ -196,6 +227,22 @@ export async function simulateRound(seed: number): Promise<Round> {
   }
 }
 
+/** Workers of each kind: two pools, or workers of both stages, or some of each. */
+function drawCrew(draw: Draw): [kind: WorkerKind, least: number, most: number][] {
+  const pools: ReturnType<typeof drawCrew> = [
+    ['encoder', 1, 2],
+    ['decoder', 1, 2],
+  ];
+  if (draw.chance(0.6)) return pools;
+  // Somebody has to decode what was kept, too.
+  return draw.chance(0.5)
+    ? [...pools, ['captioner', 1, 2]]
+    : [
+        ['captioner', 1, 3],
+        ['decoder', 1, 1],
+      ];
+}
+
 function drawRequest(draw: Draw, keysFrom: string | null): Run {
   return {
     format: 2,
@@ -214,6 +261,7 @@ function drawRequest(draw: Draw, keysFrom: string | null): Run {
       attention: false,
     },
     sidecars: draw.chance(0.3) ? ['txt'] : [],
+    ...(draw.chance(0.3) && { keepFeatures: { location: null, encoder: 'simulated' } }),
     batchSize: draw.count(1, 5),
     chunkBatches: draw.count(1, 3),
     cutline: 'simulation',
@@ -222,7 +270,7 @@ function drawRequest(draw: Draw, keysFrom: string | null): Run {
 
 /** A person has to do something, and the operator of the simulation does: resume, retry. */
 function isExpected(error: Error, hasRun: boolean): boolean {
-  if (/503/.test(error.message)) return !hasRun; // later, it is waited for
+  if (/\b503\b/.test(error.message)) return !hasRun; // later, it is waited for
   const isDenied = (error as { reason?: unknown }).reason === 'access-denied';
   return isForUser(error) || isDenied;
 }

@@ -2,18 +2,25 @@ import type { Features } from '@cutline/inference';
 import {
   Breaker,
   cancelRun,
+  type DecodeBatchContext,
+  type DecodeJob,
   type DriveRunContext,
+  decodeAtOnce,
   decodeBatch,
   decodeJobSchema,
   driveRun,
+  type EncodeBatchContext,
+  type EncodeJob,
   encodeBatch,
   encodeJobSchema,
   type FeatureStore,
   floorOf,
   HoldBack,
+  handOverToDecoders,
   type JobHandler,
   type JobQueue,
   JobTaker,
+  type JobTakerOptions,
   MemoryBoard,
   MemoryFeatures,
   MemoryQueueServer,
@@ -53,8 +60,20 @@ const brokenEngine = 'the engine is broken';
 
 /** Many images in a row that are strange look like a broken engine, too. */
 const mayStop = new RegExp(`${brokenEngine}|batches in a row failed .*received NaN`);
+/** The run that a round is about. */
+export const watchedRun = 'round';
 export const output = { store: 's3://captions', prefix: '' };
 export const sources = ['s3://archive', 's3://other'] as const;
+
+interface SimulatedWorker {
+  process: SimulatedProcess;
+  late: ReturnType<LateEffects['ofWorker']>;
+  outside: Outside;
+  /** What the jobs of all kinds of workers need. */
+  context: Omit<EncodeBatchContext & DecodeBatchContext, 'stage' | 'handOver' | 'openFeatures'>;
+}
+
+export type WorkerKind = 'encoder' | 'decoder' | 'captioner';
 
 /** Cutline in one process, in memory: its outside world, and the processes that one starts in it. */
 export class SimulatedCutline {
@@ -91,7 +110,7 @@ export class SimulatedCutline {
     this.board = new MemoryBoard({ world });
     this.features = new MemoryFeatures({ ttlMs: 15 * 60_000, world });
     this.#world = world;
-    this.late = new LateEffects(now);
+    this.late = new LateEffects(now, watchedRun);
     this.store(output.store).onPut = (key, bytes) => this.late.saw(key, bytes);
   }
 
@@ -139,95 +158,118 @@ export class SimulatedCutline {
 
   cancel(run: string) {
     const process = this.#start('cancel');
-    const { board, queues, store } = this.#outside(process);
+    const { board, queues, features, store } = this.#outside(process);
     const runStore = new RunStore(store(output.store), output.prefix, run);
     const cancel = async () => {
-      const jobs = await cancelRun({ runStore, board, queues, world: process.world, log });
+      const { world } = process;
+      const jobs = await cancelRun({ runStore, board, queues, features, world, log });
       if (jobs === undefined) return;
       const claims = await new RunStore(this.store(output.store), output.prefix, run).readClaims();
       const { generation } = claims.findLast(({ kind }) => kind === 'cancel')!;
-      this.late.wasCancelled(generation);
+      this.late.wasCancelled(run, generation);
     };
     return { process, done: this.#untilEnd(process, cancel()) };
   }
 
   /** Starts a worker, and another when it dies. */
-  keepWorker(stage: 'encode' | 'decode', isOver: () => boolean): void {
-    const process = this.#start(`${stage}r`);
-    const handler = stage === 'encode' ? this.#encoder(process) : this.#decoder(process);
-    void handler.run();
+  keepWorker(kind: WorkerKind, isOver: () => boolean): void {
+    const process = this.#start(kind);
+    const taker = {
+      encoder: () => this.#encoder(process),
+      decoder: () => this.#decoder(process),
+      captioner: () => this.#captioner(process),
+    };
+    void taker[kind]().run();
     void process.died.then(async () => {
       await this.#fate.time.sleep(1_000 + this.#fate.random() * 20_000);
-      if (!isOver()) this.keepWorker(stage, isOver);
+      if (!isOver()) this.keepWorker(kind, isOver);
     });
   }
 
   #encoder(process: SimulatedProcess) {
-    const late = this.late.ofWorker(process.name);
-    const outside = this.#outside(process, late);
-    const { queues, board, features, store } = outside;
-    const breaker = new Breaker();
+    const worker = this.#worker(process);
+    const { queues, board, features } = worker.outside;
     const holdBack = new HoldBack({ features, bytesMax: 200, world: process.world, log });
-    const handle = encodeBatch({
-      stage: {
-        model: modelId,
-        encode: async (images, from) => {
-          await compute(process);
-          return this.#encode(images, from);
-        },
-        prove: () => this.#prove(),
-      },
-      openStore: async (url) => store(url),
+    const handOver = handOverToDecoders({
+      ...{ model: modelId, features, queues, board, metrics: this.#metrics, world: process.world },
       onStored: (bytes) => holdBack.observe(bytes),
-      ...{ features, queues, board, breaker, metrics: this.#metrics, world: process.world },
     });
-    const more = { untilRoom: () => holdBack.untilRoom() };
-    const watched = watch(handle, late.took);
-    return this.#taker(process, 'encode', encodeJobSchema, watched, breaker, outside, more);
+    const handle = encodeBatch({ ...worker.context, stage: this.#encodeStage(process), handOver });
+    const more = { asksStore: false, untilRoom: () => holdBack.untilRoom() };
+    return this.#taker(worker, 'encode', encodeJobSchema, handle, more);
   }
 
   #decoder(process: SimulatedProcess) {
-    const late = this.late.ofWorker(process.name);
-    const outside = this.#outside(process, late);
-    const { queues, board, features, store } = outside;
-    const breaker = new Breaker();
-    const handle = decodeBatch({
-      stage: {
-        model: modelId,
-        decode: async ({ payload, shape: [count] }) => {
-          await compute(process);
-          if (this.isEngineBroken) throw new Error(brokenEngine);
-          return Array.from({ length: count }, (_, i) =>
-            captionOf(payload.subarray(i * 4, i * 4 + 4)),
-          );
-        },
-        prove: () => this.#prove(),
-      },
-      openStore: async (url) => store(url),
-      remainderDelayMs: 30_000,
-      ...{ features, queues, board, breaker, metrics: this.#metrics },
-    });
-    const watched = watch(handle, late.took);
-    return this.#taker(process, 'decode', decodeJobSchema, watched, breaker, outside, {});
+    const worker = this.#worker(process);
+    const { features } = worker.outside;
+    const stage = this.#decodeStage(process);
+    const openFeatures = async () => features;
+    const handle = decodeBatch({ ...worker.context, stage, openFeatures });
+    return this.#taker(worker, 'decode', decodeJobSchema, handle, { asksStore: true });
   }
 
-  #taker<J extends Parameters<typeof floorOf>[0] & { batch: number; attempt: string }>(
-    process: SimulatedProcess,
+  /** Both stages in one job. */
+  #captioner(process: SimulatedProcess) {
+    const worker = this.#worker(process);
+    const stage = this.#decodeStage(process);
+    const handOver = decodeAtOnce({ ...worker.context, stage, breaker: new Breaker() });
+    const handle = encodeBatch({ ...worker.context, stage: this.#encodeStage(process), handOver });
+    return this.#taker(worker, 'encode', encodeJobSchema, handle, { asksStore: true });
+  }
+
+  #worker(process: SimulatedProcess): SimulatedWorker {
+    const late = this.late.ofWorker(process.name);
+    const outside = this.#outside(process, late);
+    const { queues, board, store } = outside;
+    const context = {
+      openStore: async (url: string) => store(url),
+      remainderDelayMs: 30_000,
+      ...{ queues, board, metrics: this.#metrics, world: process.world },
+      breaker: new Breaker(),
+    };
+    return { process, late, outside, context };
+  }
+
+  #encodeStage(process: SimulatedProcess) {
+    return {
+      model: modelId,
+      encode: async (images: readonly ImageRef[], from: ObjectStore) => {
+        await compute(process);
+        return this.#encode(images, from);
+      },
+      prove: () => this.#prove(),
+    };
+  }
+
+  #decodeStage(process: SimulatedProcess) {
+    return {
+      model: modelId,
+      decode: async ({ payload, shape: [count] }: Features) => {
+        await compute(process);
+        if (this.isEngineBroken) throw new Error(brokenEngine);
+        return Array.from({ length: count }, (_, i) =>
+          captionOf(payload.subarray(i * 4, i * 4 + 4)),
+        );
+      },
+      prove: () => this.#prove(),
+    };
+  }
+
+  #taker<J extends EncodeJob | DecodeJob>(
+    { process, late, outside, context }: SimulatedWorker,
     stage: 'encode' | 'decode',
-    // biome-ignore lint/suspicious/noExplicitAny: the two schemas have their jobs' types
-    schema: any,
-    // biome-ignore lint/suspicious/noExplicitAny: so do their handlers
-    handle: JobHandler<any>,
-    breaker: Breaker,
-    { queues, board, store }: Outside,
-    more: { untilRoom?: () => Promise<void> },
+    schema: JobTakerOptions<J>['schema'],
+    handle: JobHandler<J>,
+    { asksStore, ...more }: { asksStore: boolean; untilRoom?: () => Promise<void> },
   ): JobTaker<J> {
+    const { queues, board } = outside;
+    const { openStore, breaker } = context;
     return new JobTaker<J>({
       stage,
       queue: queues[stage] as unknown as JobQueue<J>,
       schema,
-      handle: new Suspects(board, stage).tryAlone(handle),
-      floor: (job) => floorOf(job, stage, { board, openStore: async (url) => store(url) }),
+      handle: new Suspects(board, stage).tryAlone(watch(handle, late.took)),
+      floor: (job) => floorOf(job, { board, asksStore, openStore }),
       concurrency: 2,
       lockMs,
       breaker,
@@ -294,8 +336,8 @@ export class SimulatedCutline {
         return isDenied ? new StoreError('access-denied', `S3 denies ${key} (403).`) : undefined;
       },
       told: (operation: string, [key]: unknown[]) => {
-        const [, batch, attempt = '0'] = partPath.exec(String(key)) ?? [];
-        if (operation === 'put' && batch) does?.({ run: '', batch: Number(batch), attempt });
+        const [, run, batch, attempt = '0'] = partPath.exec(String(key)) ?? [];
+        if (operation === 'put' && run) does?.({ run, batch: Number(batch), attempt });
       },
     };
     const queue = (stage: 'encode' | 'decode') => {
@@ -321,7 +363,7 @@ export class SimulatedCutline {
   }
 }
 
-const partPath = /\/parts\/(\d+)(?:\.(\w+))?\.jsonl$/;
+const partPath = /(\w+)\/parts\/(\d+)(?:\.(\w+))?\.jsonl$/;
 
 /** The handler, and `took` is told of each job that comes to it. */
 function watch<J extends BatchAttempt>(

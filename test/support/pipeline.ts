@@ -45,7 +45,7 @@ export interface Pipeline {
   stop(): Promise<void>;
 }
 
-export type WorkerName = 'encoder-worker' | 'decoder-worker';
+export type WorkerName = 'encoder-worker' | 'decoder-worker' | 'captioner-worker';
 export type Environment = Record<string, string | undefined>;
 
 export interface WorkerProcess extends Process {

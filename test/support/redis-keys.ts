@@ -17,7 +17,7 @@ export async function countJobs(
 
 /** The key of the features of an attempt, which no other try at it has. */
 export async function featuresKey(redis: Redis, attempt: string): Promise<string> {
-  const [key] = await redis.keys(`cutline:{features}:blob:${attempt}:*`);
+  const [key] = await redis.keys(`cutline:{features}:blob:${attempt}.*`);
   if (key === undefined) throw new Error(`there are no features of ${attempt}`);
   return key;
 }

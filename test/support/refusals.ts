@@ -14,6 +14,7 @@ const programs = {
   producer: 'producer/dist/main.js',
   'encoder-worker': 'encoder-worker/dist/main.js',
   'decoder-worker': 'decoder-worker/dist/main.js',
+  'captioner-worker': 'captioner-worker/dist/main.js',
 };
 export type Program = keyof typeof programs;
 

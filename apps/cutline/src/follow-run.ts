@@ -15,7 +15,7 @@ import { createStatusLine } from './status-line.ts';
 import { statusReader, watchRun } from './watch-run.ts';
 
 /** The settings of every command that produces a run. */
-export const producingSettings = ['redis', 'featuresRedis', 's3PathStyle'] as const;
+export const producingSettings = ['redis', 'features', 's3PathStyle'] as const;
 
 export interface FollowOptions {
   what: ProduceRunOptions['what'];

@@ -1,6 +1,7 @@
 import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shared/process';
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
+import { addDecode } from './commands/decode.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addLook } from './commands/look.ts';
 import { addModel } from './commands/model.ts';
@@ -37,6 +38,7 @@ await runProgram('cutline', async () => {
   addResume(program);
   addRetry(program);
   addCancel(program);
+  addDecode(program);
   addVerify(program);
   addWithdraw(program);
   addGallery(program);

@@ -5,7 +5,6 @@ import {
   outputLocation,
   type Queues,
   RedisBoard,
-  RedisFeatures,
   type RunBoard,
   realWorld,
 } from '@cutline/pipeline';
@@ -20,6 +19,7 @@ import {
 import { RunStore } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
+import type { Redis } from 'ioredis';
 
 /** Flags of the commands about a run that exists: where its results are. */
 export function addRunArguments(command: Command): Command {
@@ -39,28 +39,21 @@ export function addRunArguments(command: Command): Command {
 export interface RedisContext {
   board: RunBoard;
   queues: Queues;
-  features: RedisFeatures;
+  redis: Redis;
 }
 
-/** Connects to Redis, and to the one for features where that is another; the closers disconnect. */
+/** Connects to Redis; the closers disconnect. */
 export async function connectToRun(
-  settings: Settings<'redis' | 'featuresRedis'>,
+  settings: Settings<'redis'>,
   model: string,
   closers: Closers,
 ): Promise<RedisContext> {
   const world = realWorld;
   const redis = await connectRedis(settings.redis);
   closers.add('Redis', () => redis.disconnect());
-  let featuresRedis = redis;
-  if (settings.featuresRedis) {
-    const setting = '--features-redis (or FEATURES_REDIS_URL)';
-    featuresRedis = await connectRedis(settings.featuresRedis, { setting });
-    closers.add('Redis for features', () => featuresRedis.disconnect());
-  }
   const queues = openQueues({ model, redis, lockMs: 30_000, world });
   closers.add('queues', () => closeQueues(queues));
-  const features = new RedisFeatures(featuresRedis, { ttlMs: 1, world });
-  return { board: new RedisBoard(redis), queues, features };
+  return { board: new RedisBoard(redis), queues, redis };
 }
 
 /** Opens the results of a run, and closes what was opened when the work is done or has failed. */

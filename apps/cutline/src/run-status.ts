@@ -1,4 +1,4 @@
-import type { JobQueue } from '@cutline/pipeline';
+import type { FeatureBooks, JobQueue } from '@cutline/pipeline';
 import { progressOf, type RunProgress } from '@cutline/pipeline';
 import {
   addCounts,
@@ -26,6 +26,11 @@ export interface RunStatus {
   hasProducer?: boolean;
 }
 
+/** What is asked of Redis. */
+export interface StatusContext extends RedisContext {
+  features: FeatureBooks;
+}
+
 export interface QueueStatus {
   waiting: number;
   active: number;
@@ -42,7 +47,7 @@ export interface QueueStatus {
  */
 export async function readStatus(
   runStore: RunStore,
-  connect: (state: RunState) => Promise<RedisContext>,
+  connect: (state: RunState) => Promise<StatusContext>,
 ): Promise<RunStatus> {
   const state = await readRunState(runStore);
   const { summary, isCancelled } = state;

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { openFeatureBooks } from '@cutline/pipeline';
 import { isTransient } from '@cutline/shared/errors';
 import type { Closers, Settings } from '@cutline/shared/process';
 import type { RunStore } from '@cutline/shared/run';
 import { showProgress } from './progress-display.ts';
-import { connectToRun, type RedisContext } from './run-context.ts';
-import { type RunStatus, readStatus } from './run-status.ts';
+import { connectToRun } from './run-context.ts';
+import { type RunStatus, readStatus, type StatusContext } from './run-status.ts';
 
 const intervalMs = 500;
 /** For a last look after the end: Redis may be gone, and commands to it wait until it is back. */
@@ -13,13 +14,19 @@ const lastLookMs = 2_000;
 /** Reads a run's status, connecting to Redis when it is needed, and only once. */
 export function statusReader(
   runStore: RunStore,
-  settings: Settings<'redis' | 'featuresRedis'>,
+  settings: Settings<'redis' | 'features'>,
   closers: Closers,
 ) {
-  let context: Promise<RedisContext> | undefined;
+  const connect = async (model: string): Promise<StatusContext> => {
+    const context = await connectToRun(settings, model, closers);
+    const { features } = settings;
+    const books = await openFeatureBooks({ features, redis: context.redis, closers });
+    return { ...context, features: books };
+  };
+  let context: Promise<StatusContext> | undefined;
   return (): Promise<RunStatus> =>
     readStatus(runStore, ({ run }) => {
-      context ??= connectToRun(settings, run.model, closers);
+      context ??= connect(run.model);
       return context;
     });
 }

@@ -1,6 +1,8 @@
 import {
   decodeBatch,
   decodeJobSchema,
+  featureSettings,
+  openFeatures,
   runWorkerProgram,
   startDecodeStage,
 } from '@cutline/pipeline';
@@ -11,18 +13,22 @@ await runWorkerProgram({
   description: 'Takes decode jobs: turns features into captions and writes them as parts.',
   queue: 'decode',
   schema: decodeJobSchema,
-  settings: ['remainderDelayMs'],
+  writesParts: true,
+  settings: [...featureSettings, 'remainderDelayMs'],
   async prepare(context) {
     const { settings, stores, metrics } = context;
+    const homes = await openFeatures(context);
     const stage = await startDecodeStage(context);
     return {
       jobConcurrency: stage.jobConcurrency,
       handle: decodeBatch({
         ...context,
         stage,
+        openFeatures: homes.open,
         openStore: (url) => stores.open(url),
         remainderDelayMs: settings.remainderDelayMs,
       }),
+      features: homes.own,
       beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'decode' }, stage.busyRatio()),
     };
   },

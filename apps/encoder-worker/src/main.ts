@@ -3,7 +3,10 @@ import {
   encodeBatch,
   encodeJobSchema,
   encodeSettings,
+  featureSettings,
   HoldBack,
+  handOverToDecoders,
+  openFeatures,
   runWorkerProgram,
   startEncodeStage,
 } from '@cutline/pipeline';
@@ -15,10 +18,12 @@ await runWorkerProgram({
     'Takes encode jobs: fetches images, turns them into features, hands them to decoders.',
   queue: 'encode',
   schema: encodeJobSchema,
-  settings: [...encodeSettings, 'featureBytesMax'],
+  writesParts: false,
+  settings: [...encodeSettings, ...featureSettings, 'featureBytesMax'],
   async prepare(context) {
-    const { settings, stores, features, metrics, world, log } = context;
+    const { settings, stores, metrics, world, log } = context;
     await loadSharp(); // whatever keeps it from loading is heard of now
+    const { own: features } = await openFeatures(context);
     const stage = await startEncodeStage(context);
     const holdBack = new HoldBack({
       ...{ features, bytesMax: settings.featureBytesMax, world, log },
@@ -31,8 +36,12 @@ await runWorkerProgram({
         ...context,
         stage,
         openStore: (url) => stores.open(url),
-        onStored: (bytes) => holdBack.observe(bytes),
+        handOver: handOverToDecoders({
+          ...{ ...context, model: stage.model, features },
+          onStored: (bytes) => holdBack.observe(bytes),
+        }),
       }),
+      features,
       beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'encode' }, stage.busyRatio()),
       async untilRoom(isStopping) {
         await stage.requireReady?.();

@@ -2,11 +2,12 @@ import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import {
   countListing,
   describeExcluded,
+  FeatureBooks,
   observeQueues,
   outputLocation,
   planUsage,
   produceRun,
-  RedisFeatures,
+  redisHome,
   requestRun,
   resultsPrefix,
   type StartedRun,
@@ -112,7 +113,7 @@ async function run(
     metrics,
     beforeScrape: async () => {
       if (!started) return;
-      const features = new RedisFeatures(started.redis, { ttlMs: 1 });
+      const features = new FeatureBooks(started.redis, { home: redisHome });
       await observeQueues(metrics, { ...started, features });
     },
     unhealthy: () => undefined,

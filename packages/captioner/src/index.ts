@@ -38,6 +38,12 @@ export type {
   StepResult,
 } from './engines/engine.ts';
 export { exportOnnx } from './engines/onnx/export-onnx.ts';
+export {
+  type FeatureType,
+  featureBytes,
+  fromInt8Features,
+  toInt8Features,
+} from './feature-types.ts';
 export { fromFloat16, toFloat16 } from './float16.ts';
 export type { SearchCandidate } from './image-search.ts';
 export { toInt8 } from './int8.ts';
@@ -58,6 +64,7 @@ export {
 export {
   type BundleFile,
   bundleFiles,
+  encoderHash,
   featureMapShape,
   findDecoderFamily,
   findEncoderFamily,

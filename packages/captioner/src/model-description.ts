@@ -184,6 +184,20 @@ export function modelId(description: { name: string } & Record<string, unknown>)
   return `${description.name}@${sha256(Buffer.from(canonicalJson(description))).slice(0, 12)}`;
 }
 
+/**
+ * The SHA-256 of all that features depend on: the encoder's definition and weights (with those of
+ * the projection, where the model is cut behind it), preprocessing, and what features are. Models
+ * with the same one can decode each other's features.
+ */
+export function encoderHash(description: ModelDescription): string {
+  const { encoder, preprocessing, features, decoder, files } = description;
+  const projection = features.cut === 'projection' ? decoder.family : null;
+  const weights = files[bundleFiles.encoder].sha256;
+  return sha256(
+    Buffer.from(canonicalJson({ encoder, preprocessing, features, projection, weights })),
+  );
+}
+
 export function formatModelDescription(description: ModelDescription): Uint8Array {
   return Buffer.from(`${JSON.stringify(description, null, 2)}\n`);
 }

@@ -1,5 +1,5 @@
 import type { Metrics } from '@cutline/shared/process';
-import type { ImageRef } from '@cutline/shared/run';
+import type { FeatureType, ImageRef } from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
 import { decodeImage } from './decode-image.ts';
@@ -30,6 +30,8 @@ export interface EncodeContext extends PrepareContext {
   pool: InferencePool;
   limits: EncodeLimits;
   metrics: Metrics;
+  /** Default: float16. */
+  featureType?: FeatureType | undefined;
 }
 
 /**
@@ -42,7 +44,7 @@ export async function encodeImages(
   images: readonly ImageRef[],
   context: EncodeContext,
 ): Promise<EncodedImages> {
-  const { pool, metrics, limits } = context;
+  const { pool, metrics, limits, featureType: dtype = 'float16' } = context;
   const decoding = pLimit(decodeParallelism());
   const decodeLimits = { pixelsMax: limits.imagePixelsMax, timeoutMs: limits.decodeTimeoutMs };
   const decode = (bytes: Buffer) =>
@@ -55,10 +57,8 @@ export async function encodeImages(
   const decoded = prepared.flatMap(({ value }) => (value ? [value] : []));
   const count = decoded.length;
   if (count === 0) return { outcomes, features: undefined };
-  const payload = await metrics.time('encode', () => pool.encode(Buffer.concat(decoded), count));
+  const pixels = Buffer.concat(decoded);
+  const payload = await metrics.time('encode', () => pool.encode(pixels, count, dtype));
   const { locations, channels } = pool.model.features;
-  return {
-    outcomes,
-    features: { dtype: 'float16', shape: [count, locations, channels], payload },
-  };
+  return { outcomes, features: { dtype, shape: [count, locations, channels], payload } };
 }

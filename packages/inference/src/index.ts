@@ -6,7 +6,13 @@ export type {
   PublishedCheckpoint,
   WeightType,
 } from '@cutline/captioner';
-export { assembleTokenizer, convertCheckpoint, modelSize } from '@cutline/captioner';
+export {
+  assembleTokenizer,
+  convertCheckpoint,
+  encoderHash,
+  featureBytes,
+  modelSize,
+} from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {
   type DecodedImage,
@@ -67,6 +73,7 @@ export type {
   EncodeOutcome,
   EncodeStage,
   Features,
+  ImageFeatures,
 } from './stages/stage.ts';
 export { type InferenceOptions, startInference } from './start-inference.ts';
 export { type Trial, tryModel } from './try-model.ts';

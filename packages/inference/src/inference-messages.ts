@@ -1,4 +1,4 @@
-import type { Backend, CaptionOptions, Engine } from '@cutline/captioner';
+import type { Backend, CaptionOptions, Engine, FeatureType } from '@cutline/captioner';
 import type { Candidate } from '@cutline/shared/run';
 import type { ModelSummary } from './load-bundle.ts';
 
@@ -43,12 +43,15 @@ export interface EncodeRequest {
   count: number;
   /** Images to compute at a time. */
   deviceBatch: number;
+  /** How features are to be written. */
+  featureType: FeatureType;
 }
 
 export interface DecodeRequest {
   task: 'decode';
-  /** [count, L, D] float16 */
+  /** [count, L, D] */
   features: Uint8Array<ArrayBuffer>;
+  featureType: FeatureType;
   count: number;
   /** Images to compute at a time. */
   deviceBatch: number;

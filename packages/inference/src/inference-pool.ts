@@ -1,5 +1,5 @@
-import type { Backend, CaptionOptions } from '@cutline/captioner';
-import { divideBatch } from '@cutline/captioner';
+import type { Backend, CaptionOptions, FeatureType } from '@cutline/captioner';
+import { divideBatch, featureBytes } from '@cutline/captioner';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type {
   DecodeRequest,
@@ -79,50 +79,61 @@ export class InferencePool {
   /**
    * Images to features.
    * @param pixels [count, H, W, 3] sRGB, of the size that `model.preprocessing` says; not changed
-   * @returns [count, L, D] float16, little-endian bytes
+   * @returns [count, L, D], as feature-types.ts of the captioner says
    */
-  async encode(pixels: Uint8Array, count: number): Promise<Uint8Array> {
+  async encode(
+    pixels: Uint8Array,
+    count: number,
+    featureType: FeatureType = 'float16',
+  ): Promise<Uint8Array> {
     const { width, height } = this.model.preprocessing;
-    const { locations, channels } = this.model.features;
     const imageBytes = height * width * 3;
-    const featureBytes = locations * channels * 2;
+    const bytesEach = this.#featureBytes(featureType);
     requireLength(pixels, count * imageBytes, `${count} images of ${width}×${height} pixels`);
-    const features = new Uint8Array(count * featureBytes);
+    const features = new Uint8Array(count * bytesEach);
     const { encode: deviceBatch = 1 } = this.deviceBatches;
     await this.#divide(count, deviceBatch, async (first, size) => {
       const part = copyOf(pixels, first * imageBytes, (first + size) * imageBytes);
-      const request: EncodeRequest = { task: 'encode', pixels: part, count: size, deviceBatch };
+      const encoding = { count: size, deviceBatch, featureType };
+      const request: EncodeRequest = { task: 'encode', pixels: part, ...encoding };
       const reply = await this.#run(request, part.buffer);
       if (reply.state !== 'encoded') throw new Error(`expected features, got "${reply.state}"`);
-      features.set(reply.features, first * featureBytes);
+      features.set(reply.features, first * bytesEach);
     });
     return features;
   }
 
   /**
    * Features to captions, by beam search.
-   * @param features [count, L, D] float16, little-endian bytes; not changed
+   * @param features [count, L, D] of that type; not changed
    * @returns one entry an image; numbers are rounded to 4 decimals
    */
   async decode(
     features: Uint8Array,
     count: number,
     options: CaptionOptions,
+    featureType: FeatureType = 'float16',
   ): Promise<ImageCaptions[]> {
     const { locations, channels } = this.model.features;
-    const imageBytes = locations * channels * 2;
+    const imageBytes = this.#featureBytes(featureType);
     requireLength(features, count * imageBytes, `features [${count},${locations},${channels}]`);
     const captions = new Array<ImageCaptions>(count);
     const { decode: deviceBatch = 1 } = this.deviceBatches;
     await this.#divide(count, deviceBatch, async (first, size) => {
       const part = copyOf(features, first * imageBytes, (first + size) * imageBytes);
-      const decoding = { count: size, deviceBatch, options };
+      const decoding = { count: size, deviceBatch, options, featureType };
       const request: DecodeRequest = { task: 'decode', features: part, ...decoding };
       const reply = await this.#run(request, part.buffer);
       if (reply.state !== 'decoded') throw new Error(`expected captions, got "${reply.state}"`);
       for (const [i, caption] of reply.captions.entries()) captions[first + i] = caption;
     });
     return captions;
+  }
+
+  /** Of an image. */
+  #featureBytes(type: FeatureType): number {
+    const { locations, channels } = this.model.features;
+    return featureBytes(type, [locations, channels]);
   }
 
   /** Share of the time since the last call (at first: the start) that threads computed, 0 to 1. */

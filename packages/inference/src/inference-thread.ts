@@ -17,6 +17,8 @@ import {
   type EncoderBundle,
   type Engine,
   encodeImages,
+  fromInt8Features,
+  toInt8Features,
 } from '@cutline/captioner';
 import { describeError, UserError } from '@cutline/shared/errors';
 import { collectGarbage } from './collect-garbage.ts';
@@ -143,22 +145,28 @@ async function answer(request: ThreadRequest, loaded: Loaded, engine: Engine): P
 }
 
 async function encode(
-  { pixels, count, deviceBatch }: EncodeRequest,
+  { pixels, count, deviceBatch, featureType }: EncodeRequest,
   { encoder }: Loaded,
 ): Promise<void> {
   if (!encoder) throw new Error('this thread has not loaded the encoder');
   // Every machine that runs Node.js is little-endian, as packed features are.
-  const { buffer } = await encodeImages(encoder, pixels, count, deviceBatch);
-  const features = new Uint8Array(buffer);
+  const halves = await encodeImages(encoder, pixels, count, deviceBatch);
+  const features =
+    featureType === 'int8'
+      ? toInt8Features(halves, encoder.featuresShape)
+      : new Uint8Array(halves.buffer);
   reply({ state: 'encoded', features }, [features.buffer]);
 }
 
 async function decode(
-  { features, count, deviceBatch, options }: DecodeRequest,
+  { features, count, deviceBatch, options, featureType }: DecodeRequest,
   { decoder }: Loaded,
 ): Promise<void> {
   if (!decoder) throw new Error('this thread has not loaded the decoder');
-  const values = new Uint16Array(features.buffer);
+  const values =
+    featureType === 'int8'
+      ? fromInt8Features(features, decoder.featuresShape)
+      : new Uint16Array(features.buffer);
   const found = await captionFeatures(decoder, values, count, options, deviceBatch);
   reply({ state: 'decoded', captions: found.map(toImageCaptions) });
 }

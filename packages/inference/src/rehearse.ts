@@ -35,7 +35,7 @@ export function rehearsedSearch({ decoding }: ModelSummary): CaptionOptions {
 
 function encodeRequest(model: ModelSummary, count: number): EncodeRequest {
   const pixels = repeat(madeUpImage(model), count);
-  return { task: 'encode', pixels, count, deviceBatch: count };
+  return { task: 'encode', pixels, count, deviceBatch: count, featureType: 'float16' };
 }
 
 function decodeRequest(model: ModelSummary, count: number): DecodeRequest {
@@ -43,8 +43,8 @@ function decodeRequest(model: ModelSummary, count: number): DecodeRequest {
   const { locations, channels } = model.features;
   const values = Float32Array.from({ length: locations * channels }, random);
   const features = repeat(new Uint8Array(toFloat16(values).buffer), count);
-  const options = rehearsedSearch(model);
-  return { task: 'decode', features, count, deviceBatch: count, options };
+  const given = { features, featureType: 'float16' as const, count, deviceBatch: count };
+  return { task: 'decode', ...given, options: rehearsedSearch(model) };
 }
 
 function repeat(image: Uint8Array, count: number): Uint8Array<ArrayBuffer> {

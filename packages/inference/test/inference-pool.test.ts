@@ -100,6 +100,21 @@ test('leaves the caller’s arrays alone, also views of a larger Buffer', async 
   expect(packed.equals(features)).toBe(true);
 });
 
+test('features in bytes take half of float16’s, and hold captions', async () => {
+  const { features: shape, decoding } = pool.model;
+  const count = photographs().length;
+  const bytes = await pool.encode(pixels, count, 'int8');
+  expect(bytes).toHaveLength(count * shape.locations * (shape.channels + 4));
+  const found = await pool.decode(bytes, count, decoding, 'int8');
+  const [alone] = await pool.decode(await pool.encode(imageAt(2), 1, 'int8'), 1, decoding, 'int8');
+  expect(alone).toEqual(found[2]);
+  const exact = await pool.decode(features, count, decoding);
+  for (const [n, { logProb }] of found.entries()) {
+    expect(Math.abs(logProb - (exact[n]?.logProb as number)), `image ${n}`).toBeLessThan(0.5);
+  }
+  await expect(pool.decode(features, count, decoding, 'int8')).rejects.toThrow(/take \d+ bytes/);
+});
+
 test('divides a batch over idle threads; where none is idle, no finer than device batches', async () => {
   const decode = (count: number) =>
     pool.decode(features.subarray(0, count * featureBytes), count, pool.model.decoding);

@@ -1,6 +1,5 @@
 import type { CaptionOutcome, EncodeOutcome } from '@cutline/inference';
-import type { Failure, ImageRef, PartRow } from '@cutline/shared/run';
-import type { EncodedImage } from './jobs.ts';
+import type { EncodedImage, Failure, ImageRef, PartRow } from '@cutline/shared/run';
 
 /**
  * How results of the two stages become rows, the same for the workers and for one process.

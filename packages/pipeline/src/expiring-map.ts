@@ -29,10 +29,10 @@ export class ExpiringMap<V> {
   }
 
   /** Of all that have not expired. */
-  *values(): Generator<V> {
+  *entries(): Generator<[key: string, value: V]> {
     const now = this.#world.now();
     for (const [key, { value, expiry }] of this.#entries) {
-      if (expiry > now) yield value;
+      if (expiry > now) yield [key, value];
       else this.#entries.delete(key);
     }
   }

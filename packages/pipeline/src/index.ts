@@ -4,17 +4,28 @@ export { RedisBoard } from './board/redis-board.ts';
 export type { Counts, RunBoard } from './board/run-board.ts';
 export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
 export { countByOutcome, partStep, progressOf, type RunProgress } from './board/run-progress.ts';
+export { decodeAtOnce } from './decode/decode-at-once.ts';
 export { type DecodeBatchContext, decodeBatch } from './decode/decode-batch.ts';
 export { type EncodeBatchContext, encodeBatch } from './encode/encode-batch.ts';
+export { type HandOver, handOverToDecoders } from './encode/hand-over.ts';
 export { HoldBack } from './encode/hold-back.ts';
 export {
   DamagedFeaturesError,
   packFeatures,
   unpackFeatures,
 } from './features/feature-blob.ts';
-export type { FeatureMemory, FeatureStore } from './features/feature-store.ts';
+export { FeatureBooks } from './features/feature-books.ts';
+export {
+  type FeatureHomes,
+  openFeatureBooks,
+  openFeatureHomes,
+} from './features/feature-homes.ts';
+export { type FeatureMemory, type FeatureStore, redisHome } from './features/feature-store.ts';
+export { keepFeatures } from './features/keep-features.ts';
+export { loadKept } from './features/load-kept.ts';
 export { MemoryFeatures } from './features/memory-features.ts';
 export { RedisFeatures } from './features/redis-features.ts';
+export { StoredFeatures } from './features/stored-features.ts';
 export {
   countDivisions,
   type DecodeJob,
@@ -22,12 +33,13 @@ export {
   decodeJobSchema,
   divide,
   divisionsMax,
-  type EncodedImage,
   type EncodeJob,
-  encodedImageSchema,
   encodeJobSchema,
   halve,
+  halveKept,
   imageRefs,
+  inFlight,
+  type KeptFeaturesRef,
   lostWorkersMax,
   remaindersMax,
 } from './jobs.ts';
@@ -41,6 +53,8 @@ export { planUsage } from './produce/plan-usage.ts';
 export { type ProduceContext, produce } from './produce/produce.ts';
 export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/produce-run.ts';
 export { requestCaptions, requestSelection } from './produce/request-captions.ts';
+export { type DecodeFlags, requestDecode } from './produce/request-decode.ts';
+export { requestFeatures } from './produce/request-features.ts';
 export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export {
   describeExcluded,
@@ -70,7 +84,13 @@ export {
   UnwantedJobError,
 } from './worker/job-context.ts';
 export { JobTaker, type JobTakerOptions } from './worker/job-taker.ts';
-export { encodeSettings, startDecodeStage, startEncodeStage } from './worker/start-stage.ts';
+export { featureSettings, openFeatures } from './worker/open-features.ts';
+export {
+  encodeSettings,
+  startDecodeStage,
+  startEncodeStage,
+  startStages,
+} from './worker/start-stage.ts';
 export { Suspects } from './worker/try-suspects-alone.ts';
 export {
   runWorkerProgram,

@@ -1,10 +1,14 @@
-import { failureClasses, skipReasons } from '@cutline/shared/errors';
 import {
   attemptSchema,
   captionOptionsSchema,
-  columnsSchema,
+  type EncodedImage,
+  encodedImageSchema,
+  featureTypes,
   type ImageRef,
+  imageName,
   imageRefSchema,
+  type PartRow,
+  rowName,
   runIdSchema,
   sidecarKinds,
   sidecarRulesSchema,
@@ -41,57 +45,51 @@ const batchFields = {
   run: runIdSchema,
   batch: z.int().nonnegative(),
   attempt: attemptSchema,
-  /** Store that holds the images: `s3://bucket` or `file:///folder`. */
-  source: z.string(),
   /** Location of the results: store URL and key prefix. */
   output: z.strictObject({ store: z.string(), prefix: z.string() }),
   /** Model id: `<name>@<hash>`; a worker with another model refuses the job. */
   model: z.string(),
   options: captionOptionsSchema,
+  featureType: z.enum(featureTypes),
   /** Sidecar files to write beside each captioned image, in the output store. */
   sidecars: z.array(z.enum(sidecarKinds)),
   sidecarRules: sidecarRulesSchema.optional(),
+  /** Where features are kept, and what of the model encodes; null where they are not. */
+  keep: z.strictObject({ store: z.string(), prefix: z.string(), encoder: z.string() }).nullable(),
 };
+
+/** Features in flight: their home, and a name that no other try at the attempt has. */
+const inFlightSchema = z.strictObject({ home: z.string(), name: z.string() });
+
+/** Features that were kept, of one attempt or of several. */
+const keptSchema = z.strictObject({
+  store: z.string(),
+  /** Id of the model that encoded them. */
+  model: z.string(),
+  /** In the order of the images that are encoded: which rows of which files. */
+  pieces: z.array(
+    z.strictObject({ key: z.string(), sha256: z.string(), rows: z.array(z.int().nonnegative()) }),
+  ),
+});
 
 export const encodeJobSchema = z.strictObject({
   ...batchFields,
+  /** Store that holds the images: `s3://bucket` or `file:///folder`. */
+  source: z.string(),
   images: z.array(imageRefSchema).min(1),
 });
 
-/** An image after the encode stage: encoded (its features are the next ones in the blob) or not. */
-export const encodedImageSchema = z.discriminatedUnion('status', [
-  z.strictObject({
-    status: z.literal('encoded'),
-    key: z.string(),
-    etag: z.string().nullable(),
-    width: z.int().positive(),
-    height: z.int().positive(),
-    columns: columnsSchema.optional(),
-  }),
-  z.strictObject({
-    status: z.literal('failed'),
-    key: z.string(),
-    etag: z.string().nullable(),
-    failure: z.strictObject({ class: z.enum(failureClasses), message: z.string() }),
-    columns: columnsSchema.optional(),
-  }),
-  z.strictObject({
-    status: z.literal('skipped'),
-    key: z.string(),
-    etag: z.string().nullable(),
-    reason: z.enum(skipReasons),
-  }),
-]);
-
 export const decodeJobSchema = z.strictObject({
   ...batchFields,
+  /** The same, to encode again; null where a run decodes what another kept: nothing is encoded. */
+  source: z.string().nullable(),
   images: z.array(encodedImageSchema),
   /**
-   * The name of their features, which no other try at this attempt has; null where no image is
-   * encoded. Two encoders may work on one attempt, one of which was thought dead, and find
-   * different images readable: a decoder must never meet the features of the other.
+   * Their features; null where no image is encoded. Two encoders may work on one attempt, one of
+   * which was thought dead, and find different images readable: a decoder must never meet the
+   * features of the other.
    */
-  features: z.string().nullable(),
+  features: z.union([inFlightSchema, keptSchema]).nullable(),
   /**
    * Images whose store was unavailable. Their remainder is enqueued by the decoder, from this one
    * list: whatever is repeated, an image is then in the part or in the remainder, never in both.
@@ -100,8 +98,9 @@ export const decodeJobSchema = z.strictObject({
 });
 
 export type EncodeJob = z.infer<typeof encodeJobSchema>;
-export type EncodedImage = z.infer<typeof encodedImageSchema>;
 export type DecodeJob = z.infer<typeof decodeJobSchema>;
+export type FeaturesInFlight = z.infer<typeof inFlightSchema>;
+export type KeptFeaturesRef = z.infer<typeof keptSchema>;
 
 /** The job's images as the encode stage takes them, in order: to encode them (again). */
 export function imageRefs(job: EncodeJob | DecodeJob): ImageRef[] {
@@ -115,16 +114,28 @@ export function imageRefs(job: EncodeJob | DecodeJob): ImageRef[] {
   return 'deferred' in job ? [...refs, ...job.deferred] : refs;
 }
 
-/** The same batch under another attempt, with these of its images. */
+/**
+ * The same batch under another attempt, with these of its images, to be encoded.
+ * @throws Error where there is nothing to encode them from
+ */
 export function divide(
   job: EncodeJob | DecodeJob,
   division: Division,
   images: ImageRef[],
 ): EncodeJob {
-  const { run, batch, attempt, source, output, model, options, sidecars, sidecarRules } = job;
-  const label = attempt + division;
-  const sidecarFields = { sidecars, ...(sidecarRules && { sidecarRules }) };
-  return { run, batch, attempt: label, source, output, model, options, ...sidecarFields, images };
+  const { source } = job;
+  if (source === null) throw new Error(`the images of ${job.run} are not to be had`);
+  return { ...batchOf(job), source, attempt: job.attempt + division, images };
+}
+
+/** What all jobs of a batch say of it. */
+function batchOf(job: EncodeJob | DecodeJob) {
+  const { run, batch, attempt, output, model, options, featureType, keep } = job;
+  const { sidecars, sidecarRules } = job;
+  return {
+    ...{ run, batch, attempt, output, model, options, featureType, keep, sidecars },
+    ...(sidecarRules && { sidecarRules }),
+  };
 }
 
 /** Two halves, to find the image that workers die on. */
@@ -132,6 +143,43 @@ export function halve(job: EncodeJob | DecodeJob): [EncodeJob, EncodeJob] {
   const images = imageRefs(job);
   const middle = Math.ceil(images.length / 2);
   return [divide(job, 'a', images.slice(0, middle)), divide(job, 'b', images.slice(middle))];
+}
+
+/** Two halves of a job whose features were kept: there is nothing to be encoded for them. */
+export function halveKept(job: DecodeJob): [DecodeJob, DecodeJob] {
+  const middle = Math.ceil(job.images.length / 2);
+  const [first, second] = [job.images.slice(0, middle), job.images.slice(middle)];
+  const encoded = first.filter(({ status }) => status === 'encoded').length;
+  const { features } = job;
+  if (features !== null && !('pieces' in features)) throw new Error('expected kept features');
+  const half = (division: Division, images: EncodedImage[], rows: [number, number]): DecodeJob => ({
+    ...batchOf(job),
+    ...{ source: job.source, attempt: job.attempt + division, images, deferred: [] },
+    features: features && takeRows(features, ...rows),
+  });
+  return [half('a', first, [0, encoded]), half('b', second, [encoded, Infinity])];
+}
+
+/** The features of the encoded images from `first` up to, but not including, `end`. */
+function takeRows(features: KeptFeaturesRef, first: number, end: number): KeptFeaturesRef | null {
+  let place = 0;
+  const pieces = features.pieces.flatMap((piece) => {
+    const rows = piece.rows.slice(Math.max(first - place, 0), Math.max(end - place, 0));
+    place += piece.rows.length;
+    return rows.length > 0 ? [{ ...piece, rows }] : [];
+  });
+  return pieces.length > 0 ? { ...features, pieces } : null;
+}
+
+/** Images of a job, deferred ones too, that another try at it has no row of, or did not find. */
+export function withoutRow(job: DecodeJob, found: readonly (PartRow | EncodedImage)[]): ImageRef[] {
+  const names = new Set(found.map(rowName));
+  return imageRefs(job).filter((ref) => !names.has(imageName(ref)));
+}
+
+/** A job's features, where they are in flight: then they are to be removed some time. */
+export function inFlight({ features }: DecodeJob): FeaturesInFlight | undefined {
+  return features && 'name' in features ? features : undefined;
 }
 
 /** How often `division` occurs in the attempt's history. */

@@ -1,14 +1,24 @@
-import type { Captions, DecodeStage, EncodeStage } from '@cutline/inference';
+import type {
+  Captions,
+  DecodeStage,
+  EncodeOutcome,
+  EncodeStage,
+  Features,
+} from '@cutline/inference';
 import {
   Breaker,
   BrokenWorkerError,
   type DecodeJob,
+  decodeAtOnce,
   decodeBatch,
   decodeJobSchema,
   type EncodeBatchContext,
   type EncodeJob,
   encodeBatch,
   encodeJobSchema,
+  handOverToDecoders,
+  inFlight,
+  type KeptFeaturesRef,
   MemoryBoard,
   MemoryFeatures,
   MemoryQueueServer,
@@ -19,7 +29,7 @@ import { createLogger, Metrics } from '@cutline/shared/process';
 import { type PartRow, RunStore } from '@cutline/shared/run';
 import { MemoryStore, type ObjectStore, type PutOptions, StoreError } from '@cutline/shared/stores';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { encodeJob } from './support/example-jobs.ts';
+import { encodeJob, imagesOf } from './support/example-jobs.ts';
 import { ManualWorld } from './support/manual-world.ts';
 
 /** A batch in each stage, over queues, features and stores in memory. */
@@ -36,15 +46,20 @@ let isWanted: boolean;
 
 beforeEach(() => {
   world = new ManualWorld();
-  const server = new MemoryQueueServer();
-  const open = (stage: 'encode' | 'decode') =>
-    server.open<EncodeJob & DecodeJob>({ stage, model, lockMs: 30_000, world });
-  queues = { encode: open('encode'), decode: open('decode') } as unknown as Queues;
+  queues = openQueues();
   features = new MemoryFeatures({ ttlMs: 24 * 3_600_000, world });
   output = new MemoryStore('s3://captions');
   breaker = new Breaker();
   isWanted = true;
 });
+
+/** Of another Redis each time. */
+function openQueues(): Queues {
+  const server = new MemoryQueueServer();
+  const open = (stage: 'encode' | 'decode') =>
+    server.open<EncodeJob & DecodeJob>({ stage, model, lockMs: 30_000, world });
+  return { encode: open('encode'), decode: open('decode') } as unknown as Queues;
+}
 
 const jobContext = (deaths = 0) => ({
   deaths,
@@ -72,6 +87,9 @@ async function drain<J>(
 const encodeJobs = () => drain(queues.encode, encodeJobSchema);
 const decodeJobs = () => drain(queues.decode, decodeJobSchema);
 
+/** Of the features of a job that are in flight. */
+const nameOf = (job: DecodeJob | undefined) => (job && inFlight(job)?.name) ?? '';
+
 /** Four bytes of features an image. */
 const encodeAll: EncodeStage['encode'] = async (images) => ({
   outcomes: images.map(({ etag }) => ({
@@ -95,19 +113,60 @@ const encoder = ({
   encodeBatch({
     stage: { model, encode, prove },
     openStore: async (url) => new MemoryStore(url),
-    onStored: () => {},
-    board: new MemoryBoard({ world }),
     metrics: new Metrics(),
-    ...{ features, queues, breaker, world },
+    handOver: handOverToDecoders({
+      ...{
+        model,
+        features,
+        queues,
+        board: new MemoryBoard({ world }),
+        metrics: new Metrics(),
+        world,
+      },
+      onStored: () => {},
+    }),
+    ...{ queues, breaker, world },
     ...options,
   });
+
+const captionOf = (caption: string): Captions => ({
+  caption,
+  logProb: -1,
+  score: -1,
+  candidates: [{ caption, logProb: -1, score: -1 }],
+});
+
+const decodeAll: DecodeStage['decode'] = async ({ shape: [count] }) =>
+  Array.from({ length: count }, (_, i) => captionOf(`caption ${i}`));
+
+const decoder = ({
+  decode = decodeAll,
+  store = output as ObjectStore,
+  prove = async () => {},
+} = {}) =>
+  decodeBatch({
+    stage: { model, decode, prove },
+    openStore: async () => store,
+    board: new MemoryBoard({ world }),
+    metrics: new Metrics(),
+    openFeatures: async () => features,
+    remainderDelayMs: 30_000,
+    ...{ queues, breaker },
+  });
+
+/** Of the part of an attempt. */
+async function rowsOf(attempt = '0'): Promise<PartRow[]> {
+  const run = new RunStore(output, 'a/', 'r1');
+  const key = run.partKey(0, attempt);
+  return (await run.readPart({ batch: 0, attempt, key })).rows;
+}
 
 describe('a batch to encode', () => {
   test('becomes features and one decode job', async () => {
     await encoder()(encodeJob(), jobContext());
     const [job] = await decodeJobs();
     expect(job?.images.map(({ status }) => status)).toEqual(Array(5).fill('encoded'));
-    expect(await features.get(job?.features ?? '')).toBeDefined();
+    expect(await features.get(nameOf(job))).toBeDefined();
   });
 
   test('of a source that is not there waits for it, and stops no worker', async () => {
@@ -194,13 +253,6 @@ describe('a batch to encode', () => {
 });
 
 describe('a batch to decode', () => {
-  const captionOf = (caption: string): Captions => ({
-    caption,
-    logProb: -1,
-    score: -1,
-    candidates: [{ caption, logProb: -1, score: -1 }],
-  });
-
   /** A decode job, with its features. */
   async function encoded(keys: string[], more: Partial<DecodeJob> = {}): Promise<DecodeJob> {
     const images = encodeJob().images.filter(({ key }) => keys.includes(key));
@@ -208,29 +260,6 @@ describe('a batch to decode', () => {
     await encoder()(encodeJob({ images, sidecars: [], attempt }), jobContext());
     const [job] = await decodeJobs();
     return { ...(job as DecodeJob), ...more };
-  }
-
-  const decodeAll: DecodeStage['decode'] = async ({ shape: [count] }) =>
-    Array.from({ length: count }, (_, i) => captionOf(`caption ${i}`));
-
-  const decoder = ({
-    decode = decodeAll,
-    store = output as ObjectStore,
-    prove = async () => {},
-  } = {}) =>
-    decodeBatch({
-      stage: { model, decode, prove },
-      openStore: async () => store,
-      board: new MemoryBoard({ world }),
-      metrics: new Metrics(),
-      remainderDelayMs: 30_000,
-      ...{ features, queues, breaker },
-    });
-
-  async function rowsOf(attempt = '0'): Promise<PartRow[]> {
-    const run = new RunStore(output, 'a/', 'r1');
-    const key = run.partKey(0, attempt);
-    return (await run.readPart({ batch: 0, attempt, key })).rows;
   }
 
   test('becomes a part, and its features go', async () => {
@@ -279,9 +308,10 @@ describe('a batch to decode', () => {
 
   test('that has a part keeps it', async () => {
     const job = await encoded(['a']);
-    const blob = await features.get(job.features ?? '');
+    const name = nameOf(job);
+    const blob = await features.get(name);
     await decoder()(job, jobContext());
-    await features.put(job.features ?? '', blob as Buffer);
+    await features.put(name, blob as Buffer);
     const others = async () => [captionOf('another caption')];
     await decoder({ decode: others })(job, jobContext());
     expect(await rowsOf()).toMatchObject([{ caption: 'caption 0' }]);
@@ -305,6 +335,197 @@ describe('a batch to decode', () => {
     const deferred = encodeJob().images.slice(3);
     await decoder()(await encoded(['a'], { deferred }), jobContext());
     expect(await encodeJobs()).toMatchObject([{ attempt: '0r', images: deferred }]);
+  });
+});
+
+describe('a batch of a run that keeps its features', () => {
+  const keep = { store: 's3://captions', prefix: 'a/', encoder: 'e' };
+
+  /** A decode job whose features were kept, and are numbered. */
+  async function encoded(more: Partial<DecodeJob> = {}): Promise<DecodeJob> {
+    const encode: EncodeStage['encode'] = async (images, store) => {
+      const { outcomes, features: found } = await encodeAll(images, store);
+      const payload = Uint8Array.from({ length: 4 * images.length }, (_, at) => at >> 2);
+      return { outcomes, features: { ...found!, payload } as Features };
+    };
+    const openStore = async () => output;
+    await encoder({ encode, openStore })(encodeJob({ keep, sidecars: [] }), jobContext());
+    const [job] = await decodeJobs();
+    return { ...(job as DecodeJob), ...more };
+  }
+
+  /** Says the numbers of the features that it gets. */
+  const decode: DecodeStage['decode'] = async ({ payload, shape: [count] }) =>
+    Array.from({ length: count }, (_, n) => captionOf(`features ${payload[4 * n]}`));
+
+  test('has them where it says, and not in flight; they stay when it has its part', async () => {
+    const job = await encoded();
+    expect(await features.bytesInFlight()).toBe(0);
+    await decoder({ decode })(job, jobContext());
+    expect(await rowsOf()).toMatchObject(
+      [0, 1, 2, 3, 4].map((n) => ({ caption: `features ${n}` })),
+    );
+    expect(await output.head((job.features as KeptFeaturesRef).pieces[0]!.key)).toBeDefined();
+  });
+
+  test('is encoded again where they are lost, and the images are there', async () => {
+    const job = await encoded();
+    await output.delete((job.features as KeptFeaturesRef).pieces[0]!.key);
+    await decoder({ decode })(job, jobContext());
+    expect(await encodeJobs()).toMatchObject([
+      { attempt: '0e', keep, images: [{}, {}, {}, {}, {}] },
+    ]);
+  });
+
+  test('is halved with them, where there are no images', async () => {
+    const fails: DecodeStage['decode'] = async (given, options) => {
+      if ([...given.payload].includes(3)) throw new TypeError('of all things');
+      return decode(given, options);
+    };
+    const handle = decoder({ decode: fails });
+    let todo = [await encoded({ source: null })];
+    const attempts: string[] = [];
+    while (todo.length > 0) {
+      for (const job of todo) await handle(job, jobContext());
+      todo = await decodeJobs();
+      attempts.push(...todo.map(({ attempt }) => attempt));
+    }
+    expect(await encodeJobs()).toEqual([]);
+    expect(attempts).toEqual(['0a', '0b', '0ba', '0bb']);
+    expect(await rowsOf('0a')).toMatchObject([0, 1, 2].map((n) => ({ caption: `features ${n}` })));
+    expect(await rowsOf('0ba')).toMatchObject([{ key: 'd', failure: { class: 'internal' } }]);
+    expect(await rowsOf('0bb')).toMatchObject([{ key: 'e', caption: 'features 4' }]);
+  });
+
+  test.each<[string, (key: string) => Promise<unknown>, string]>([
+    ['gone', (key) => output.delete(key), 'not-found'],
+    ['changed', (key) => output.put(key, Buffer.from('others')), 'corrupt'],
+  ])('fails where they are %s, and there are no images', async (_, harm, failureClass) => {
+    const job = await encoded({ source: null });
+    await harm((job.features as KeptFeaturesRef).pieces[0]!.key);
+    let todo = [job];
+    for (; todo.length > 0; todo = await decodeJobs()) {
+      for (const each of todo) await decoder({ decode })(each, jobContext());
+    }
+    const parts = await new RunStore(output, 'a/', 'r1').listParts();
+    const rows = await Promise.all(parts.map(({ attempt }) => rowsOf(attempt)));
+    expect(rows.flat().map((row) => row.status === 'failed' && row.failure.class)).toEqual(
+      Array(5).fill(failureClass),
+    );
+  });
+});
+
+describe('a batch of a worker of both stages', () => {
+  const captioner = ({
+    encode = encodeAll,
+    decode = decodeAll,
+    prove = async () => {},
+  }: Partial<Pick<EncodeStage, 'encode'> & Pick<DecodeStage, 'decode' | 'prove'>> = {}) => {
+    const shared = {
+      openStore: async () => output,
+      ...{ queues, world, board: new MemoryBoard({ world }), metrics: new Metrics() },
+    };
+    const handOver = decodeAtOnce({
+      ...{ ...shared, stage: { model, decode, prove }, breaker: new Breaker() },
+      remainderDelayMs: 30_000,
+    });
+    const stage = { model, encode, prove: async () => {} };
+    return encodeBatch({ ...shared, stage, breaker, handOver });
+  };
+
+  /** Images of those keys answer; of the others, the store does not. */
+  const answering =
+    (...keys: string[]): EncodeStage['encode'] =>
+    async (images, store) => {
+      const there = images.filter(({ key }) => keys.includes(key));
+      const encoded = await encodeAll(there, store);
+      return {
+        ...encoded,
+        features: there.length > 0 ? encoded.features : undefined,
+        outcomes: images.map(({ key }): EncodeOutcome => {
+          const place = there.findIndex((image) => image.key === key);
+          return encoded.outcomes[place] ?? { status: 'deferred', message: 'it is down' };
+        }),
+      };
+    };
+
+  const batch = (fields: Partial<EncodeJob> = {}) => encodeJob({ sidecars: [], ...fields });
+
+  test('becomes a part, and nothing is in flight or in the other queue', async () => {
+    await captioner()(batch(), jobContext());
+    expect(await rowsOf()).toMatchObject([0, 1, 2, 3, 4].map((n) => ({ caption: `caption ${n}` })));
+    expect(await features.bytesInFlight()).toBe(0);
+    expect(await decodeJobs()).toEqual([]);
+  });
+
+  test('has images that wait enqueued later', async () => {
+    await captioner({ encode: answering('a', 'c') })(batch(), jobContext());
+    expect((await rowsOf()).map(({ key }) => key)).toEqual(['a', 'c']);
+    const [remainder, ...others] = await encodeJobs();
+    expect(others).toEqual([]);
+    expect(remainder).toMatchObject({ attempt: '0r', images: imagesOf('b', 'd', 'e') });
+  });
+
+  test('that is tried again keeps its part, and what that has no row of comes later', async () => {
+    await captioner({ encode: answering('a', 'b') })(batch(), jobContext());
+    queues = openQueues(); // the worker died before it had enqueued the remainder
+    await captioner({ encode: answering('b', 'c', 'd') })(batch(), jobContext());
+    expect((await rowsOf()).map(({ key }) => key)).toEqual(['a', 'b']);
+    const [remainder] = await encodeJobs();
+    expect(remainder?.images.map(({ key }) => key).toSorted()).toEqual(['c', 'd', 'e']);
+  });
+
+  test('on which decoding throws is halved, down to the image that does it', async () => {
+    const encode: EncodeStage['encode'] = async (images, store) => {
+      const { outcomes, features: found } = await encodeAll(images, store);
+      const payload = Uint8Array.from(
+        images.flatMap(({ key }) => Array(4).fill(key.charCodeAt(0))),
+      );
+      return { outcomes, features: { ...found!, payload } as Features };
+    };
+    const decode: DecodeStage['decode'] = async (given, options) => {
+      if ([...given.payload].includes('c'.charCodeAt(0))) throw new TypeError('of all things');
+      return decodeAll(given, options);
+    };
+    const handle = captioner({ encode, decode });
+    const attempts = ['0'];
+    for (let todo: EncodeJob[] = [batch()]; todo.length > 0; todo = await encodeJobs()) {
+      for (const job of todo) await handle(job, jobContext());
+      attempts.push(...todo.map(({ attempt }) => attempt).filter((each) => each !== '0'));
+    }
+    const parts = await new RunStore(output, 'a/', 'r1').listParts();
+    const rows = (await Promise.all(parts.map(({ attempt }) => rowsOf(attempt)))).flat();
+    expect(rows.map(({ key }) => key).toSorted()).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(rows.filter(({ status }) => status === 'failed')).toMatchObject([
+      { key: 'c', failure: { class: 'internal' } },
+    ]);
+  });
+
+  test('whose decoder fails on everything stops the worker, though its encoder is well', async () => {
+    const fails = async () => Promise.reject(new TypeError('of all things'));
+    const handle = captioner({ decode: fails });
+    for (let n = 0; n < 9; n++) await handle(batch({ batch: n }), jobContext());
+    await expect(handle(batch({ batch: 9 }), jobContext())).rejects.toThrow(BrokenWorkerError);
+    const single = batch({ images: imagesOf('a') });
+    const proven = captioner({ decode: fails, prove: fails });
+    await expect(proven(single, jobContext())).rejects.toThrow(/it is no image's fault/);
+  });
+
+  test('that nobody wants any more leaves nothing', async () => {
+    isWanted = false;
+    await expect(captioner()(batch(), jobContext())).rejects.toThrow(UnwantedJobError);
+    await expect(rowsOf()).rejects.toThrow('There is no object');
+  });
+
+  test('of a run that keeps its features decodes those that are kept', async () => {
+    const keep = { store: 's3://captions', prefix: 'a/', encoder: 'e' };
+    await captioner({ encode: answering('a', 'b') })(batch({ keep }), jobContext());
+    await output.delete('a/runs/r1/parts/000000.jsonl');
+    queues = openQueues();
+    await captioner({ encode: answering('b', 'c') })(batch({ keep }), jobContext());
+    expect((await rowsOf()).map(({ key }) => key)).toEqual(['a', 'b']);
+    const [remainder] = await encodeJobs();
+    expect(remainder?.images.map(({ key }) => key).toSorted()).toEqual(['c', 'd', 'e']);
   });
 });
 

@@ -21,6 +21,13 @@ test('gives back answers of a server, however long they are', () => {
   expect(unpacked(packFeatures(model, answers))).toEqual({ model, features: answers });
 });
 
+test('gives back features in bytes, with their scales', () => {
+  const bytes = { dtype: 'int8' as const, shape: features.shape, payload: new Uint8Array(36) };
+  expect(unpacked(packFeatures(model, bytes))).toEqual({ model, features: bytes });
+  const short = { ...bytes, payload: new Uint8Array(24) };
+  expect(() => packFeatures(model, short)).toThrow(/take 36 bytes as int8, got 24/);
+});
+
 /** With bytes in an array of their own, as they were packed. */
 function unpacked(bytes: Buffer) {
   const { features: found, ...rest } = unpackFeatures(bytes);
@@ -89,7 +96,7 @@ describe('a blob whose checksum is right, but not its content', () => {
 
   test.each([
     ['not JSON', '{'],
-    ['another dtype', { ...header, dtype: 'int8' }],
+    ['another dtype', { ...header, dtype: 'int4' }],
     ['answers with a shape of features', { ...header, dtype: 'answers' }],
     ['a shape of two numbers', { ...header, shape: [6, 2] }],
     ['a dimension of 0', { ...header, shape: [0, 3, 2] }],

@@ -33,6 +33,21 @@ test('it drops a value by itself when its time is over, and the books follow', a
   });
 });
 
+test('values and books agree, also where several put and remove one name at once', async () => {
+  const store = new RedisFeatures(redis, { ttlMs: 60_000 });
+  const names = Array.from({ length: 20 }, (_, i) => `batch-${i}`);
+  await Promise.all(
+    Array.from({ length: 200 }, async (_, i) => {
+      const name = names[i % 20] as string;
+      await store.put(name, Buffer.alloc(10 + (i % 20)));
+      if (i % 3 === 0) await store.remove(name);
+    }),
+  );
+  const left = await Promise.all(names.map((name) => store.get(name)));
+  const sizes = left.map((blob) => blob?.byteLength ?? 0);
+  expect(await store.bytesInFlight()).toBe(sizes.reduce((sum, size) => sum + size, 0));
+});
+
 test('no trace of them stays when all are removed, and each step is one command', async () => {
   const store = new RedisFeatures(redis, { ttlMs: 60_000 });
   const commands = await countCommands(server.url, (command) => !command.startsWith('"echo"'));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   connectRedis,
+  FeatureBooks,
   openBullQueue,
   RedisBoard,
   RedisFeatures,
@@ -94,7 +95,13 @@ test('features, progress, locks and memory are within its rights', async () => {
   await features.put('run.0.0', Buffer.from('features'));
   expect(await features.get('run.0.0')).toEqual(Buffer.from('features'));
   await features.remove('run.0.0');
+  await features.put('run.0.0', Buffer.from('features'));
+  await features.removeRun('run');
   expect(await features.bytesInFlight()).toBe(0);
+  const books = new FeatureBooks(redis, { home: 's3://bucket/' });
+  await books.enter('run.0.0', { bytes: 8, ttlMs: 0 });
+  expect(await books.bytesInFlight()).toBe(0);
+  await books.strike(await books.expired());
 
   const board = new RedisBoard(redis);
   await board.setProgress('run', { listed: 3 });

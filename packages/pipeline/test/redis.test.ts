@@ -99,9 +99,9 @@ describe('at the start, one line says what is wrong and what to do', () => {
   test('it is the Redis for features, and the message says so', async () => {
     const port = await listen();
     await new Promise((resolve) => other?.close(resolve));
-    const setting = '--features-redis (or FEATURES_REDIS_URL)';
+    const setting = '--features (or CUTLINE_FEATURES)';
     await expect(connectRedis(`redis://127.0.0.1:${port}`, { setting })).rejects.toThrow(
-      mistake(/correct --features-redis \(or FEATURES_REDIS_URL\)\.$/),
+      mistake(/correct --features \(or CUTLINE_FEATURES\)\.$/),
     );
   });
 });

@@ -37,7 +37,20 @@ const cases: Record<
   { initial: unknown; right: unknown[][]; wrong: string[]; expected?: string }
 > = {
   redis: { initial: 'redis://127.0.0.1:6379', ...redis },
-  featuresRedis: { initial: undefined, ...redis },
+  features: {
+    initial: 'redis',
+    right: [
+      ...redis.right,
+      ['redis', 'redis'],
+      ['s3://bucket', 's3://bucket/'],
+      ['s3://bucket/a/b', 's3://bucket/a/b/'],
+      ['/mnt/features', 'file:///mnt/features/'],
+      ['file:///mnt/features', 'file:///mnt/features/'],
+    ],
+    // A host that was misspelt is no folder.
+    wrong: ['h:1', 'http://h/', 'Redis', 's3://', 'redis://h:0', 'rediss:/h'],
+    expected: 'expected redis://host:port, ',
+  },
   model: { initial: undefined, right: [['models/a b', 'models/a b']], wrong: [] },
   backend: {
     initial: 'auto',

@@ -1,28 +1,32 @@
-import { cancelRun, realWorld } from '@cutline/pipeline';
+import { cancelRun, openFeatureHomes, realWorld } from '@cutline/pipeline';
 import { addSettings, createNotesLogger, readSettings } from '@cutline/shared/process';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { addRunArguments, connectToRun, withRun } from '../run-context.ts';
 import { createStatusLine } from '../status-line.ts';
 
-const settingNames = ['redis', 'featuresRedis'] as const;
+const settingNames = ['redis', 'features'] as const;
 
 export function addCancel(program: Command): void {
   const command = program
     .command('cancel')
     .description('Stop a run, and take what waits off the queues. "resume" goes on with it.');
   addSettings(addRunArguments(command), settingNames).action(async (name: string, options) => {
-    await withRun(name, options, async ({ run: runStore, closers }) => {
+    await withRun(name, options, async ({ run: runStore, stores, closers }) => {
       const { model } = await runStore.readRun();
       const settings = readSettings(options, settingNames);
-      const { board, queues } = await connectToRun(settings, model, closers);
+      const { board, queues, redis } = await connectToRun(settings, model, closers);
+      const { own: features } = await openFeatureHomes({
+        ...{ features: settings.features, ttlMs: 1 },
+        ...{ redis, stores, closers },
+      });
       const status = createStatusLine(process.stderr);
       const log = createNotesLogger((text) => {
         status.clear();
         process.stderr.write(`${text}\n`);
       });
       const batches = await cancelRun(
-        { runStore, board, queues, world: realWorld, log },
+        { runStore, board, queues, features, world: realWorld, log },
         ({ jobsInHand }) => {
           const inHand = formatQuantity(jobsInHand, 'batch', 'batches');
           status.show(jobsInHand > 0 ? `workers have ${inHand} in hand …` : 'its producer stops …');

@@ -1,7 +1,12 @@
 import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { defaultBundleFolder, describeModel } from '@cutline/inference';
-import { captionLocally, requestCaptions, requestSelection } from '@cutline/pipeline';
+import {
+  captionLocally,
+  requestCaptions,
+  requestFeatures,
+  requestSelection,
+} from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
 import { listImages } from '@cutline/shared/listing';
 import {
@@ -18,6 +23,8 @@ import {
   addUsage,
   type CaptionFlags,
   countRows,
+  type FeatureType,
+  featureTypeOption,
   type ImageRef,
   type PartRow,
   type Selection,
@@ -36,6 +43,7 @@ import { createStatusLine } from '../status-line.ts';
 const settingNames = [...stageSettings, 's3PathStyle'] as const;
 
 interface CaptionCommandFlags extends CaptionFlags, SelectionFlags {
+  featureType: FeatureType;
   json?: boolean;
   results?: string;
 }
@@ -48,6 +56,7 @@ export function addCaption(program: Command): void {
     .option('--json', 'print rows as JSON Lines instead of a table')
     .option('-o, --results <file>', 'write rows as JSON Lines to a file')
     .addHelpText('after', '\nThe exit status is 1 when an image failed; its row says why.');
+  command.addOption(featureTypeOption());
   addSettings(addCaptionFlags(addSelectionFlags(command)), settingNames).action(
     async (source: string, flags: CaptionCommandFlags) => {
       const closers = new Closers();
@@ -71,6 +80,7 @@ async function captionSource(
   const model = await describeModel(bundleFolder);
   const selection = requestSelection(flags, model);
   const options = await requestCaptions(flags, model, bundleFolder);
+  const { featureType = 'float16' } = requestFeatures(flags, model);
   if (flags.results !== undefined) await requireWritable(flags.results, isRows);
   const stores = new StorePool(storeConfig(settings));
   closers.add('stores', () => stores.close());
@@ -88,7 +98,7 @@ async function captionSource(
     process.stderr.write(`stopped: ${tally.describe()}\n`);
     process.exit(130);
   });
-  for await (const rows of captionLocally(images, { store, options, ...stages })) {
+  for await (const rows of captionLocally(images, { store, options, featureType, ...stages })) {
     tally.add(rows);
     status.clear();
     results.write(rows);

@@ -8,7 +8,7 @@ export function addResume(program: Command): void {
   const command = program
     .command('resume')
     .description('Go on with a run: whatever it has no result for is enqueued again.');
-  addSettings(addRunArguments(command), ['redis', 'featuresRedis']).action(
+  addSettings(addRunArguments(command), ['redis', 'features']).action(
     async (name: string, flags) => {
       await followRun({ what: { resume: name }, window: windowDefault, flags });
     },

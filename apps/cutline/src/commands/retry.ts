@@ -16,7 +16,7 @@ export function addRetry(program: Command): void {
         `only failures of these classes: ${failureClasses.join(', ')}`,
       ).argParser(collectClasses),
     );
-  addSettings(addRunArguments(command), ['redis', 'featuresRedis']).action(
+  addSettings(addRunArguments(command), ['redis', 'features']).action(
     async (name: string, flags) => {
       const classes: readonly FailureClass[] = flags.class ?? failureClasses;
       const failed = await withRun(name, flags, async ({ run }) => {

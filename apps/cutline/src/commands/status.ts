@@ -15,9 +15,9 @@ export function addStatus(program: Command): void {
     .description('Say how far a run is: by stage, what waits, failures by class.')
     .option('-w, --watch', 'go on until the run is finished, with rates and the time that is left')
     .option('--json', 'one JSON object, for machines');
-  addSettings(addRunArguments(command), ['redis', 'featuresRedis']).action(
+  addSettings(addRunArguments(command), ['redis', 'features']).action(
     async (name: string, options) => {
-      const settings = readSettings(options, ['redis', 'featuresRedis']);
+      const settings = readSettings(options, ['redis', 'features']);
       await withRun(name, options, async ({ run: runStore, closers }) => {
         const run = await runStore.readRun();
         const read = statusReader(runStore, settings, closers);

@@ -13,7 +13,8 @@ export function localEncodeStage(
   const { width, height } = pool.model.preprocessing;
   return {
     model: pool.model.id,
-    encode: (images, store) => encodeImages(images, { store, pool, limits, metrics }),
+    encode: (images, store, featureType) =>
+      encodeImages(images, { store, pool, limits, metrics, featureType }),
     prove: () => pool.encode(new Uint8Array(width * height * 3), 1),
     busyRatio: () => pool.busyRatio(),
   };
@@ -29,9 +30,9 @@ export function localDecodeStage(
     model: id,
     // A thread computes a whole batch: one each, and one that is fetched or written.
     jobConcurrency: pool.threadCount + 1,
-    async decode({ dtype, shape, payload }, options) {
-      if (dtype !== 'float16') throw new Error(`expected features in float16, got ${dtype}`);
-      return captionFeatures(payload, shape[0], { pool, options, metrics });
+    async decode(encoded, options) {
+      if (encoded.dtype === 'answers') throw new Error('expected features, got answers');
+      return captionFeatures(encoded, { pool, options, metrics });
     },
     prove: () => pool.decode(new Uint8Array(locations * channels * 2), 1, decoding),
     busyRatio: () => pool.busyRatio(),

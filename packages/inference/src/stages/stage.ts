@@ -1,4 +1,11 @@
-import type { CaptionedRow, CaptionOptions, Failure, ImageRef, Usage } from '@cutline/shared/run';
+import type {
+  CaptionedRow,
+  CaptionOptions,
+  Failure,
+  FeatureType,
+  ImageRef,
+  Usage,
+} from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
 
 /**
@@ -12,9 +19,14 @@ export interface EncodeStage {
   /**
    * Images in a store to features. A batch never fails for one of its images; each has an outcome
    * of its own.
+   * @param featureType how features are to be written (default: float16); answers are what they are
    * @throws UserError when a store or a server is misconfigured; anything else thrown is a bug
    */
-  encode(images: readonly ImageRef[], store: ObjectStore): Promise<EncodedImages>;
+  encode(
+    images: readonly ImageRef[],
+    store: ObjectStore,
+    featureType?: FeatureType,
+  ): Promise<EncodedImages>;
   /** Encodes a made-up image: it rejects where what computes is broken. */
   prove(): Promise<unknown>;
   /**
@@ -55,14 +67,16 @@ export interface EncodedImages {
 
 /** What travels from the encode stage to the decode stage. */
 export type Features =
-  /** [n, L, D], row-major, little-endian; n × L × D × 2 bytes. */
-  | {
-      dtype: 'float16';
-      shape: [images: number, locations: number, channels: number];
-      payload: Uint8Array;
-    }
+  | ImageFeatures
   /** [n]: what a server said of each image, as JSON. */
   | { dtype: 'answers'; shape: [images: number]; payload: Uint8Array };
+
+/** [n, L, D], an image after the other, row-major, as feature-types.ts of the captioner says. */
+export interface ImageFeatures {
+  dtype: FeatureType;
+  shape: [images: number, locations: number, channels: number];
+  payload: Uint8Array;
+}
 
 /** What the decode stage found for one image. */
 export type CaptionOutcome = Captions | { failure: Failure; usage?: Usage };

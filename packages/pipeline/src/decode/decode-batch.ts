@@ -1,15 +1,9 @@
-import type { DecodeStage } from '@cutline/inference';
-import {
-  describeError,
-  type FailureClass,
-  isForUser,
-  isTransient,
-  UserError,
-} from '@cutline/shared/errors';
+import type { DecodeStage, Features } from '@cutline/inference';
+import { describeError, type FailureClass, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
 import {
+  type EncodedImage,
   formatPart,
-  jobId,
   type PartRow,
   RunStore,
   sidecarRulesDefault,
@@ -18,27 +12,31 @@ import type { ObjectStore } from '@cutline/shared/stores';
 import { toPartRows } from '../batch-results.ts';
 import type { RunBoard } from '../board/run-board.ts';
 import { countByOutcome, partStep } from '../board/run-progress.ts';
-import { DamagedFeaturesError, unpackFeatures } from '../features/feature-blob.ts';
+import { DamagedFeaturesError } from '../features/feature-blob.ts';
 import type { FeatureStore } from '../features/feature-store.ts';
 import {
   countDivisions,
   type DecodeJob,
   divide,
   divisionsMax,
-  type EncodedImage,
   halve,
+  halveKept,
   imageRefs,
+  inFlight,
   lostWorkersMax,
+  withoutRow,
 } from '../jobs.ts';
 import type { Queues } from '../queue/open-queues.ts';
 import { writeSidecars } from '../sidecars/write-sidecars.ts';
 import { type Breaker, requireProof } from '../worker/breaker.ts';
 import type { JobContext, JobHandler } from '../worker/job-context.ts';
+import { loadFeatures } from './load-features.ts';
 
 export interface DecodeBatchContext {
   stage: Pick<DecodeStage, 'model' | 'decode' | 'prove'>;
   openStore: (url: string) => Promise<ObjectStore>;
-  features: FeatureStore;
+  /** The home of features that a job names. */
+  openFeatures: (home: string) => Promise<FeatureStore>;
   queues: Queues;
   board: RunBoard;
   breaker: Breaker;
@@ -60,45 +58,48 @@ export function decodeBatch(context: DecodeBatchContext): JobHandler<DecodeJob> 
       const message = `${deaths} workers died holding this image`;
       return isolate(context, job, jobContext, 'worker-lost', message);
     }
-    let rows: PartRow[];
-    try {
-      rows = await captionBatch(context, job);
-      formatPart(rows); // what its readers would refuse is found here, before it is written
-      context.breaker.succeeded();
-    } catch (error) {
-      if (isForUser(error) || isTransient(error)) throw error;
-      if (error instanceof DamagedFeaturesError) {
-        log.warn({ error: error.message }, 'features lost');
-        return encodeAgain(context, job, jobContext, error.message);
-      }
-      log.error({ err: error }, 'decoding failed in a way that nobody foresaw');
-      context.breaker.failed(error);
-      return isolate(context, job, jobContext, 'internal', describeError(error));
-    }
-    await finish(context, job, jobContext, rows);
+    await decodeEncoded(context, job, undefined, jobContext);
   };
 }
 
+/** @param given the features, where they are at hand */
+export async function decodeEncoded(
+  context: DecodeBatchContext,
+  job: DecodeJob,
+  given: Features | undefined,
+  jobContext: JobContext,
+): Promise<void> {
+  const { log } = jobContext;
+  let rows: PartRow[];
+  try {
+    rows = await captionBatch(context, job, given);
+    formatPart(rows); // what its readers would refuse is found here, before it is written
+    context.breaker.succeeded();
+  } catch (error) {
+    if (isForUser(error) || isTransient(error)) throw error;
+    if (error instanceof DamagedFeaturesError) {
+      log.warn({ error: error.message }, 'features lost');
+      return encodeAgain(context, job, jobContext, error);
+    }
+    log.error({ err: error }, 'decoding failed in a way that nobody foresaw');
+    context.breaker.failed(error);
+    return isolate(context, job, jobContext, 'internal', describeError(error));
+  }
+  await finish(context, job, jobContext, rows);
+}
+
 /** @throws DamagedFeaturesError when the features are missing, damaged or not this batch's. */
-async function captionBatch(context: DecodeBatchContext, job: DecodeJob): Promise<PartRow[]> {
-  const { features, metrics, stage } = context;
-  const { features: name, images } = job;
-  const count = images.filter((image) => image.status === 'encoded').length;
-  if (count === 0) return toPartRows(images, [], job.model);
-  const blob = name === null ? undefined : await metrics.time('load', () => features.get(name));
-  if (!blob) throw new DamagedFeaturesError('The features are not there (expired or flushed)');
-  const { model, features: encoded } = unpackFeatures(blob);
-  const [encodedCount] = encoded.shape;
-  if (encodedCount !== count) {
-    throw new DamagedFeaturesError(`The features are of ${encodedCount} images, not ${count}`);
-  }
-  if (model !== stage.model) {
-    throw new UserError(
-      `The features of ${jobId(job)} were made by model ${model}, but this worker has loaded ` +
-        `${stage.model}. Start encoders and decoders with the same bundle (--model).`,
-    );
-  }
-  return toPartRows(images, await stage.decode(encoded, job.options), job.model);
+async function captionBatch(
+  context: DecodeBatchContext,
+  job: DecodeJob,
+  given: Features | undefined,
+): Promise<PartRow[]> {
+  const { metrics, stage } = context;
+  const { images, model, options } = job;
+  if (!images.some((image) => image.status === 'encoded')) return toPartRows(images, [], model);
+  const load = () => loadFeatures(job, { ...context, model: stage.model });
+  const features = given ?? (await metrics.time('load', load));
+  return toPartRows(images, await stage.decode(features, options), model);
 }
 
 async function finish(
@@ -109,6 +110,7 @@ async function finish(
 ): Promise<void> {
   const { metrics, queues } = context;
   await jobContext.requireWanted();
+  let { deferred } = job;
   if (found.length > 0) {
     const run = await openRun(context, job);
     const rows = await metrics.time('write', async () => {
@@ -118,11 +120,13 @@ async function finish(
       return run.createPart(batch, attempt, noted);
     });
     await countRows(context, job, rows);
+    // Of two tries at an attempt, the first part stays: what it has no row of is left.
+    deferred = withoutRow(job, rows);
   }
-  if (job.deferred.length > 0) {
+  if (deferred.length > 0) {
     await jobContext.requireWanted();
     const delayMs = context.remainderDelayMs * 2 ** countDivisions(job.attempt, 'r');
-    await queues.encode.add(divide(job, 'r', job.deferred), { delayMs });
+    await queues.encode.add(divide(job, 'r', deferred), { delayMs });
   }
   await removeFeatures(context, job);
 }
@@ -131,8 +135,9 @@ async function openRun(context: DecodeBatchContext, { output, run }: DecodeJob):
   return new RunStore(await context.openStore(output.store), output.prefix, run);
 }
 
-async function removeFeatures({ features }: DecodeBatchContext, job: DecodeJob): Promise<void> {
-  if (job.features !== null) await features.remove(job.features);
+async function removeFeatures(context: DecodeBatchContext, job: DecodeJob): Promise<void> {
+  const stored = inFlight(job);
+  if (stored) await (await context.openFeatures(stored.home)).remove(stored.name);
 }
 
 /** Counts the rows, once however often the part is written. */
@@ -148,12 +153,12 @@ async function countRows(
   }
 }
 
-/** Sends the whole batch back to the encoders under a new attempt. */
+/** Sends the whole batch back to the encoders under a new attempt, where there are images. */
 async function encodeAgain(
   context: DecodeBatchContext,
   job: DecodeJob,
   jobContext: JobContext,
-  message: string,
+  { message, failureClass }: DamagedFeaturesError,
 ): Promise<void> {
   const run = await openRun(context, job);
   // This attempt may have been written before: then its features are gone because they should be,
@@ -161,6 +166,7 @@ async function encodeAgain(
   if (await run.store.head(run.partKey(job.batch, job.attempt))) {
     return finish(context, { ...job, images: [] }, jobContext, []);
   }
+  if (job.source === null) return isolate(context, job, jobContext, failureClass, message);
   if (countDivisions(job.attempt) >= divisionsMax) {
     return giveUp(context, job, jobContext, 'internal', message);
   }
@@ -170,7 +176,10 @@ async function encodeAgain(
   await removeFeatures(context, job);
 }
 
-/** Sends the batch back in halves, or gives up on the one image that is left. */
+/**
+ * Sends the batch back in halves, or gives up on the one image that is left. Halves are encoded
+ * again, where there are images; of a run that decodes what another kept, they have the features.
+ */
 async function isolate(
   context: DecodeBatchContext,
   job: DecodeJob,
@@ -178,13 +187,17 @@ async function isolate(
   failureClass: FailureClass,
   message: string,
 ): Promise<void> {
-  if (imageRefs(job).length <= 1 || countDivisions(job.attempt) >= divisionsMax) {
+  const { encode, decode } = context.queues;
+  const isKept = job.source === null;
+  const left = isKept ? job.images : imageRefs(job);
+  if (left.length <= 1 || countDivisions(job.attempt) >= divisionsMax) {
     if (failureClass === 'internal') await requireProof(() => context.stage.prove());
     return giveUp(context, job, jobContext, failureClass, message);
   }
   await jobContext.requireWanted();
   context.metrics.batchSplits.inc({ stage: 'decode' });
-  for (const half of halve(job)) await context.queues.encode.add(half);
+  if (isKept) for (const half of halveKept(job)) await decode.add(half);
+  else for (const half of halve(job)) await encode.add(half);
   await removeFeatures(context, job);
 }
 

@@ -1,17 +1,15 @@
 import type { EncodedImages, EncodeOutcome, EncodeStage, Features } from '@cutline/inference';
 import { describeError, type FailureClass, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import { jobId } from '@cutline/shared/run';
+import { KeptFeatures } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { applyOutcomes } from '../batch-results.ts';
-import type { RunBoard } from '../board/run-board.ts';
-import { packFeatures } from '../features/feature-blob.ts';
-import type { FeatureStore } from '../features/feature-store.ts';
+import { patientWithFeatures } from '../features/feature-objects.ts';
+import { keepFeatures } from '../features/keep-features.ts';
 import {
   countDivisions,
   type DecodeJob,
   divisionsMax,
-  type EncodedImage,
   type EncodeJob,
   halve,
   lostWorkersMax,
@@ -21,23 +19,21 @@ import type { Queues } from '../queue/open-queues.ts';
 import { type Breaker, requireProof } from '../worker/breaker.ts';
 import type { JobContext, JobHandler } from '../worker/job-context.ts';
 import type { World } from '../world.ts';
+import type { HandOver } from './hand-over.ts';
 
 export interface EncodeBatchContext {
   stage: Pick<EncodeStage, 'model' | 'encode' | 'prove'>;
   openStore: (url: string) => Promise<ObjectStore>;
-  features: FeatureStore;
-  queues: Queues;
-  board: RunBoard;
+  queues: Pick<Queues, 'encode'>;
   breaker: Breaker;
   metrics: Metrics;
   world: World;
-  /** Told how many bytes of features are in flight. */
-  onStored: (bytesInFlight: number) => void;
+  handOver: HandOver;
 }
 
 /**
- * The encode stage's job: images → features, and one decode job that carries all that became of
- * them. Nothing else leaves this stage, and nothing leaves it that is not wanted any more.
+ * The encode stage's job: images → features, and all that became of them is handed over as one
+ * decode job. Nothing else leaves this stage, and nothing leaves it that is not wanted any more.
  *
  * - Images that fail for good become failure rows; the others go on.
  * - Images whose store is unavailable, or cannot be opened, are deferred; the decoder enqueues
@@ -56,7 +52,8 @@ export function encodeBatch(context: EncodeBatchContext): JobHandler<EncodeJob> 
     const wanted = job.images.filter((image) => !image.skipped);
     let encoded: EncodedImages;
     try {
-      encoded = await context.stage.encode(wanted, await context.openStore(job.source));
+      const store = await context.openStore(job.source);
+      encoded = await context.stage.encode(wanted, store, job.featureType);
       context.breaker.succeeded();
     } catch (error) {
       if (isMissingStore(error)) {
@@ -113,30 +110,20 @@ async function isolate(
   await handOver(context, toDecodeJob(job, outcomes), undefined, jobContext);
 }
 
+/** Keeps features where the run says so, and hands the batch over. */
 async function handOver(
   context: EncodeBatchContext,
   job: DecodeJob,
-  encodedFeatures: Features | undefined,
-  { requireWanted }: JobContext,
+  encoded: Features | undefined,
+  jobContext: JobContext,
 ): Promise<void> {
-  const { features, queues, board, metrics, stage } = context;
-  const count = (status: EncodedImage['status']) =>
-    job.images.filter((image) => image.status === status).length;
-  const encoded = count('encoded');
-  await requireWanted();
-  let decodeJob = job;
-  if (encodedFeatures) {
-    const name = `${jobId(job)}:${context.world.newId()}`;
-    const blob = packFeatures(stage.model, encodedFeatures);
-    context.onStored(await metrics.time('store', () => features.put(name, blob)));
-    decodeJob = { ...job, features: name };
-  }
-  // Another try may have got there first, or this one before its worker was thought dead: nobody
-  // would come for these features, and they would stay until they expire.
-  const isNew = await queues.decode.addNew(decodeJob);
-  if (!isNew && decodeJob.features !== null) await features.remove(decodeJob.features);
-  metrics.images.inc({ stage: 'encode', state: 'encoded' }, encoded);
-  metrics.images.inc({ stage: 'encode', state: 'failed' }, count('failed'));
-  metrics.images.inc({ stage: 'encode', state: 'deferred' }, job.deferred.length);
-  if (encoded > 0) await board.count(job.run, `encode:${job.batch}.${job.attempt}`, { encoded });
+  await jobContext.requireWanted();
+  const { keep } = job;
+  if (!keep || job.images.length === 0) return context.handOver(job, encoded, jobContext);
+  const { stage, metrics, world } = context;
+  const store = patientWithFeatures(await context.openStore(keep.store), world);
+  const kept = new KeptFeatures(store, keep.prefix, job.run);
+  const of = { model: stage.model, encoder: keep.encoder, id: world.newId() };
+  const stays = await metrics.time('store', () => keepFeatures(kept, job, encoded, of));
+  await context.handOver(stays.job, stays.isOwn ? encoded : undefined, jobContext);
 }

@@ -1,5 +1,7 @@
 import { crc32 } from 'node:zlib';
-import type { Features } from '@cutline/inference';
+import { type Features, featureBytes } from '@cutline/inference';
+import type { FailureClass } from '@cutline/shared/errors';
+import { featureTypes } from '@cutline/shared/run';
 import { z } from 'zod';
 
 /**
@@ -8,8 +10,8 @@ import { z } from 'zod';
  *   4 bytes   "CLF1"
  *   4 bytes   CRC-32 of all that follows, little-endian
  *   4 bytes   length of the header, little-endian
- *   header    JSON: model, dtype, and shape: [images, L, D] of float16, [images] of answers
- *   payload   the features, row-major, little-endian; or answers of a server, as JSON
+ *   header    JSON: model, dtype, and shape: [images, L, D] of features, [images] of answers
+ *   payload   features, an image after the other; or answers of a server, as JSON
  *
  * The header makes a blob that is mixed up or another model's recognisable, and the checksum one
  * that is damaged, before it could turn into a wrong caption. It covers the header as well: with
@@ -25,7 +27,7 @@ const sizeSchema = z.int().positive();
 const headerSchema = z.discriminatedUnion('dtype', [
   z.strictObject({
     model: z.string(),
-    dtype: z.literal('float16'),
+    dtype: z.enum(featureTypes),
     shape: z.tuple([sizeSchema, sizeSchema, sizeSchema]),
   }),
   z.strictObject({ model: z.string(), dtype: z.literal('answers'), shape: z.tuple([sizeSchema]) }),
@@ -33,9 +35,19 @@ const headerSchema = z.discriminatedUnion('dtype', [
 
 type Header = z.infer<typeof headerSchema>;
 
-/** The blob's bytes cannot be trusted: the batch goes back to be encoded. */
+/** Features are gone, or their bytes cannot be trusted: the batch goes back to be encoded. */
 export class DamagedFeaturesError extends Error {
   override readonly name = 'DamagedFeaturesError';
+  /** Of their images, where nothing can be encoded again. */
+  readonly failureClass: FailureClass;
+
+  constructor(
+    message: string,
+    { failureClass = 'corrupt', ...options }: ErrorOptions & { failureClass?: FailureClass } = {},
+  ) {
+    super(message, options);
+    this.failureClass = failureClass;
+  }
 }
 
 /**
@@ -94,5 +106,5 @@ function parseHeader(json: string): Header {
 function payloadBytes({ dtype, shape, payload }: Features): number {
   if (dtype === 'answers') return payload.byteLength;
   const [images, locations, channels] = shape;
-  return images * locations * channels * 2;
+  return images * featureBytes(dtype, [locations, channels]);
 }

@@ -7,6 +7,7 @@ import type { FeatureMemory, FeatureStore } from './feature-store.ts';
  * holds. It is full when it is told so, and then refuses what a Redis refuses.
  */
 export class MemoryFeatures implements FeatureStore {
+  readonly home = 'memory';
   /** Of everything, as `maxmemory` of Redis. */
   limitBytes = Number.POSITIVE_INFINITY;
   /** What else is there besides features: queues, for example. */
@@ -40,6 +41,12 @@ export class MemoryFeatures implements FeatureStore {
     this.#blobs.delete(name);
   }
 
+  async removeRun(run: string): Promise<void> {
+    for (const [name] of this.#blobs.entries()) {
+      if (name.startsWith(`${run}.`)) this.#blobs.delete(name);
+    }
+  }
+
   async bytesInFlight(): Promise<number> {
     return this.#bytes();
   }
@@ -54,7 +61,7 @@ export class MemoryFeatures implements FeatureStore {
 
   #bytes(): number {
     let bytes = 0;
-    for (const blob of this.#blobs.values()) bytes += blob.byteLength;
+    for (const [, blob] of this.#blobs.entries()) bytes += blob.byteLength;
     return bytes;
   }
 }

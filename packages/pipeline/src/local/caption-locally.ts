@@ -7,7 +7,7 @@ import {
   localEncodeStage,
 } from '@cutline/inference';
 import type { Metrics } from '@cutline/shared/process';
-import type { CaptionOptions, ImageRef, PartRow } from '@cutline/shared/run';
+import type { CaptionOptions, FeatureType, ImageRef, PartRow } from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
 import { applyOutcomes, toPartRows } from '../batch-results.ts';
 
@@ -18,6 +18,8 @@ export interface LocalPipeline {
   /** Images of a batch: enough to compute well, few enough to see the first captions soon. */
   batchSize: number;
   options: CaptionOptions;
+  /** Default: float16. */
+  featureType?: FeatureType;
 }
 
 /** Of a batch. */
@@ -55,9 +57,9 @@ export async function* captionLocally(
   if (encoding) yield await decodeBatch(await encoding, pipeline);
 }
 
-async function encodeBatch(refs: ImageRef[], { store, encodeStage }: LocalPipeline) {
+async function encodeBatch(refs: ImageRef[], { store, encodeStage, featureType }: LocalPipeline) {
   const wanted = refs.filter((ref) => !ref.skipped);
-  const { outcomes, features } = await encodeStage.encode(wanted, store);
+  const { outcomes, features } = await encodeStage.encode(wanted, store, featureType);
   return { ...applyOutcomes(refs, outcomes, { defer: false }), features };
 }
 

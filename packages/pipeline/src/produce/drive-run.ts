@@ -1,12 +1,13 @@
 import { describeError, type FailureClass } from '@cutline/shared/errors';
-import { requireKeysList } from '@cutline/shared/listing';
+import { listImages, requireKeysList } from '@cutline/shared/listing';
 import type { Logger, Metrics } from '@cutline/shared/process';
-import { type Run, RunStore, type Summary } from '@cutline/shared/run';
+import { KeptFeatures, type Run, RunStore, type Summary } from '@cutline/shared/run';
 import { type Location, type ObjectStore, patientStore } from '@cutline/shared/stores';
 import type { RunBoard } from '../board/run-board.ts';
 import type { Queues } from '../queue/open-queues.ts';
 import type { World } from '../world.ts';
 import { beginRun, type ClaimedRun, resumeRun } from './claim-run.ts';
+import { listKept } from './kept-source.ts';
 import { produce } from './produce.ts';
 import { resumeListing } from './resume-listing.ts';
 import { describeExcluded, resultsPrefix } from './run-request.ts';
@@ -54,7 +55,8 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
     await context.onClaimed?.(claimed, runStore, queues);
     const { generation } = claimed.claim;
     log.info({ run: run.run, results: runStore.url, generation }, 'producing');
-    const base = { runStore, output, queues, board, window, world, metrics, log };
+    const kept = await openKept(context, run);
+    const base = { runStore, output, queues, board, kept, window, world, metrics, log };
     const summary = await Promise.race([produce(base, claimed, listing), claimed.lock.lost]);
     const { captioned, failed } = summary;
     log.info({ run: run.run, captioned, failed }, 'run finished');
@@ -66,10 +68,24 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
 
 /** Before a run is begun with it. */
 async function checkSource(run: Run, openStore: DriveRunContext['openStore']): Promise<void> {
+  if (run.decodes?.location) await (await openStore(run.decodes.location.store)).check();
+  if (run.decodes) return; // the images may be gone
   const store = await openStore(run.source.store);
   await store.check();
+  if (run.keepFeatures?.location) await (await openStore(run.keepFeatures.location.store)).check();
   const { keysFrom } = run.selection;
   if (keysFrom !== null) await requireKeysList(keysFrom, store, { open: openStore });
+}
+
+/** The features that a run decodes; undefined where it has images to encode. */
+async function openKept(
+  { output, openStore, world, log }: DriveRunContext,
+  { decodes }: Run,
+): Promise<KeptFeatures | undefined> {
+  if (!decodes) return undefined;
+  const { store, prefix } = decodes.location ?? output;
+  const patient = patientStore(await openStore(store), world, told(log, 'the kept features'));
+  return new KeptFeatures(patient, prefix, decodes.run);
 }
 
 /** What is left to list; undefined where the manifest is complete. */
@@ -79,20 +95,22 @@ async function openListing(
   runStore: RunStore,
 ) {
   if (state.manifest.images !== null) return undefined;
-  const { source } = state.run;
+  const { source, selection, decodes } = state.run;
+  if (decodes) {
+    const keeper = new RunStore(runStore.store, output.prefix, decodes.run);
+    return resumeListing(runStore, state, () => listKept(keeper));
+  }
   const open = async (url: string) =>
     patientStore(await openStore(url), world, told(log, 'the source'));
   const store = await open(source.store);
   const exceptPrefix = resultsPrefix(source, output);
-  return resumeListing(
-    runStore,
-    state,
-    { store, prefix: source.prefix },
-    {
-      exceptPrefix,
-      onExcluded: (keys) => log.info(describeExcluded(keys, exceptPrefix)),
-      stores: { open },
-    },
+  const options = {
+    exceptPrefix,
+    onExcluded: (keys: number) => log.info(describeExcluded(keys, exceptPrefix)),
+    stores: { open },
+  };
+  return resumeListing(runStore, state, () =>
+    listImages({ store, prefix: source.prefix }, selection, options),
   );
 }
 

@@ -1,10 +1,10 @@
 import type { QueueName } from '@cutline/shared/process';
-import { batchesOf, type ImageRef, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
+import { batchesOf, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
 import { countByOutcome, partStep } from '../board/run-progress.ts';
-import type { EncodeJob } from '../jobs.ts';
 import { patiently } from '../patience.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import { closeChunk, examineChunk } from './close-chunk.ts';
+import { enqueue, type PlannedBatch } from './enqueue.ts';
 import type { ProduceContext } from './produce.ts';
 
 /** What a pass works with: the run as it was claimed for it. */
@@ -39,7 +39,7 @@ export async function makePass(
   const chunkOf = (batch: number) => Math.floor(batch / state.run.chunkBatches);
   const left = new Map<number, number>();
   const open: number[] = [];
-  let waiting: EncodeJob[] = [];
+  let waiting: PlannedBatch[] = [];
   let next = 0;
   for (let pauseMs = pauseMsMin; ; pauseMs = Math.min(pauseMs * 1.5, pauseMsMax)) {
     await lock.held();
@@ -52,10 +52,9 @@ export async function makePass(
       open.splice(open.indexOf(chunk), 1);
     }
     for (let room = window - jobs.count; room > 0; ) {
-      const job = waiting.shift();
-      if (job) {
-        await lock.held();
-        await patiently('the encode queue', () => context.queues.encode.add(job), context);
+      const planned = waiting.shift();
+      if (planned) {
+        await enqueue(context, planned);
         room -= 1;
       } else if (next < manifest.chunks) {
         const chunk = next++;
@@ -116,8 +115,8 @@ class LiveJobs {
   }
 }
 
-/** The jobs that a chunk wants. It may turn out to be closed: then `ledgers` has it. */
-async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promise<EncodeJob[]> {
+/** The batches of a chunk that want a job. It may turn out to be closed: then `ledgers` has it. */
+async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promise<PlannedBatch[]> {
   const { board, ledgers, claimed } = context;
   const { run, claims } = claimed.state;
   const { run: name } = run;
@@ -134,9 +133,7 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
   if (chunk >= claimed.claim.chunks) {
     // Listed under this claim: nobody can have worked on it.
     const { images } = await readChunk(context.runStore, claims, chunk);
-    return [...batchesOf(chunk, images, run)].map(({ batch, images: refs }) =>
-      toJob(context, batch, refs),
-    );
+    return [...batchesOf(chunk, images, run)];
   }
   const live = await jobs.batches();
   const found = await examineChunk({ runStore: context.runStore, run, claims }, chunk);
@@ -146,7 +143,7 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
   }
   return [...found.missing]
     .filter(([batch]) => !live.has(batch))
-    .map(([batch, images]) => toJob(context, batch, images));
+    .map(([batch, images]) => ({ batch, images }));
 }
 
 /** @returns images that are left without a row. */
@@ -174,22 +171,6 @@ async function tellProgress(context: PassContext, chunks: number): Promise<void>
     enqueued: Math.min(chunks * chunkBatches * batchSize, manifest.images),
   };
   await patiently('progress', () => board.setProgress(run, counts), context);
-}
-
-function toJob(context: PassContext, batch: number, images: ImageRef[]): EncodeJob {
-  const { run } = context.claimed.state;
-  return {
-    run: run.run,
-    batch,
-    attempt: String(context.claimed.claim.generation),
-    source: run.source.store,
-    output: context.output,
-    model: run.model,
-    options: run.options,
-    sidecars: run.sidecars,
-    ...(run.sidecarRules && { sidecarRules: run.sidecarRules }),
-    images,
-  };
 }
 
 /** `captioned`, `skipped`, `failed` and `failed:<class>`, as the board counts them. */

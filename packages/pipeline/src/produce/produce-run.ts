@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import type { Closers } from '@cutline/shared/process';
 import type { RunStore, Summary } from '@cutline/shared/run';
 import type { StorePool } from '@cutline/shared/stores';
 import type { Redis } from 'ioredis';
 import { RedisBoard } from '../board/redis-board.ts';
+import { makeFolder } from '../make-folder.ts';
 import { closeQueues, openQueues, type Queues } from '../queue/open-queues.ts';
 import { connectRedis, logOutages } from '../redis/redis.ts';
 import { realWorld } from '../world.ts';
@@ -32,7 +32,9 @@ const lockMs = 30_000;
 export async function produceRun(options: ProduceRunOptions): Promise<Summary> {
   const { what, output, window, metrics, log, stores, closers, onStarted } = options;
   const world = realWorld;
-  await createOutputFolder(output.store);
+  await makeFolder(output.store);
+  const kept = 'begin' in what ? what.begin.keepFeatures?.location : undefined;
+  if (kept) await makeFolder(kept.store);
   const redis = await connectRedis(options.redisUrl);
   closers.add('Redis', () => redis.disconnect());
   logOutages(redis, log);
@@ -50,9 +52,4 @@ export async function produceRun(options: ProduceRunOptions): Promise<Summary> {
       await onStarted?.({ runStore, redis, queues });
     },
   });
-}
-
-/** A missing folder is made; a missing parent is more likely a disk that is not mounted. */
-async function createOutputFolder(storeUrl: string): Promise<void> {
-  if (storeUrl.startsWith('file:')) await mkdir(new URL(storeUrl)).catch(() => {});
 }

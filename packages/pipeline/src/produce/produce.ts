@@ -1,6 +1,6 @@
 import { UserError } from '@cutline/shared/errors';
 import type { Logger, Metrics } from '@cutline/shared/process';
-import type { Ledger, RunStore, Summary } from '@cutline/shared/run';
+import type { KeptFeatures, Ledger, RunStore, Summary } from '@cutline/shared/run';
 import { generationOfChunk } from '@cutline/shared/run';
 import type { RunBoard } from '../board/run-board.ts';
 import type { EncodeJob } from '../jobs.ts';
@@ -19,6 +19,8 @@ export interface ProduceContext {
   queues: Queues;
   board: RunBoard;
   manifest: ManifestProgress;
+  /** Features that the run decodes, where it has no images to encode. */
+  kept: KeptFeatures | undefined;
   /** Jobs of the run at most that wait, are delayed or in hand, in both queues together. */
   window: number;
   world: World;

@@ -1,5 +1,4 @@
 import { UserError } from '@cutline/shared/errors';
-import { listImages } from '@cutline/shared/listing';
 import { type ImageRef, type RunState, type RunStore, readChunk } from '@cutline/shared/run';
 import { compareKeys } from '@cutline/shared/stores';
 
@@ -11,32 +10,33 @@ export interface Listing {
 
 /**
  * The listing of a run, from where it stopped: after the last key of the manifest for a store
- * (which lists in key order), after as many rows for a list of keys, and without the keys that
- * are there already for a sample.
+ * (which lists in key order), after as many rows for a list of keys or another run's manifest, and
+ * without the keys that are there already for a sample.
+ *
+ * @param listing from its beginning
  */
 export async function resumeListing(
   runStore: RunStore,
   { run, claims, manifest: { chunks } }: Pick<RunState, 'run' | 'claims' | 'manifest'>,
-  source: Parameters<typeof listImages>[0],
-  options: Parameters<typeof listImages>[2],
+  listing: () => AsyncIterable<ImageRef>,
 ): Promise<Listing> {
-  const { selection, batchSize, chunkBatches } = run;
-  const listing = () => listImages(source, selection, options);
+  const { selection, batchSize, chunkBatches, decodes } = run;
   if (chunks === 0) return { imagesBefore: 0, rest: listing() };
 
   const { images: lastImages } = await readChunk(runStore, claims, chunks - 1);
   const imagesBefore = (chunks - 1) * chunkBatches * batchSize + lastImages.length;
   // Only at its end does a listing write a chunk that is not full.
   if (lastImages.length < chunkBatches * batchSize) return { imagesBefore, rest: nothing() };
-  if (selection.keysFrom === '-') {
+  if (selection.keysFrom === '-' && !decodes) {
     throw new UserError(
       'The listing of this run came from stdin and was not finished; it cannot be read again. ' +
         'Start a new run with the list.',
     );
   }
   const written = {
-    keys: selection.sample ? await readManifestKeys(runStore, claims, chunks) : undefined,
-    rows: selection.keysFrom === null ? undefined : imagesBefore,
+    keys:
+      selection.sample && !decodes ? await readManifestKeys(runStore, claims, chunks) : undefined,
+    rows: selection.keysFrom !== null || decodes ? imagesBefore : undefined,
     lastKey: lastImages.at(-1)?.key ?? '',
   };
   return { imagesBefore, rest: without(listing(), written) };

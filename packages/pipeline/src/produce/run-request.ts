@@ -10,8 +10,9 @@ import {
   type RunFlags,
   runIdSchema,
 } from '@cutline/shared/run';
-import { type Location, parseLocation } from '@cutline/shared/stores';
+import { type Location, parseLocation, parsePlace } from '@cutline/shared/stores';
 import { requestCaptions, requestSelection } from './request-captions.ts';
+import { requestFeatures } from './request-features.ts';
 
 /**
  * The run that the flags ask for.
@@ -27,13 +28,12 @@ export async function requestRun(
   if (!source) {
     throw new UserError('Say where the images are: s3://bucket/prefix or a folder.');
   }
-  const name = runIdSchema.safeParse(flags.run ?? newRunName(now));
-  if (!name.success) throw new UserError(`--run "${flags.run}": ${name.error.issues[0]?.message}.`);
+  const run = requestName(flags.run, now);
   const model = await describeModel(bundleFolder);
   const options = await requestCaptions(flags, model, bundleFolder);
   return {
     format: 2,
-    run: name.data,
+    run,
     created: now.toISOString(),
     source: parseLocation(source),
     selection: requestSelection(flags, model),
@@ -41,10 +41,18 @@ export async function requestRun(
     options,
     sidecars: flags.sidecars,
     sidecarRules: { existing: flags.existing, scoreMin: flags.minScore ?? null },
+    ...requestFeatures(flags, model),
     batchSize: flags.batchSize,
     chunkBatches: chunkBatchesDefault,
     cutline: version,
   };
+}
+
+/** The name that was given, or the time. @throws UserError where it is none */
+export function requestName(given: string | undefined, now: Date): string {
+  const name = runIdSchema.safeParse(given ?? newRunName(now));
+  if (name.success) return name.data;
+  throw new UserError(`--run "${given}": ${name.error.issues[0]?.message}.`);
 }
 
 /** @throws UserError where the flag is missing. */
@@ -52,8 +60,7 @@ export function outputLocation(flags: Pick<RunFlags, 'output'>): Location {
   if (!flags.output) {
     throw new UserError('Say where results go: --output s3://bucket/prefix or a folder.');
   }
-  const { store, prefix } = parseLocation(flags.output);
-  return { store, prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/` };
+  return parsePlace(flags.output);
 }
 
 /**

@@ -11,7 +11,7 @@ const states = ['waiting', 'active', 'delayed', 'failed'] as const;
  */
 export async function observeQueues(
   metrics: Metrics,
-  from: { redis: Redis; queues: Queues; features: FeatureStore },
+  from: { redis: Redis; queues: Queues; features: Pick<FeatureStore, 'bytesInFlight'> },
 ): Promise<void> {
   for (const queue of ['encode', 'decode'] as const) {
     const counts = await from.queues[queue].counts();

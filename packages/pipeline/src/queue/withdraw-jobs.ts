@@ -4,7 +4,7 @@ import type { Queues } from './open-queues.ts';
 /**
  * Takes the jobs of a run off the queues. What workers have in hand stays with them until they
  * find that nobody wants it, and may leave another job behind: whoever wants a run to be gone looks
- * again until nothing is in hand. Features that waited for the jobs expire.
+ * again until nothing is in hand. Then features that waited for the jobs can go.
  */
 export async function withdrawJobs(
   queues: Queues,

@@ -9,6 +9,7 @@ import {
   localEncodeStage,
   openServer,
   type ServedModel,
+  type Stages,
   servedDecodeStage,
   servedEncodeStage,
   startInference,
@@ -34,18 +35,36 @@ type EncodeSetting = (typeof encodeSettings)[number];
 
 type EncodeContext = WorkerContext & Pick<WorkerContext<EncodeSetting>, 'settings'>;
 
+/** Both stages of the worker's model, in the same threads. */
+export async function startStages(
+  context: EncodeContext,
+): Promise<{ encode: EncodeStage; decode: DecodeStage }> {
+  const { settings: limits, metrics, model } = context;
+  if (model.kind === 'served') {
+    return { encode: await reachServer(model, context), decode: servedDecodeStage(model) };
+  }
+  const pool = await loadModel({ encode: true, decode: true }, context);
+  return {
+    encode: localEncodeStage(pool, { limits, metrics }),
+    decode: localDecodeStage(pool, { metrics }),
+  };
+}
+
 /** The encode stage of the worker's model, ready to compute. */
 export async function startEncodeStage(context: EncodeContext): Promise<EncodeStage> {
   const { settings: limits, metrics, model } = context;
   if (model.kind === 'served') return reachServer(model, context);
-  return localEncodeStage(await loadModel('encode', context), { limits, metrics });
+  return localEncodeStage(await loadModel({ encode: true, decode: false }, context), {
+    limits,
+    metrics,
+  });
 }
 
 /** The decode stage of the worker's model, ready to compute. */
 export async function startDecodeStage(context: WorkerContext): Promise<DecodeStage> {
   const { model } = context;
   if (model.kind === 'served') return servedDecodeStage(model);
-  return localDecodeStage(await loadModel('decode', context), context);
+  return localDecodeStage(await loadModel({ encode: false, decode: true }, context), context);
 }
 
 /** Waits for the server, which may take minutes to load its model. */
@@ -63,19 +82,19 @@ async function reachServer(model: ServedModel, context: EncodeContext): Promise<
 }
 
 /**
- * Loads one stage's half of the model for a worker process, has it compute once, and says what was
- * loaded, in the log and in the metrics.
+ * Loads a model, or one stage's half of it, for a worker process, has it compute once, and says what
+ * was loaded, in the log and in the metrics.
  *
  * An inference thread that dies takes the process with it: its batches go, when their locks
  * expire, to another worker, which finds the image that does it.
  */
 async function loadModel(
-  stage: 'encode' | 'decode',
+  stages: Stages,
   { settings, metrics, log, closers }: WorkerContext,
 ): Promise<InferencePool> {
   const pool = await startInference({
     bundleFolder: settings.model ?? defaultBundleFolder(),
-    stages: { encode: stage === 'encode', decode: stage === 'decode' },
+    stages,
     backend: settings.backend,
     device: settings.device,
     threads: settings.threads,
@@ -86,10 +105,14 @@ async function loadModel(
   closers.add('inference', () => pool.close());
   pool.failed.catch((error) => crash(error, log));
   const { backend, backendReason, model } = pool;
-  metrics.backendInfo.set({ stage, backend, reason: backendReason, model: model.id }, 1);
-  const tuning = pool.tunings.get(stage);
-  if (tuning) log.info(tuning, describeTuning(tuning));
-  const deviceBatch = pool.deviceBatches[stage];
-  log.info({ model: model.id, backend, deviceBatch, reason: backendReason }, 'model loaded');
+  for (const stage of ['encode', 'decode'] as const) {
+    if (!stages[stage]) continue;
+    metrics.backendInfo.set({ stage, backend, reason: backendReason, model: model.id }, 1);
+    const tuning = pool.tunings.get(stage);
+    if (tuning) log.info(tuning, describeTuning(tuning));
+    const deviceBatch = pool.deviceBatches[stage];
+    const about = { model: model.id, stage, backend, deviceBatch, reason: backendReason };
+    log.info(about, 'model loaded');
+  }
   return pool;
 }

@@ -24,8 +24,8 @@ import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { RedisBoard } from '../board/redis-board.ts';
 import type { RunBoard } from '../board/run-board.ts';
-import type { FeatureStore } from '../features/feature-store.ts';
-import { RedisFeatures } from '../features/redis-features.ts';
+import { FeatureBooks } from '../features/feature-books.ts';
+import { type FeatureStore, redisHome } from '../features/feature-store.ts';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
 import type { JobQueue } from '../queue/job-queue.ts';
 import { observeQueues } from '../queue/observe-queues.ts';
@@ -41,7 +41,6 @@ import { Suspects } from './try-suspects-alone.ts';
 /** Settings of every worker process; a stage has others besides. */
 const workerSettings = [
   'redis',
-  'featuresRedis',
   's3PathStyle',
   'model',
   'backend',
@@ -52,7 +51,6 @@ const workerSettings = [
   'jobConcurrency',
   'jobLockMs',
   'shutdownMs',
-  'featureTtlMs',
   'httpPort',
   'httpHost',
   'logLevel',
@@ -67,7 +65,6 @@ export interface WorkerContext<S extends SettingName = WorkerSetting> {
   redis: Redis;
   queues: Queues;
   board: RunBoard;
-  features: FeatureStore;
   stores: StorePool;
   breaker: Breaker;
   world: World;
@@ -84,6 +81,8 @@ export interface WorkerStage<J> {
   handle: JobHandler<J>;
   /** Batches in hand at once, unless the settings say how many. */
   jobConcurrency: number;
+  /** Where the worker puts features, or finds those of others; absent where none are in flight. */
+  features?: FeatureStore;
   /** Brings the stage's own gauges up to date before a scrape. */
   beforeScrape?: () => void;
   /**
@@ -97,6 +96,8 @@ export interface WorkerProgram<J, S extends SettingName> {
   name: string;
   description: string;
   queue: QueueName;
+  /** Whether its jobs end as parts, whichever queue they are from. */
+  writesParts: boolean;
   schema: z.ZodType<J & { images: unknown[] }>;
   /** Of this stage alone. */
   settings: readonly S[];
@@ -107,7 +108,7 @@ export interface WorkerProgram<J, S extends SettingName> {
 const batchMsMax = 15 * 60_000;
 
 /**
- * The life of a worker process, the same for both stages: read the settings, connect, let the
+ * The life of a worker process, the same for all of them: read the settings, connect, let the
  * stage load its model, serve metrics and health, take jobs until told to stop or memory is above
  * its ceiling, finish what is in hand, close.
  */
@@ -132,7 +133,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
   const stop = untilStopped();
   const closers = new Closers();
   const opened = await openContext(settings, { log, closers, stop });
-  const { metrics, redis, features, queues, board, stores, world, breaker } = opened;
+  const { metrics, redis, queues, board, stores, world, breaker } = opened;
 
   // A signal is heard while the model loads, too: there is nothing in hand yet.
   const prepared = await Promise.race([program.prepare(opened), stop.stopped]);
@@ -143,6 +144,8 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
   const ceiling = watchMemory(settings, stop);
   closers.add('memory ceiling', () => ceiling?.stop());
 
+  const features = stage.features ?? new FeatureBooks(redis, { home: redisHome });
+  const openStore = (url: string) => stores.open(url);
   const suspects = new Suspects(board, stageName);
   let isStopping = false;
   const taker = new JobTaker<J>({
@@ -151,7 +154,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     queue: queues[stageName] as unknown as JobQueue<J>,
     schema: program.schema,
     handle: suspects.tryAlone(stage.handle),
-    floor: (job) => floorOf(job, stageName, { board, openStore: (url) => stores.open(url) }),
+    floor: (job) => floorOf(job, { board, asksStore: program.writesParts, openStore }),
     concurrency: settings.jobConcurrency ?? stage.jobConcurrency,
     lockMs: settings.jobLockMs,
     ...(stage.untilRoom && { untilRoom: () => stage.untilRoom!(() => isStopping) }),
@@ -207,14 +210,6 @@ async function openContext<S extends SettingName>(
   const redis = await connectRedis(settings.redis);
   closers.add('Redis', () => redis.disconnect());
   logOutages(redis, log);
-  let featuresRedis = redis;
-  if (settings.featuresRedis) {
-    const setting = '--features-redis (or FEATURES_REDIS_URL)';
-    featuresRedis = await connectRedis(settings.featuresRedis, { setting });
-    closers.add('Redis for features', () => featuresRedis.disconnect());
-    logOutages(featuresRedis, log);
-  }
-  const features = new RedisFeatures(featuresRedis, { ttlMs: settings.featureTtlMs, world });
   const queues = openQueues({ model: model.id, redis, lockMs: settings.jobLockMs, world });
   closers.add('queues', () => closeQueues(queues));
   const stores = new StorePool({
@@ -227,7 +222,6 @@ async function openContext<S extends SettingName>(
     redis,
     queues,
     board: new RedisBoard(redis),
-    features,
     stores,
     breaker: new Breaker(),
     world,

@@ -18,7 +18,9 @@ export function encodeJob(fields: Partial<EncodeJob> = {}): EncodeJob {
       noRepeatNgram: 0,
       attention: false,
     },
+    featureType: 'float16',
     sidecars: ['txt'],
+    keep: null,
     images: imagesOf('a', 'b', 'c', 'd', 'e'),
     ...fields,
   };

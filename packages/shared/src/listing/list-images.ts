@@ -62,7 +62,7 @@ function isResult(key: string, prefix: string): boolean {
 }
 
 const resultPath =
-  /^((run|summary)\.json$|(manifest|parts|sidecars|ledger|claims|results|reviews)\/)/;
+  /^((run|summary)\.json$|(manifest|parts|sidecars|ledger|claims|features|results|reviews)\/)/;
 
 async function* listObjects(store: ObjectStore, prefix: string): AsyncGenerator<ListedKey> {
   for await (const object of inKeyOrder(store.url, store.list(prefix))) {
@@ -95,7 +95,7 @@ const otherExtensions = new Set(
   (
     'txt md csv tsv json jsonl ndjson xml xmp html htm yml yaml log ini db sqlite ds_store ' +
     'doc docx xls xlsx ppt pptx odt mp3 wav flac ogg m4a mp4 mov avi mkv webm mpg mpeg ' +
-    'zip gz tar 7z rar md5 sha1 sha256 url lnk'
+    'zip gz tar 7z rar md5 sha1 sha256 url lnk features'
   ).split(' '),
 );
 

@@ -15,7 +15,7 @@ export { createLogger, createNotesLogger, type Logger } from './logging.ts';
 export { MemoryCeiling, type MemoryCeilingOptions, type MemoryExcess } from './memory-ceiling.ts';
 export { Metrics, type QueueName, type Stage, type Step } from './metrics.ts';
 export { redactUrl } from './redact-url.ts';
-export { parseRedisUrl, type RedisAddress } from './redis-url.ts';
+export { isRedisUrl, parseRedisUrl, type RedisAddress } from './redis-url.ts';
 export {
   addSettings,
   readSettings,

@@ -17,8 +17,8 @@ export type Step =
   | 'preprocess' // one image: decode, orient, resize
   | 'ask' // one image, asked about at a server: one try
   | 'encode' // one batch through the CNN
-  | 'store' // one batch of features into Redis
-  | 'load' // one batch of features out of Redis
+  | 'store' // one batch of features into their home
+  | 'load' // one batch of features out of their home
   | 'decode' // one batch through beam search
   | 'write'; // one part into the store
 

@@ -34,6 +34,11 @@ const forms =
   'expected redis://host:port, redis+cluster://host:port,host:port or ' +
   'redis+sentinel://host:port,host:port/master, or the same with rediss for TLS';
 
+/** Whether a text is meant to be such a URL, right or wrong. */
+export function isRedisUrl(text: string): boolean {
+  return /^rediss?(\+[a-z]+)?:/.test(text);
+}
+
 /** @throws RangeError that says what was expected and does not repeat the URL, which is secret. */
 export function parseRedisUrl(url: string): RedisAddress {
   if (/^(unix|redis\+unix|redis\+socket):|^\//.test(url)) {

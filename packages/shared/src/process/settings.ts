@@ -2,10 +2,11 @@ import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
+import { parsePlace } from '../stores/location.ts';
 import type { StoreConfig } from '../stores/s3/s3-config.ts';
 import { closestName } from './closest-name.ts';
 import { redactUrl } from './redact-url.ts';
-import { parseRedisUrl } from './redis-url.ts';
+import { isRedisUrl, parseRedisUrl } from './redis-url.ts';
 import { describeWholeNumber, parseWholeNumber, type WholeNumberRange } from './whole-number.ts';
 
 /**
@@ -22,6 +23,8 @@ interface Setting<T = unknown> {
   group: string;
   flags: string;
   env: string;
+  /** What it was called before, which is still read. */
+  former?: { flags: string; env: string };
   description: string;
   default?: string;
   /** The default as `--help` shows it, where the value itself says little. */
@@ -54,6 +57,31 @@ const redisUrl = z.string().superRefine((url, context) => {
   }
 });
 
+/**
+ * `redis`, the URL of another Redis, or a location with a slash at its end: what names a home of
+ * features in jobs. A folder has a slash in its name, so that a misspelt host is no folder.
+ */
+const featuresHome = z.string().transform((text, context) => {
+  const expected = 'expected redis://host:port, s3://bucket/prefix or a folder such as ./features';
+  if (text === 'redis') return text;
+  try {
+    if (isRedisUrl(text)) {
+      parseRedisUrl(text);
+      return text;
+    }
+    if (/[/\\]/.test(text)) {
+      const { store, prefix } = parsePlace(text);
+      return `${store}/${prefix}`;
+    }
+  } catch (error) {
+    if (error instanceof RangeError) context.addIssue(error.message);
+    else context.addIssue(expected);
+    return z.NEVER;
+  }
+  context.addIssue(expected);
+  return z.NEVER;
+});
+
 const text = z.string().min(1);
 
 const services = 'Services:';
@@ -75,13 +103,15 @@ export const settings = {
     description: 'Redis that holds the queues',
     schema: redisUrl,
   }),
-  featuresRedis: setting({
+  features: setting({
     group: services,
-    flags: '--features-redis <url>',
-    env: 'FEATURES_REDIS_URL',
-    defaultShown: 'the same',
-    description: 'another Redis for the features in flight',
-    schema: redisUrl.optional(),
+    flags: '--features <url>',
+    env: 'CUTLINE_FEATURES',
+    former: { flags: '--features-redis <url>', env: 'FEATURES_REDIS_URL' },
+    default: 'redis',
+    defaultShown: 'that Redis',
+    description: 'where features wait for decoders: another Redis, s3://bucket/prefix or a folder',
+    schema: featuresHome,
   }),
   model: setting({
     group: model,
@@ -312,6 +342,10 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     const option = new Option(spec.flags, `${spec.description} (${notes})`);
     option.attributeName = () => name;
     command.addOption(option.helpGroup(spec.group));
+    if (!spec.former) continue;
+    const former = new Option(spec.former.flags).hideHelp();
+    former.attributeName = () => name;
+    command.addOption(former);
   }
   return command;
 }
@@ -330,7 +364,9 @@ export function readSettings<N extends SettingName>(
   for (const name of names) {
     const spec: Setting = settings[name];
     // An empty text is no value: compose files and scripts pass what is unset on in this form.
-    const given = flags[name] || environment[spec.env] || undefined;
+    const variables = [spec.env, ...(spec.former ? [spec.former.env] : [])];
+    const variable = variables.find((each) => environment[each]);
+    const given = flags[name] || (variable && environment[variable]) || undefined;
     const parsed = spec.schema.safeParse(given ?? spec.default);
     if (!parsed.success) {
       const what = parsed.error.issues[0]?.message ?? 'not acceptable';

@@ -2,7 +2,10 @@ export { type CaptionOptions, captionOptionsSchema } from '@cutline/captioner/ca
 export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
 export { addCounts, type Counts, countRows } from './counts.ts';
+export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
+export { type FeatureType, featureTypes } from './feature-type.ts';
 export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
+export { type KeptBatch, KeptFeatures, keptBatchSchema } from './kept-features.ts';
 export { isReopened, type Ledger, sha256 } from './ledger.ts';
 export {
   batchesOf,
@@ -46,10 +49,12 @@ export {
 } from './run.ts';
 export {
   addCaptionFlags,
+  addDecodeFlags,
   addRunFlags,
   addSelectionFlags,
   type CaptionFlags,
   captionOptions,
+  featureTypeOption,
   type RunFlags,
   type SelectionFlags,
   selectionOf,
@@ -59,7 +64,14 @@ export {
 export { newRunName, runIdSchema } from './run-name.ts';
 export { type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
-export { needsWork, type ReadPart, type SettledImage, settleBatch } from './settle.ts';
+export {
+  imageName,
+  needsWork,
+  type ReadPart,
+  rowName,
+  type SettledImage,
+  settleBatch,
+} from './settle.ts';
 export {
   type ExistingRule,
   existingRules,

@@ -10,6 +10,7 @@ import {
   parseWholeNumber,
   type WholeNumberRange,
 } from '../process/whole-number.ts';
+import { type FeatureType, featureTypes } from './feature-type.ts';
 import type { Selection } from './run.ts';
 import { type ExistingRule, existingRules, type SidecarKind, sidecarKinds } from './sidecars.ts';
 
@@ -24,6 +25,8 @@ export interface RunFlags extends CaptionFlags, SelectionFlags {
   sidecars: SidecarKind[];
   existing: ExistingRule;
   minScore?: number;
+  featureType: FeatureType;
+  keepFeatures?: string;
   window: number;
   dryRun?: boolean;
 }
@@ -60,30 +63,50 @@ export function addRunFlags(command: Command): Command {
     new Option('-o, --output <location>', 'where results go: s3://bucket/prefix or a folder').env(
       'CUTLINE_OUTPUT',
     ),
-    new Option('--run <name>', 'name of the run')
-      .default(undefined, 'the date and time')
-      .env('CUTLINE_RUN'),
+    runName(),
     new Option('--batch-size <n>', 'images a job')
       .argParser(wholeNumber({ min: 1, max: 1024 }))
       .default(64),
-    new Option('--window <n>', 'jobs of the run at most that wait or are in hand, in both queues')
-      .argParser(wholeNumber({ min: 1, max: 100_000 }))
-      .default(windowDefault),
-    new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
-      .argParser(parseSidecars)
-      .default([]),
-    new Option('--existing <rule>', 'sidecars that others wrote: keep, merge (XMP), replace them')
-      .choices(existingRules)
-      .default('keep'),
+    windowOfJobs(),
+    ...sidecarOptions(),
+    featureTypeOption(),
     new Option(
-      '--min-score <score>',
-      'sidecars only of captions with this score or more',
-    ).argParser(decimal({ min: -1000, max: 0 })),
+      '--keep-features <where>',
+      'keep features, for "cutline decode": output (beside the results), s3://bucket/prefix, a folder',
+    ),
     new Option('--dry-run', 'list and count, write and enqueue nothing'),
   ]);
   addSelectionFlags(command);
   return addCaptionFlags(command);
 }
+
+/** The flags of a run that decodes what another kept. */
+export function addDecodeFlags(command: Command): Command {
+  addGroup(command, theRun, [runName(), windowOfJobs(), ...sidecarOptions()]);
+  return addCaptionFlags(command);
+}
+
+const runName = () =>
+  new Option('--run <name>', 'name of the run')
+    .default(undefined, 'the date and time')
+    .env('CUTLINE_RUN');
+
+const windowOfJobs = () =>
+  new Option('--window <n>', 'jobs of the run at most that wait or are in hand, in both queues')
+    .argParser(wholeNumber({ min: 1, max: 100_000 }))
+    .default(windowDefault);
+
+const sidecarOptions = () => [
+  new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
+    .argParser(parseSidecars)
+    .default([]),
+  new Option('--existing <rule>', 'sidecars that others wrote: keep, merge (XMP), replace them')
+    .choices(existingRules)
+    .default('keep'),
+  new Option('--min-score <score>', 'sidecars only of captions with this score or more').argParser(
+    decimal({ min: -1000, max: 0 }),
+  ),
+];
 
 /** Which images: the flags of everything that lists. */
 export function addSelectionFlags(command: Command): Command {
@@ -144,6 +167,16 @@ export function addCaptionFlags(command: Command): Command {
     ).argParser(promptOf),
     new Option('--attention', 'keep where the model looked for each word (for the gallery)'),
   ]);
+}
+
+/** For whatever encodes and decodes. */
+export function featureTypeOption(): Option {
+  return new Option(
+    '--feature-type <type>',
+    'features as float16, or as int8: half the bytes, and now and then another caption',
+  )
+    .choices(featureTypes)
+    .default('float16' satisfies FeatureType);
 }
 
 /** A flag that begins with `--no-`, which Commander would take for the opposite of another. */

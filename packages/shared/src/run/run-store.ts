@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { UserError } from '../errors.ts';
 import { type ObjectInfo, type ObjectStore, StoreError } from '../stores/object-store.ts';
-import { batchNumber, parseJobId } from './attempt.ts';
+import { attemptName, batchNumber, parseAttemptName } from './attempt.ts';
 import { type Claim, claimSchema, generationSuffix } from './claim.ts';
 import { checkLedger, type Ledger, ledgerSchema } from './ledger.ts';
 import { formatPart, type PartRow, parseJsonLines, parsePart } from './part.ts';
@@ -91,8 +91,7 @@ export class RunStore {
   }
 
   #attemptKey(folder: string, batch: number, attempt: string): string {
-    const suffix = attempt === '0' ? '' : `.${attempt}`;
-    return `${this.prefix}${folder}/${batchNumber(batch)}${suffix}.jsonl`;
+    return `${this.prefix}${folder}/${attemptName(batch, attempt)}.jsonl`;
   }
 
   /** The parts that exist of batches from `first` up to, but not including, `end`. */
@@ -113,9 +112,8 @@ export class RunStore {
   /** undefined for what is no part: what somebody else put there, or a copy. */
   parsePartKey(key: string): PartName | undefined {
     const folder = `${this.prefix}parts/`;
-    if (!key.startsWith(folder) || !key.endsWith('.jsonl')) return undefined;
-    const [number, attempt = '0'] = key.slice(folder.length, -'.jsonl'.length).split('.');
-    const parsed = parseJobId(`${this.run}.${number}.${attempt}`);
+    if (!key.startsWith(folder)) return undefined;
+    const parsed = parseAttemptName(this.run, key.slice(folder.length), '.jsonl');
     if (!parsed || key !== this.partKey(parsed.batch, parsed.attempt)) return undefined;
     return { batch: parsed.batch, attempt: parsed.attempt, key };
   }

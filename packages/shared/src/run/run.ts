@@ -1,6 +1,7 @@
 import { captionOptionsSchema } from '@cutline/captioner/caption-options';
 import { z } from 'zod';
 import { type Counts, countsSchema, requireSum } from './counts.ts';
+import { featureTypes } from './feature-type.ts';
 import { runIdSchema } from './run-name.ts';
 import { sidecarKinds, sidecarRulesSchema } from './sidecars.ts';
 
@@ -22,6 +23,20 @@ export const selectionSchema = z.strictObject({
 
 export type Selection = z.infer<typeof selectionSchema>;
 
+/** Features that stay when the run is finished. */
+const keepFeaturesSchema = z.strictObject({
+  /** Of the place where they are; null: beside the results. */
+  location: z.strictObject({ store: z.string(), prefix: z.string() }).nullable(),
+  /** What of the model encodes: see `encoderHash` of the captioner. */
+  encoder: z.string(),
+});
+
+const decodesSchema = z.strictObject({
+  run: runIdSchema,
+  /** Where that run keeps its features; null: beside its results. */
+  location: z.strictObject({ store: z.string(), prefix: z.string() }).nullable(),
+});
+
 /** Written once, before anything else of the run, and never again. */
 export const runSchema = z.strictObject({
   format: z.literal(2),
@@ -34,6 +49,12 @@ export const runSchema = z.strictObject({
   options: captionOptionsSchema,
   sidecars: z.array(z.enum(sidecarKinds)),
   sidecarRules: sidecarRulesSchema.optional(),
+  /** Absent: float16. */
+  featureType: z.enum(featureTypes).optional(),
+  /** Present where it decodes features that another run kept, of the same output. */
+  decodes: decodesSchema.optional(),
+  /** Present where its features are kept. */
+  keepFeatures: keepFeaturesSchema.optional(),
   batchSize: z.int().min(1).max(1024),
   /** Batches in a chunk of the manifest. */
   chunkBatches: z.int().min(1).max(1_000_000),

@@ -6,29 +6,34 @@ import type { PartRow } from './part.ts';
 /**
  * Which row of an image counts, where several attempts have one: the rule that all readers share.
  * A caption wins over a failure, then the later generation, then the attempt whose name comes last
- * (of the same generation, that is the later division).
+ * (of the same generation, that is the later division). Of kept features it is the same rule: an
+ * image that was encoded wins over one that was not.
  */
 
+/** What an attempt found of an image: a row of a part, or an image of kept features. */
+type Found = Pick<PartRow, 'key'> &
+  ({ status: 'captioned' | 'encoded' | 'failed' } | { status: 'skipped'; reason: string });
+
 /** A part that was read: rows of an attempt at a batch. */
-export interface ReadPart {
+export interface ReadPart<Row extends Found = PartRow> {
   attempt: string;
-  rows: readonly PartRow[];
+  rows: readonly Row[];
 }
 
 /** An image of a batch, with the row that counts. */
-export interface SettledImage<P extends ReadPart> {
+export interface SettledImage<P extends ReadPart<Found>> {
   image: ImageRef;
   /** undefined where no attempt has one. */
-  row: PartRow | undefined;
+  row: P['rows'][number] | undefined;
   part: P | undefined;
 }
 
 /** @returns one entry an image, in the batch's order. */
-export function settleBatch<P extends ReadPart>(
+export function settleBatch<P extends ReadPart<Found>>(
   images: readonly ImageRef[],
   parts: readonly P[],
 ): SettledImage<P>[] {
-  const winners = new Map<string, { row: PartRow; part: P }>();
+  const winners = new Map<string, { row: P['rows'][number]; part: P }>();
   for (const part of parts) {
     for (const row of part.rows) {
       const name = rowName(row);
@@ -43,16 +48,20 @@ export function settleBatch<P extends ReadPart>(
 }
 
 interface Contender {
-  row: PartRow;
-  part: ReadPart;
+  row: Found;
+  part: Pick<ReadPart, 'attempt'>;
 }
 
 function wins(a: Contender, b: Contender): boolean {
-  const captions = Number(a.row.status === 'captioned') - Number(b.row.status === 'captioned');
+  const captions = Number(isDone(a.row)) - Number(isDone(b.row));
   if (captions !== 0) return captions > 0;
   const generations = generationOf(a.part.attempt) - generationOf(b.part.attempt);
   if (generations !== 0) return generations > 0;
   return compareKeys(a.part.attempt, b.part.attempt) > 0;
+}
+
+function isDone({ status }: Found): boolean {
+  return status === 'captioned' || status === 'encoded';
 }
 
 /** Whether an image has to be tried (again): it has no row, or a failure that is to be retried. */
@@ -73,10 +82,11 @@ export function needsWork(
  * A key may be listed more than once: to be captioned, and again to be skipped as a duplicate, any
  * number of times. The rows of its repeats are all alike, so one stands for each of them.
  */
-function imageName({ key, skipped }: ImageRef): string {
+export function imageName({ key, skipped }: ImageRef): string {
   return skipped ? `${skipped} ${key}` : `- ${key}`;
 }
 
-function rowName(row: PartRow): string {
+/** The same, of what an attempt found. */
+export function rowName(row: Found): string {
   return row.status === 'skipped' ? `${row.reason} ${row.key}` : `- ${row.key}`;
 }

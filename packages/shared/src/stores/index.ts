@@ -5,6 +5,7 @@ export {
   type ObjectLocation,
   parseLocation,
   parseObjectLocation,
+  parsePlace,
 } from './location.ts';
 export { MemoryStore } from './memory-store.ts';
 export {

@@ -33,6 +33,12 @@ export function parseLocation(text: string): Location {
   return { store: folderUrl(parsePath(text)), prefix: '' };
 }
 
+/** A place to put objects in: the prefix is empty, or ends with a slash. @throws UserError */
+export function parsePlace(text: string): Location {
+  const { store, prefix } = parseLocation(text);
+  return { store, prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/` };
+}
+
 /** @throws UserError where the text is no location, or names no object in it. */
 export function parseObjectLocation(text: string): ObjectLocation {
   const s3 = parseS3(text);

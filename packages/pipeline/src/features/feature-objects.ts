@@ -1,0 +1,32 @@
+import {
+  type ObjectStore,
+  type PatientWorld,
+  patientStore,
+  StoreError,
+} from '@cutline/shared/stores';
+
+/** What features have in common that are objects of a store, whether in flight or kept. */
+
+/**
+ * The store, with an outage sat out for a while before the batch is given back: features took their
+ * time to compute, but a worker that is told to stop has half a minute.
+ */
+export function patientWithFeatures(store: ObjectStore, world: PatientWorld): ObjectStore {
+  return patientStore(store, world, { deadlineMs: 15_000 });
+}
+
+/** The object's bytes; undefined where there is none. */
+export async function readIfThere(store: ObjectStore, key: string): Promise<Buffer | undefined> {
+  try {
+    return (await store.get(key)).bytes;
+  } catch (error) {
+    if (error instanceof StoreError && error.reason === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+/** SHA-256 in hexadecimal digits; computed beside the event loop, since there are megabytes. */
+export async function hashOf(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  return Buffer.from(digest).toString('hex');
+}
