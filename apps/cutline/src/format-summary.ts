@@ -10,13 +10,13 @@ import {
 
 /** The end of a run, for a person. */
 export function formatSummary(summary: Summary, results: string): string {
-  const { images, captioned, skipped, failed, imagesPerSecond, usage, sidecars } = summary;
+  const { images, captioned, skipped, failed, imagesPerSecond, usage, sidecars, blank } = summary;
   const seconds = (Date.parse(summary.finished) - Date.parse(summary.created)) / 1000;
   const rate = formatRate(imagesPerSecond);
   const lines = [
     `Run ${summary.run}: ${formatQuantity(images, 'image')} in ${formatDuration(seconds)}` +
       (rate && ` (${rate})`),
-    `  captioned  ${formatCount(captioned)}`,
+    `  captioned  ${formatCount(captioned)}${blank ? `  (blank ${formatCount(blank)})` : ''}`,
     `  skipped    ${formatCount(skipped)}${reasons(summary.skippedByReason)}`,
     `  failed     ${formatCount(failed)}${reasons(summary.failedByClass)}`,
     ...(sidecars ? [`  sidecars   ${describeSidecars(sidecars)}`] : []),

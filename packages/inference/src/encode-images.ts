@@ -2,6 +2,7 @@ import type { Metrics } from '@cutline/shared/process';
 import type { FeatureType, ImageRef } from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
+import { blankWarning, isBlank } from './blank.ts';
 import { decodeImage } from './decode-image.ts';
 import type { InferencePool } from './inference-pool.ts';
 import { decodeParallelism } from './open-image.ts';
@@ -51,7 +52,7 @@ export async function encodeImages(
     metrics.time('preprocess', () => decodeImage(bytes, pool.model.preprocessing, decodeLimits));
   const prepared = await prepareImages(images, context, async (bytes) => {
     const { pixels, ...size } = await decoding(() => decode(bytes));
-    return { value: pixels, ...size };
+    return { value: pixels, ...size, ...(isBlank(pixels) && { warnings: [blankWarning] }) };
   });
   const outcomes = prepared.map(({ outcome }) => outcome);
   const decoded = prepared.flatMap(({ value }) => (value ? [value] : []));

@@ -31,6 +31,8 @@ export interface Prepared<T> {
   value: T;
   width: number;
   height: number;
+  /** For its row. */
+  warnings?: string[];
 }
 
 export interface PreparedImage<T> {
@@ -78,8 +80,8 @@ async function prepareOne<T>(
   signal.throwIfAborted();
   try {
     const { bytes, etag } = await fetchImage(image, { ...context, random });
-    const { value, width, height } = await prepare(bytes, image, signal);
-    return { outcome: { status: 'encoded', etag, width, height }, value };
+    const { value, ...rest } = await prepare(bytes, image, signal);
+    return { outcome: { status: 'encoded', etag, ...rest }, value };
   } catch (error) {
     if (error instanceof ImageError) {
       const failure = { class: error.failureClass, message: error.message };

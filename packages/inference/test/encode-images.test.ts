@@ -16,6 +16,7 @@ import { UserError } from '@cutline/shared/errors';
 import { Metrics } from '@cutline/shared/process';
 import type { ImageRef } from '@cutline/shared/run';
 import { type ObjectStore, openStore, StoreError } from '@cutline/shared/stores';
+import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { handmadePng, plain, scene, storedWithOrientation, toSharp } from './image-fixtures.ts';
 
@@ -140,7 +141,7 @@ test('every image of a difficult batch has its outcome, and the good ones are un
     failed('corrupt'),
     failed('unsupported'),
     failed('too-large', '20000×20000 is 400000000 pixels; at most 10000000 are accepted'),
-    { status: 'encoded', etag: images[5]?.etag, width: 1, height: 1 },
+    { status: 'encoded', etag: images[5]?.etag, width: 1, height: 1, warnings: ['blank'] },
     failed('too-large', '1000001 bytes; at most 1000000 are accepted'),
     failed('too-large'),
     failed('changed'),
@@ -172,6 +173,29 @@ test('a rotated image gives the caption of the upright one', async () => {
   expect(captions[1]?.caption).toBe(captions[0]?.caption);
   expect(captions[2]?.caption).toBe(captions[0]?.caption);
   expect(await stepCount('decode')).toBe(1);
+});
+
+test('an image that shows nothing is encoded, and named', async () => {
+  const nearly = plain(40, 30, '#808080').png();
+  const dust = await sharp(await nearly.clone().toBuffer())
+    .composite([{ input: await plain(8, 8, '#8a8a8a').png().toBuffer(), left: 9, top: 9 }])
+    .png()
+    .toBuffer();
+  const clear = { r: 200, g: 0, b: 0, alpha: 0 };
+  const images = [
+    await put('grey.png', await nearly.toBuffer()),
+    await put('dust.png', dust),
+    await put('red.png', await plain(40, 30, '#ff0000').png().toBuffer()),
+    await put(
+      'clear.png',
+      await sharp({ create: { width: 9, height: 9, channels: 4, background: clear } })
+        .png()
+        .toBuffer(),
+    ),
+  ];
+  const { outcomes } = await encodeImages(images, context());
+  const named = outcomes.map((each) => each.status === 'encoded' && each.warnings);
+  expect(named).toEqual([['blank'], undefined, ['blank'], ['blank']]);
 });
 
 test('observes each step', async () => {

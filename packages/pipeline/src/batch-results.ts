@@ -54,11 +54,17 @@ export function toPartRows(
       const { columns, ...row } = image;
       return row;
     }
-    const { key, etag, width, height } = image;
+    const { key, etag, width, height, warnings: seen = [] } = image;
     const found = captions[next++]!;
     if ('failure' in found) return { key, etag, status: 'failed', ...found };
-    const { caption, logProb, score, candidates, attention, ...rest } = found;
+    const { caption, logProb, score, candidates, attention, warnings: said = [], ...rest } = found;
     const row = { key, etag, status: 'captioned' as const, caption, logProb, score, candidates };
-    return { ...row, width, height, model, ...(attention && { attention }), ...rest };
+    const warnings = [...seen, ...said];
+    return {
+      ...{ ...row, width, height, model },
+      ...(attention && { attention }),
+      ...rest,
+      ...(warnings.length > 0 && { warnings }),
+    };
   });
 }

@@ -1,6 +1,6 @@
 import type { EncodeOutcome } from '@cutline/inference';
 import { applyOutcomes, toPartRows } from '@cutline/pipeline';
-import type { ImageRef } from '@cutline/shared/run';
+import { type ImageRef, partRowSchema } from '@cutline/shared/run';
 import { describe, expect, test } from 'vitest';
 
 const ref = (key: string): ImageRef => ({ key, etag: `listed-${key}`, bytes: 1 });
@@ -77,6 +77,22 @@ describe('rows', () => {
       height: 3,
       model: 'tiny@1',
     });
+  });
+
+  test('have the warnings of both stages', () => {
+    const blank: EncodeOutcome = {
+      ...outcomes[0]!,
+      status: 'encoded',
+      warnings: ['blank'],
+    } as never;
+    const { images } = applyOutcomes([ref('a')], [blank], { defer: false });
+    const cutOff = { ...captions[0]!, warnings: ['cut off'] };
+    expect(toPartRows(images, [cutOff], 'tiny@1')).toMatchObject([
+      { status: 'captioned', warnings: ['blank', 'cut off'] },
+    ]);
+    const failure = { class: 'refused' as const, message: 'no' };
+    const [row] = toPartRows(images, [{ failure }], 'tiny@1');
+    expect(partRowSchema.parse(row)).toMatchObject({ status: 'failed', failure });
   });
 
   test('have attention only where there is some', () => {

@@ -299,6 +299,14 @@ describe('a batch to decode', () => {
     expect(await rowsOf('0a')).toMatchObject([{ key: 'a', failure: { class: 'internal' } }]);
   });
 
+  test('and of a blank image that fails, its row can be written', async () => {
+    const job = await encoded(['a'], { attempt: '0a' });
+    const images = job.images.map((image) => ({ ...image, warnings: ['blank'] })) as never;
+    const fails = async () => Promise.reject(new TypeError('of all things'));
+    await decoder({ decode: fails })({ ...job, images }, jobContext());
+    expect(await rowsOf('0a')).toMatchObject([{ key: 'a', failure: { class: 'internal' } }]);
+  });
+
   test('whose engine fails on everything blames no image', async () => {
     const fails = async () => Promise.reject(new TypeError('of all things'));
     const handle = decoder({ decode: fails, prove: fails });

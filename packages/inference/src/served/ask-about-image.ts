@@ -1,5 +1,6 @@
 import { ImageError } from '@cutline/shared/errors';
 import type { ImageRef } from '@cutline/shared/run';
+import { blankWarning } from '../blank.ts';
 import type { DecodeLimits } from '../open-image.ts';
 import type { Prepared } from '../prepare-images.ts';
 import type { Answer } from './answer.ts';
@@ -41,12 +42,13 @@ export async function askAboutImage(
   const warnings = missing.map((name) => `the list of keys has no ${name} for it`);
   let { sideMax } = image;
   for (let halvings = 0; ; halvings++) {
-    const { jpeg, ...size } = await prepare(() =>
+    const { jpeg, isBlank, ...size } = await prepare(() =>
       prepareJpeg(bytes, { ...image, sideMax }, limits),
     );
     try {
       const answer = await ask({ text, jpeg });
-      return { value: { ...answer, warnings: [...warnings, ...answer.warnings] }, ...size };
+      const value = { ...answer, warnings: [...warnings, ...answer.warnings] };
+      return { value, ...size, ...(isBlank && { warnings: [blankWarning] }) };
     } catch (error) {
       if (!(error instanceof ServerError) || error.fault === 'unavailable') throw error;
       if (error.fault === 'misconfigured') throw forUser(error, model.description);

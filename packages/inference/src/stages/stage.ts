@@ -52,8 +52,11 @@ export interface DecodeStage {
 }
 
 export type EncodeOutcome =
-  /** `etag` is the fetched object's; `width` and `height` are its pixels as seen upright. */
-  | { status: 'encoded'; etag: string; width: number; height: number }
+  /**
+   * `etag` is the fetched object's; `width` and `height` are its pixels as seen upright; `warnings`
+   * are for its row.
+   */
+  | { status: 'encoded'; etag: string; width: number; height: number; warnings?: string[] }
   | { status: 'failed'; failure: Failure }
   /** Its store or its server was unavailable, at every try: worth another, later. */
   | { status: 'deferred'; message: string };

@@ -211,7 +211,7 @@ async function giveUp(
 ): Promise<void> {
   const images = job.images.map((image): EncodedImage => {
     if (image.status !== 'encoded') return image;
-    const { status, width, height, ...rest } = image;
+    const { status, width, height, warnings, ...rest } = image;
     return { status: 'failed', ...rest, failure: { class: failureClass, message } };
   });
   await finish(context, job, jobContext, toPartRows(images, [], job.model));

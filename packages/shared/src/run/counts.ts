@@ -13,6 +13,8 @@ export const countsSchema = z.strictObject({
   failedByClass: z.record(z.string(), z.int().positive()),
   /** Of the answers of a server, where one was asked. */
   usage: usageTotalsSchema.optional(),
+  /** Captioned images that show nothing, where there are any. */
+  blank: z.int().positive().optional(),
   /** Files beside images that stayed as they were, or were added to, where there are any. */
   sidecars: sidecarCountsSchema.optional(),
 });
@@ -27,7 +29,9 @@ export function countRows(rows: Iterable<PartRow>): Counts {
     if (row.status === 'failed') add(counts.failedByClass, row.failure.class, 1);
     if (row.status === 'skipped') add(counts.skippedByReason, row.reason, 1);
     else if (row.usage) counts.usage = addUsage(counts.usage, totalsOf(row.usage));
-    if (row.status === 'captioned' && row.sidecars) countSidecars(counts, row.sidecars);
+    if (row.status !== 'captioned') continue;
+    if (row.sidecars) countSidecars(counts, row.sidecars);
+    if (row.warnings?.includes('blank')) counts.blank = (counts.blank ?? 0) + 1;
   }
   return counts;
 }
@@ -43,6 +47,7 @@ export function addCounts(all: Iterable<Counts>): Counts {
     }
     if (counts.usage) sum.usage = addUsage(sum.usage, counts.usage);
     if (counts.sidecars) addSidecars(sum, counts.sidecars);
+    if (counts.blank) sum.blank = (sum.blank ?? 0) + counts.blank;
   }
   return sum;
 }

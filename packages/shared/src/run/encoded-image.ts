@@ -10,6 +10,8 @@ export const encodedImageSchema = z.discriminatedUnion('status', [
     etag: z.string().nullable(),
     width: z.int().positive(),
     height: z.int().positive(),
+    /** For its row. */
+    warnings: z.array(z.string()).optional(),
     columns: columnsSchema.optional(),
   }),
   z.strictObject({

@@ -176,6 +176,9 @@ function compare(
       if (a !== b) report(`${name}: ${field} ${each} is ${a}, counted ${b}`);
     }
   }
+  if ((said.blank ?? 0) !== (found.blank ?? 0)) {
+    report(`${name}: blank is ${said.blank ?? 0}, counted ${found.blank ?? 0}`);
+  }
   for (const field of ['kept', 'merged'] as const) {
     const [a, b] = [said.sidecars?.[field] ?? 0, found.sidecars?.[field] ?? 0];
     if (a !== b) report(`${name}: sidecars.${field} is ${a}, counted ${b}`);
