@@ -39,6 +39,11 @@ export interface OpenImage {
   decoder: 'libvips' | 'ImageMagick';
   /** Which of several it is, from 0. */
   page: number;
+  /**
+   * Of samples that may not use all of their bits: the same, so many times as bright. Whether that
+   * is so, can only be seen when it is decoded.
+   */
+  brighter?: (times: number) => Promise<OpenImage>;
 }
 
 /**
@@ -64,16 +69,22 @@ const endMarker = Buffer.from([0xff, 0xd9]);
 
 async function openTiff(file: ImageFile): Promise<OpenImage> {
   const { bytes } = file;
-  const { decoder, isFloat, greyBits, jpeg, ...kind } = judgeTiff(bytes);
+  const { decoder, isFloat, greyBits, mayBeDim, jpeg, ...kind } = judgeTiff(bytes);
   if (jpeg) {
     const preview = bytes.subarray(jpeg.offset, jpeg.offset + jpeg.bytes);
-    return openFirst({ ...file, bytes: preview });
+    return openFirst({ ...file, bytes: preview }, { orientation: jpeg.orientation });
   }
   const isUnit = isFloat && decoder === 'first' && (await largestSample(file)) <= unitMax;
   if (decoder === 'second' || isUnit) return openSecondly(file, kind);
   const opened = await openFirst(file, kind);
   if (greyBits !== undefined) spreadLevels(opened.image, greyBits);
-  return opened;
+  if (!mayBeDim) return opened;
+  const brighter = async (times: number) => {
+    const again = await openFirst(file, kind);
+    again.image.linear(times, 0);
+    return again;
+  };
+  return { ...opened, brighter };
 }
 
 /** Of floating-point samples that mean 0 to 1, some lights are a little brighter. */
@@ -106,7 +117,7 @@ async function openSecondly(
 
 async function openFirst(
   file: ImageFile,
-  { page = 0, dropsExtraSample = false, isNegative = false } = {},
+  { page = 0, dropsExtraSample = false, isNegative = false, orientation = 1 } = {},
 ): Promise<OpenImage> {
   const { sharp, bytes, limits, failOn } = file;
   const pages = page > 0 ? { page } : {};
@@ -136,7 +147,18 @@ async function openFirst(
   if (header.space === 'rgb16' && header.icc) image.pipelineColourspace('srgb');
   if (dropsExtraSample) image.removeAlpha();
   else image.flatten({ background: '#ffffff' });
+  // A preview is as the camera held it, and says less of that than the file around it.
+  const turn = header.orientation === undefined ? (turns.get(orientation) ?? 0) : 0;
+  if (turn !== 0) image.rotate(turn);
   // The deadline is the caller's; this one stops libvips, which would otherwise go on in vain.
   image.timeout({ seconds: Math.min(Math.ceil(limits.timeoutMs / 1000), 3600) });
-  return { image, size: { width, height }, decoder: 'libvips', page };
+  const size = turn % 180 === 0 ? { width, height } : { width: height, height: width };
+  return { image, size, decoder: 'libvips', page };
 }
+
+/** Clockwise, in degrees, by EXIF's orientation. */
+const turns = new Map([
+  [3, 180],
+  [6, 90],
+  [8, 270],
+]);

@@ -48,7 +48,19 @@ export async function decodeImage(
 }
 
 /** The pixels of an image that is open. @throws ImageError, and what sharp throws */
-export async function decodeOpened(
+export async function decodeOpened(opened: OpenImage, spec: PixelSpec): Promise<DecodedImage> {
+  const decoded = await resizeOpened(opened, spec);
+  if (!opened.brighter) return decoded;
+  const brightest = decoded.pixels.reduce((max, value) => Math.max(max, value), 0);
+  if (brightest === 0 || brightest >= dimMax) return decoded;
+  const bits = Math.ceil(Math.log2((brightest + 1) * 256));
+  return resizeOpened(await opened.brighter((2 ** 16 - 1) / (2 ** bits - 1)), spec);
+}
+
+/** Of 255: an eighth of the range, which no picture of all bits stays under. */
+const dimMax = 32;
+
+async function resizeOpened(
   { image, size: { width, height } }: OpenImage,
   spec: PixelSpec,
 ): Promise<DecodedImage> {

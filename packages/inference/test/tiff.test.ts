@@ -83,6 +83,20 @@ describe('samples', () => {
     expect(await offRamp(grey(chunk, { 258: [12], 262: [0] }))).toBeLessThan(1);
   });
 
+  test('of 12 bits in 16 are not nearly black', async () => {
+    const chunk = Buffer.alloc(pixelCount * 2);
+    for (let i = 0; i < pixelCount; i++) chunk.writeUInt16LE(rampAt(i) << 4, i * 2);
+    expect(await offRamp(grey(chunk, { 258: [16] }))).toBeLessThan(2);
+  });
+
+  test('of 16 bits that are dark stay dark', async () => {
+    const chunk = Buffer.alloc(pixelCount * 2);
+    for (let i = 0; i < pixelCount; i++) chunk.writeUInt16LE(rampAt(i) * 64, i * 2);
+    const { pixels } = await decode(grey(chunk, { 258: [16] }));
+    expect(Math.max(...pixels)).toBeGreaterThan(60);
+    expect(Math.max(...pixels)).toBeLessThan(68);
+  });
+
   test.each([1, 255])('of floating point, up to %i', async (white) => {
     const chunk = Buffer.alloc(pixelCount * 4);
     for (let i = 0; i < pixelCount; i++) chunk.writeFloatLE((rampAt(i) * white) / 255, i * 4);
@@ -236,6 +250,29 @@ describe('a camera’s raw photograph', () => {
       raw,
     );
     expect(await offRamp(file)).toBeLessThan(3);
+  });
+
+  test('is turned as the camera was held', async () => {
+    const bar = Buffer.alloc(64 * 32);
+    bar.fill(255, 0, 64 * 8); // along the top, as it lies
+    const preview = await sharp(bar, { raw: { width: 64, height: 32, channels: 1 } })
+      .jpeg({ quality: 95 })
+      .toBuffer();
+    const tags = { 259: [6], 254: [1], 274: [6] };
+    const file = tiffFile({ width: 64, height: 32, chunks: [preview], tags }, raw);
+    const { pixels, width, height } = await decode(file);
+    expect([width, height]).toEqual([32, 64]);
+    const middle = (side / 2) * side * 3;
+    expect(pixels[middle]).toBeLessThan(20); // at the left
+    expect(pixels[middle + (side - 1) * 3]).toBeGreaterThan(235); // at the right
+  });
+
+  test('is not taken for what the sensor saw, which is a JPEG without loss', async () => {
+    const lossless = Buffer.from([
+      0xff, 0xd8, 0xff, 0xc3, 0, 11, 8, 0, 1, 0, 1, 1, 1, 17, 0, 0xff, 0xd9,
+    ]);
+    const file = tiffFile({ width: 9, height: 9, chunks: [lossless], tags: { 259: [7] } }, raw);
+    expect(await failure(file)).toMatch(/without a preview/);
   });
 
   test('without one is refused as what it is', async () => {

@@ -19,8 +19,10 @@ export interface TiffVerdict {
   isFloat: boolean;
   /** Bits of a sample of grey, where they are 2 or 4. */
   greyBits: number | undefined;
-  /** For `jpeg`: where in the file it is. */
-  jpeg?: { offset: number; bytes: number };
+  /** Whether samples of 16 bits may have fewer that say something, as 12-bit scanners write them. */
+  mayBeDim: boolean;
+  /** For `jpeg`: where in the file it is, and how the camera was held (EXIF's orientation). */
+  jpeg?: { offset: number; bytes: number; orientation: number };
 }
 
 /** @throws ImageError `unsupported` or `corrupt` */
@@ -28,12 +30,13 @@ export function judgeTiff(bytes: Buffer): TiffVerdict {
   const pages = readDirectories(bytes);
   const page = pages && choosePage(pages);
   const plain = {
-    ...{ page: 0, dropsExtraSample: false, isNegative: false, isFloat: false },
+    ...{ page: 0, dropsExtraSample: false, isNegative: false, isFloat: false, mayBeDim: false },
     greyBits: undefined,
   };
   if (!page) return { decoder: 'first', ...plain }; // it says what is wrong
-  if (pages.some(({ isRaw }) => isRaw)) {
-    return { decoder: 'jpeg', ...plain, jpeg: previewOf(pages, bytes) };
+  if (pages.some(({ isRaw }) => isRaw) || rawSignatures.test(bytes.toString('latin1', 0, 10))) {
+    const { orientation = 1 } = pages[0] ?? {};
+    return { decoder: 'jpeg', ...plain, jpeg: { ...previewOf(pages, bytes), orientation } };
   }
   requireWhole(page, bytes.length);
   const extra =
@@ -46,12 +49,16 @@ export function judgeTiff(bytes: Buffer): TiffVerdict {
     isNegative: page.photometric === 0,
     isFloat: page.sampleFormat === 3,
     greyBits: greyBitsOf(page),
+    mayBeDim: page.sampleFormat === 1 && page.bitsPerSample[0] === 16,
   };
   if (verdict.decoder === 'second' && verdict.page > 0) {
     throw unsupported('whose first page is a thumbnail, and whose picture is of a rare kind');
   }
   return verdict;
 }
+
+/** Of Canon's CR2, and of Olympus and Panasonic, which are no TIFF by their third byte. */
+const rawSignatures = /^II(\*\0.{4}CR|RO|RS|U\0)/s;
 
 /** Samples of a colour, by photometric interpretation. */
 const colours = new Map([
@@ -152,10 +159,22 @@ function previewOf(pages: readonly TiffPage[], bytes: Buffer): { offset: number;
     return [jpeg, isJpeg ? chunk : undefined].filter((each) => each !== undefined);
   });
   const isWhole = ({ offset, bytes: length }: { offset: number; bytes: number }) =>
-    offset + length <= bytes.length && bytes.readUInt16BE(offset) === 0xffd8;
+    offset + length <= bytes.length && isPictureJpeg(bytes.subarray(offset, offset + length));
   const largest = previews.filter(isWhole).toSorted((a, b) => b.bytes - a.bytes)[0];
   if (largest) return largest;
   throw new ImageError('unsupported', 'a raw photograph, without a preview that could be decoded');
+}
+
+/** Baseline or progressive: what sensors saw is stored as JPEG, too, but without loss. */
+function isPictureJpeg(jpeg: Buffer): boolean {
+  if (jpeg.length < 4 || jpeg.readUInt16BE(0) !== 0xffd8) return false;
+  for (let at = 2; at + 4 <= jpeg.length && jpeg[at] === 0xff; ) {
+    const marker = jpeg[at + 1] ?? 0;
+    if (marker >= 0xc0 && marker <= 0xc2) return true;
+    if (marker === 0xc3 || marker === 0xda) return false;
+    at += 2 + jpeg.readUInt16BE(at + 2);
+  }
+  return false;
 }
 
 function unsupported(what: string): ImageError {
