@@ -1,5 +1,5 @@
 /** The gallery as a person uses it, in a real browser: Chromium, where there is one. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
@@ -289,7 +289,9 @@ async function galleryPage(): Promise<Buffer> {
         totals: { images: rows.length, captioned: 11, skipped: 1, failed: 2 },
         rows,
         thumbnail: async (row) =>
-          row.key.startsWith('photographs/') ? makeThumbnail(photographPath(row)) : greyThumbnail,
+          row.key.startsWith('photographs/')
+            ? makeThumbnail(readFileSync(photographPath(row)))
+            : greyThumbnail,
       },
       out,
     ),

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { makeThumbnail } from '../dist/gallery/index.js';
@@ -22,12 +23,17 @@ function plain(width: number, height: number, background: string): Sharp {
 describe('makeThumbnail', () => {
   it('keeps the shape of a photograph within 360 pixels, as a small WebP', async () => {
     for (const row of photographRows()) {
-      const { bytes, width, height } = await makeThumbnail(photographPath(row));
+      const { bytes, width, height } = await makeThumbnail(await readFile(photographPath(row)));
       expect(Math.max(width, height)).toBe(360);
       expect(width / height).toBeCloseTo(row.width / row.height, 1);
       expect(bytes.length).toBeLessThan(40_000);
       expect(await sharp(bytes).metadata()).toMatchObject({ format: 'webp', width, height });
     }
+  });
+
+  it('shows a file that browsers do not', async () => {
+    const pnm = Buffer.concat([Buffer.from('P6 2 1 255\n'), Buffer.alloc(6, 99)]);
+    expect(await makeThumbnail(pnm)).toMatchObject({ width: 2, height: 1 });
   });
 
   it('does not enlarge a small image', async () => {

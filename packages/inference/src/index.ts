@@ -14,6 +14,7 @@ export {
   modelSize,
 } from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
+export type { OpenImage } from './choose-decoder.ts';
 export {
   type DecodedImage,
   decodeImage,
@@ -47,7 +48,7 @@ export {
   shelfFolder,
   shelvedModels,
 } from './model-shelf.ts';
-export type { DecodeLimits } from './open-image.ts';
+export { type DecodeLimits, withOpenImage } from './open-image.ts';
 export { ChatServer } from './served/chat-server.ts';
 export { checkServer, forUser, listed, openServer } from './served/open-server.ts';
 export { everything, probeServer } from './served/probe-server.ts';

@@ -2,7 +2,7 @@
  * Thumbnails for the gallery: upright, sRGB, WebP, small enough that a page of a thousand of them
  * still opens at once.
  */
-import { loadSharp } from '@cutline/inference';
+import { loadSharp, type OpenImage, withOpenImage } from '@cutline/inference';
 
 export interface Thumbnail {
   /** A WebP file. */
@@ -15,15 +15,26 @@ export interface Thumbnail {
 const longestSidePx = 360;
 const webpQuality = 74;
 
+/** Of an image that was captioned: these are for what nobody would wait for. */
+const limits = { pixelsMax: 1e9, timeoutMs: 60_000 };
+
 /**
- * Makes the best of a damaged image: this is a preview, and the image was captioned.
+ * The image as it was seen, whoever decodes it; of one that is damaged by now, the best that can be
+ * made: this is a preview.
  *
- * @param image the bytes of an image file, or its path
+ * @param image the bytes of an image file
  * @throws Error (sharp's) where nothing of the image can be decoded
  */
-export async function makeThumbnail(image: Uint8Array | string): Promise<Thumbnail> {
+export async function makeThumbnail(image: Uint8Array): Promise<Thumbnail> {
+  const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
   const sharp = await loadSharp();
-  const { data, info } = await sharp(image, { failOn: 'none', autoOrient: true })
+  return withOpenImage(bytes, limits, (opened) => toThumbnail(opened.image)).catch(() =>
+    toThumbnail(sharp(bytes, { failOn: 'none', autoOrient: true })),
+  );
+}
+
+async function toThumbnail(image: OpenImage['image']): Promise<Thumbnail> {
+  const { data, info } = await image
     .resize(longestSidePx, longestSidePx, { fit: 'inside', withoutEnlargement: true })
     .toColourspace('srgb')
     .webp({ quality: webpQuality })
