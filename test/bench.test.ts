@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { defaultBundleFolder, describeBundle, modelSize } from '@cutline/inference';
 import { afterAll, describe, expect, test } from 'vitest';
 import { compare } from '../bench/contenders/compare-captions.mjs';
 import { measureStages } from '../bench/contenders/measure-stages.mjs';
@@ -193,3 +197,24 @@ test('the null model goes through both queues, and what that costs is counted', 
     expect(Math.abs(seconds)).toBeLessThan(60); // and is a number
   }
 }, 60_000);
+
+describe('what a model says it takes', () => {
+  const program = fileURLToPath(new URL('../bench/published/measure-stage.mjs', import.meta.url));
+  const measure = async (stage: 'encode' | 'decode', images: number) => {
+    const args = [program, defaultBundleFolder(), stage, String(images), '0'];
+    return JSON.parse((await promisify(execFile)(process.execPath, args)).stdout);
+  };
+
+  test.each(['encode', 'decode'] as const)('%s: is about what it takes', async (stage) => {
+    const { description } = await describeBundle(defaultBundleFolder());
+    await measure(stage, 1); // a first start, without a cache, takes more
+    for (const estimated of modelSize(description).memory) {
+      const { images, rssBytesMax } = await measure(stage, estimated.images);
+      expect(images).toBe(estimated.images);
+      const ratio = estimated[`${stage}Bytes`] / rssBytesMax;
+      // Of so small a model most is the program's, which differs with versions of Node.js.
+      expect(ratio).toBeGreaterThan(0.67);
+      expect(ratio).toBeLessThan(1.5);
+    }
+  });
+});

@@ -44,6 +44,7 @@ describe.skipIf(!existsSync(published))(
     test.each(families)('%s: both stages say what one process says', async (name) => {
       const added = await pipeline.succeed('model', 'add', join(published, name));
       expect(added.stdout).toContain(`cutline caption <images> --model ${name}`);
+      expect(added.stdout).toMatch(/ {2}speed +an image took one thread here 0.\d+ s to encode /);
       expect((await pipeline.succeed('model', 'list')).stdout.split('\n')).toContain(name);
 
       const source = `s3://archive/${name}/`;

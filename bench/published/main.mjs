@@ -2,7 +2,8 @@
 
 /**
  * What published captioners cost on this machine, at their published sizes: CPU time and memory of
- * each stage on one thread, float32. docs/MODELS.md has the table.
+ * each stage on one thread, float32, and how much memory `model inspect` says. docs/MODELS.md has the
+ * tables.
  *
  *     node bench/published/main.mjs <folder for checkpoints and bundles> [names]
  *
@@ -13,6 +14,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { describeBundle, modelSize } from '@cutline/inference';
 import { describeMachine, versions } from '../describe-machine.mjs';
 import { alignColumns, formatNumber } from '../format-text.mjs';
 import { architectures } from './architectures.mjs';
@@ -32,28 +34,42 @@ if (folder === undefined) {
 const machine = describeMachine();
 process.stdout.write(`${machine.cpu}, ${machine.cores} cores; `);
 process.stdout.write(`${Object.entries(versions()).flat().join(' ')}\n`);
-const head = ['', 'images at a time', 'images a CPU second', 'CPU s an image', 'memory, MB'];
+const head = [
+  ...['', 'images at a time', 'images a CPU second', 'CPU s an image'],
+  ...['memory, MB', 'as estimated'],
+];
 for (const name of names.split(',')) {
   const bundle = await bundleOf(name);
+  const { memory } = modelSize((await describeBundle(bundle)).description);
   const rows = [];
-  for (const stage of ['encode', 'decode']) {
-    for (const count of [1, 32]) {
-      const { images, cpuSeconds, rssBytesMax } = await measure(bundle, stage, count);
+  for (const stage of /** @type {const} */ (['encode', 'decode'])) {
+    await measure(bundle, stage, 1, 0); // a first start takes more memory
+    for (const estimated of memory) {
+      const { images: count } = estimated;
+      const { images, cpuSeconds, rssBytesMax } = await measure(bundle, stage, count, 10);
       rows.push([
         `${name}, ${stage}`,
         String(count),
         formatNumber(images / cpuSeconds),
         formatNumber(cpuSeconds / images),
         formatNumber(rssBytesMax / 1e6),
+        formatNumber(estimated[`${stage}Bytes`] / rssBytesMax),
       ]);
     }
   }
   process.stdout.write(`\n${alignColumns([head, ...rows])}\n`);
 }
 
-/** @param {string} bundle @param {string} stage @param {number} count @returns {Promise<Measured>} */
-async function measure(bundle, stage, count) {
-  const { stdout } = await run(process.execPath, [program, bundle, stage, String(count), '10']);
+/**
+ * @param {string} bundle
+ * @param {string} stage
+ * @param {number} count images at a time
+ * @param {number} seconds at least
+ * @returns {Promise<Measured>}
+ */
+async function measure(bundle, stage, count, seconds) {
+  const args = [program, bundle, stage, String(count), String(seconds)];
+  const { stdout } = await run(process.execPath, args);
   return JSON.parse(stdout);
 }
 

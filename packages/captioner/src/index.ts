@@ -33,6 +33,7 @@ export type {
   Engine,
   EngineCache,
   EngineOptions,
+  ExactEncoder,
   StepRequest,
   StepResult,
 } from './engines/engine.ts';
@@ -72,6 +73,7 @@ export {
   type PreprocessingSpec,
   parseModelDescription,
 } from './model-description.ts';
+export { type ModelSize, modelSize } from './model-size.ts';
 export { type ConversionOptions, convertCheckpoint, type Precision } from './published/index.ts';
 export type { PublishedCheckpoint, PublishedOrigin } from './published/published-checkpoint.ts';
 export { type Grid, resizePositions } from './published/resize-positions.ts';

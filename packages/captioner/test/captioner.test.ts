@@ -46,16 +46,13 @@ class SumEncoder implements Encoder {
   readonly counts: number[] = [];
 
   async encode(pixels: Uint8Array, count: number): Promise<Uint16Array> {
-    return toFloat16(await this.encodeExactly(new Float32Array(pixels), count));
-  }
-
-  async encodeExactly(pixels: Float32Array, count: number): Promise<Float32Array> {
     this.counts.push(count);
     const value = (i: number) => pixels[i] as number;
-    return Float32Array.from({ length: count * 2 }, (_, i) => {
+    const features = Float32Array.from({ length: count * 2 }, (_, i) => {
       const first = Math.floor(i / 2) * 3;
       return i % 2 === 0 ? value(first) : value(first + 1) + value(first + 2);
     });
+    return toFloat16(features);
   }
 
   dispose(): void {}

@@ -1,6 +1,7 @@
 /** The two stages as functions, and the threads that compute them. */
 export type {
   ConversionOptions,
+  ModelSize,
   Precision,
   PublishedCheckpoint,
   WeightType,
@@ -10,6 +11,7 @@ export {
   convertCheckpoint,
   encoderHash,
   featureBytes,
+  modelSize,
 } from '@cutline/captioner';
 export { captionFeatures } from './caption-features.ts';
 export {
@@ -73,6 +75,7 @@ export type {
   ImageFeatures,
 } from './stages/stage.ts';
 export { type InferenceOptions, startInference } from './start-inference.ts';
+export { type Trial, tryModel } from './try-model.ts';
 export {
   type Device,
   describeTuning,

@@ -21,6 +21,7 @@ import {
   toInt8Features,
 } from '@cutline/captioner';
 import { describeError, UserError } from '@cutline/shared/errors';
+import { collectGarbage } from './collect-garbage.ts';
 import { ComputeGate } from './compute-gate.ts';
 import { openEngineCache } from './engine-cache.ts';
 import type {
@@ -28,6 +29,7 @@ import type {
   DeviceChoice,
   EncodeRequest,
   ImageCaptions,
+  ThreadReady,
   ThreadReply,
   ThreadRequest,
   ThreadSetup,
@@ -70,7 +72,15 @@ interface Loaded {
   decoder?: Decoder;
 }
 
-async function serve({ bundleFolder, stages, backend, device, cores }: ThreadSetup): Promise<void> {
+async function serve(setup: ThreadSetup): Promise<void> {
+  const { ready, loaded, engine } = await load(setup);
+  // The bundle as it was read is as large as the model that the engine made of it.
+  collectGarbage();
+  port?.on('message', (request: ThreadRequest) => answer(request, loaded, engine));
+  reply(ready);
+}
+
+async function load({ bundleFolder, stages, backend, device, cores }: ThreadSetup) {
   // The bundle first: whether it can be used is known sooner.
   const encoderBundle = stages.encode ? await loadEncoderBundle(bundleFolder) : undefined;
   const decoderBundle = stages.decode ? await loadDecoderBundle(bundleFolder) : undefined;
@@ -92,8 +102,7 @@ async function serve({ bundleFolder, stages, backend, device, cores }: ThreadSet
     ...(encoderBundle && { encoder: await engine.loadEncoder(encoderBundle) }),
     ...(decoderBundle && { decoder: await engine.loadDecoder(decoderBundle) }),
   };
-  port?.on('message', (request: ThreadRequest) => answer(request, loaded, engine));
-  reply({
+  const ready: ThreadReady = {
     state: 'ready',
     model: summarise(description),
     backend: engine.backend,
@@ -103,7 +112,8 @@ async function serve({ bundleFolder, stages, backend, device, cores }: ThreadSet
       ...(loaded.encoder && { encode: loaded.encoder.deviceBatch }),
       ...(loaded.decoder && { decode: loaded.decoder.deviceBatch }),
     },
-  });
+  };
+  return { ready, loaded, engine };
 }
 
 /** GPUs gain nothing from bytes as encoders multiply them. @throws UserError where one is asked for */

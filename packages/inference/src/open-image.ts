@@ -1,9 +1,10 @@
 import os from 'node:os';
 import { ImageError } from '@cutline/shared/errors';
 import type { Sharp } from 'sharp';
+import { chooseDecoder, type DecodeLimits, type FailOn } from './choose-decoder.ts';
+import { DecodingDeadline } from './decoding-deadline.ts';
 import type { PixelSize } from './enlarge.ts';
-import { isSrgbProfile } from './icc-profile.ts';
-import { acceptedFormats, detectImageType } from './image-type.ts';
+import { acceptedFormats, detectImageType, type ImageType } from './image-type.ts';
 import { loadSharp } from './load-sharp.ts';
 
 /**
@@ -12,12 +13,7 @@ import { loadSharp } from './load-sharp.ts';
  * done with it. The work is done by libvips on libuv's threads; the event loop stays free.
  */
 
-export interface DecodeLimits {
-  /** Width times height of the source, told from its header before anything is allocated. */
-  pixelsMax: number;
-  /** Wall-clock time for one image. */
-  timeoutMs: number;
-}
+export type { DecodeLimits } from './choose-decoder.ts';
 
 /** How many calls of `withOpenImage` keep the machine busy; more would only hold memory. */
 export function decodeParallelism(): number {
@@ -43,61 +39,40 @@ export async function withOpenImage<T>(
     );
   }
   const sharp = await loadSharp(); // where it cannot be loaded, that is not the image's fault
-  const done = async () => {
-    const { image, size } = await open(sharp, bytes, limits);
+  const deadline = new DecodingDeadline(limits.timeoutMs);
+  const decode = async (failOn: FailOn) => {
+    const file = { sharp, bytes, name: type.name, limits, failOn, deadline };
+    const { image, size } = await chooseDecoder(file, type.decoder);
     return work(image, size);
   };
   try {
-    return await withDeadline(done(), limits.timeoutMs);
+    return await deadline.hold(decodeStrictly(decode, type));
   } catch (error) {
     throw error instanceof ImageError ? error : decodingFailure(error, type.name);
   }
 }
 
-async function open(
-  sharp: Awaited<ReturnType<typeof loadSharp>>,
-  bytes: Buffer,
-  limits: DecodeLimits,
-): Promise<{ image: Sharp; size: PixelSize }> {
-  const header = await sharp(bytes, { limitInputPixels: false }).metadata();
-  const { width, height } = header.autoOrient;
-  if (width * height > limits.pixelsMax) {
-    throw new ImageError(
-      'too-large',
-      `${width}×${height} is ${width * height} pixels; at most ${limits.pixelsMax} are accepted`,
-    );
-  }
-
-  const image = sharp(bytes, {
-    autoOrient: true,
-    failOn: 'error', // 'warning' would refuse PNGs for a harmless slip in their colour profile
-    ignoreIcc: header.icc !== undefined && isSrgbProfile(header.icc),
-    limitInputPixels: limits.pixelsMax,
-  });
-  // sharp (0.35) converts 16-bit RGB with a profile to Display P3, and leaves it so although sRGB
-  // is asked for. Reduced to 8 bit first, it takes the same way as other images.
-  if (header.space === 'rgb16' && header.icc) image.pipelineColourspace('srgb');
-  image
-    .flatten({ background: '#ffffff' })
-    // The deadline is the caller's; this one stops libvips, which would otherwise go on in vain.
-    .timeout({ seconds: Math.min(Math.ceil(limits.timeoutMs / 1000), 3600) });
-  return { image, size: { width, height } };
-}
-
-async function withDeadline<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new ImageError('timeout', `decoding took longer than ${timeoutMs} ms`)),
-      timeoutMs,
-    );
-  });
+/**
+ * Of damaged tiles libvips only warns, and leaves them black; of odd metadata it warns as well. So
+ * TIFF is decoded again where the warning was none of damage. In other formats, what is concealed
+ * is small; and PNGs come with warnings about harmless slips in their colour profile.
+ */
+async function decodeStrictly<T>(
+  decode: (failOn: FailOn) => Promise<T>,
+  { name }: ImageType,
+): Promise<T> {
+  if (name !== 'TIFF') return decode('error');
   try {
-    return await Promise.race([work, deadline]);
-  } finally {
-    clearTimeout(timer);
+    return await decode('warning');
+  } catch (error) {
+    if (error instanceof ImageError || tellsOfDamage.test(String(error))) throw error;
+    return decode('error');
   }
 }
+
+/** Not of faxes, whose lines have been concealing one another's faults for ever. */
+const tellsOfDamage =
+  /^(?!.*\bFax)[\s\S]*(code not yet in table|read error|buffer overrun|not enough data|decompress|decoding error|premature|corrupt|not configured|uncompress)/i;
 
 /** What libvips reports, as one line without its own repetitions. */
 function decodingFailure(cause: unknown, format: string): ImageError {

@@ -1,4 +1,4 @@
-import { createRandom, toFloat16 } from '@cutline/captioner';
+import { type CaptionOptions, createRandom, toFloat16 } from '@cutline/captioner';
 import type { DecodeRequest, EncodeRequest, Stage } from './inference-messages.ts';
 import type { ModelSummary } from './load-bundle.ts';
 import type { ThreadHandle } from './thread-handle.ts';
@@ -13,29 +13,38 @@ export async function rehearse(
   thread: ThreadHandle,
   { stage, model, images }: { stage: Stage; model: ModelSummary; images: number },
 ): Promise<void> {
-  const request = stage === 'encode' ? madeUpPixels(model, images) : madeUpFeatures(model, images);
+  const request = stage === 'encode' ? encodeRequest(model, images) : decodeRequest(model, images);
   const data = request.task === 'encode' ? request.pixels : request.features;
   await thread.run(request, [data.buffer]);
 }
 
-function madeUpPixels({ preprocessing }: ModelSummary, count: number): EncodeRequest {
+/** `[H,W,3]` of an image that shows nothing. */
+export function madeUpImage({ preprocessing: { width, height } }: ModelSummary): Uint8Array {
   const random = createRandom(1);
-  const { width, height } = preprocessing;
-  const image = Uint8Array.from({ length: height * width * 3 }, () => 256 * random());
-  const pixels = repeat(image, count);
-  return { task: 'encode', pixels, count, deviceBatch: count, featureType: 'float16' };
+  return Uint8Array.from({ length: height * width * 3 }, () => 256 * random());
 }
 
 /** Words of each caption: about as many as captions have, whatever the model would say. */
-const words = 10;
+export const rehearsedWords = 10;
 
-function madeUpFeatures({ features, decoding }: ModelSummary, count: number): DecodeRequest {
+/** The model's own way to search, but for captions of a length that does not depend on the image. */
+export function rehearsedSearch({ decoding }: ModelSummary): CaptionOptions {
+  const length = Math.min(rehearsedWords, decoding.lengthMax);
+  return { ...decoding, lengthMin: length, lengthMax: length, noRepeatNgram: 0 };
+}
+
+function encodeRequest(model: ModelSummary, count: number): EncodeRequest {
+  const pixels = repeat(madeUpImage(model), count);
+  return { task: 'encode', pixels, count, deviceBatch: count, featureType: 'float16' };
+}
+
+function decodeRequest(model: ModelSummary, count: number): DecodeRequest {
   const random = createRandom(2);
-  const values = Float32Array.from({ length: features.locations * features.channels }, random);
-  const image = new Uint8Array(toFloat16(values).buffer);
-  const length = Math.min(words, decoding.lengthMax);
-  const options = { ...decoding, lengthMin: length, lengthMax: length, noRepeatNgram: 0 };
-  const given = { features: repeat(image, count), featureType: 'float16' as const };
+  const { locations, channels } = model.features;
+  const values = Float32Array.from({ length: locations * channels }, random);
+  const features = repeat(new Uint8Array(toFloat16(values).buffer), count);
+  const options = rehearsedSearch(model);
+  const given = { features, featureType: 'float16' as const };
   return { task: 'decode', ...given, count, deviceBatch: count, options };
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCaptioner, createEngine, type ModelBundle } from '@cutline/captioner';
@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const write = (text: string) => (path: string) => writeFile(path, text);
+const write = (text: string) => (path: string) => writeFile(join(path, 'text'), text);
 
 describe('the cache', () => {
   it('finds what was added, under its name', async () => {
@@ -19,17 +19,25 @@ describe('the cache', () => {
     expect(await cache.find('a.onnx')).toBeUndefined();
     const path = await cache.add('a.onnx', write('graph'));
     expect(await cache.find('a.onnx')).toBe(path);
-    expect(await readFile(path as string, 'utf8')).toBe('graph');
+    expect(await readFile(join(path as string, 'text'), 'utf8')).toBe('graph');
   });
 
   it('leaves nothing behind of what could not be written', async () => {
     const cache = openEngineCache(folder);
     const failing = async (path: string) => {
-      await writeFile(path, 'half');
+      await writeFile(join(path, 'text'), 'half');
       throw new Error('no space left');
     };
     expect(await cache.add('a.onnx', failing)).toBeUndefined();
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('replaces what is there', async () => {
+    const cache = openEngineCache(folder);
+    await cache.add('a.onnx', write('damaged'));
+    const path = await cache.add('a.onnx', write('whole'));
+    expect(await readFile(join(path as string, 'text'), 'utf8')).toBe('whole');
+    expect(await readdir(folder)).toEqual(['a.onnx']);
   });
 
   it('keeps nothing where it cannot write', async () => {
@@ -45,9 +53,11 @@ describe('the cache', () => {
     for (const name of ['old.onnx', 'used.onnx']) {
       await utimes((await cache.add(name, write(name))) as string, longAgo, longAgo);
     }
+    await mkdir(join(folder, 'models'));
+    await utimes(join(folder, 'models'), longAgo, longAgo); // somebody else's
     await cache.find('used.onnx');
     await cache.add('new.onnx', write('new'));
-    expect((await readdir(folder)).sort()).toEqual(['new.onnx', 'used.onnx']);
+    expect((await readdir(folder)).sort()).toEqual(['models', 'new.onnx', 'used.onnx']);
   });
 });
 
@@ -77,10 +87,14 @@ describe('onnx sessions', () => {
     expect(await caption(bundle, true)).toEqual(expected);
     expect((await readdir(folder)).sort()).toEqual(names);
 
-    for (const name of names) await writeFile(join(folder, name), 'damaged');
-    expect(await caption(bundle, true)).toEqual(expected);
-    for (const name of names) {
-      expect((await readFile(join(folder, name))).length).toBeGreaterThan(1e6);
+    const files = names.flatMap((name) => [`${name}/graph.onnx`, `${name}/weights`]);
+    for (const damaged of [files, files.filter((name) => name.endsWith('weights'))]) {
+      for (const name of damaged) await writeFile(join(folder, name), 'damaged');
+      expect(await caption(bundle, true)).toEqual(expected);
+      const sizes = await Promise.all(
+        files.map(async (name) => (await stat(join(folder, name))).size),
+      );
+      expect(Math.min(...sizes)).toBeGreaterThan(1000);
     }
   });
 

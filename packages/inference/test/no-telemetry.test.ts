@@ -25,7 +25,8 @@ test('computing with onnx leaves the model’s cache in the user’s folders, an
     const files = (await readdir(home, { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())
       .map(({ parentPath, name }) => join(parentPath.slice(home.length + 1), name));
-    expect(files).toEqual([expect.stringMatching(/^\.cache\/cutline\/.*-encoder-.*\.onnx$/)]);
+    const encoder = /^\.cache\/cutline\/.*-encoder-.*\.onnx\/(graph\.onnx|weights)$/;
+    expect(files).toEqual([expect.stringMatching(encoder), expect.stringMatching(encoder)]);
   } finally {
     await rm(home, { recursive: true, force: true });
   }

@@ -8,12 +8,16 @@ import {
   exportGraphs,
   findBundle,
   loadModelBundle,
+  modelSize,
   type Precision,
   removeShelved,
   servedRanges,
   shelvedModels,
+  type Trial,
+  tryModel,
   type WeightType,
 } from '@cutline/inference';
+import { describeError } from '@cutline/shared/errors';
 import { type Price, wholeNumber } from '@cutline/shared/run';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { formatModel } from '../format-model.ts';
@@ -49,13 +53,12 @@ export function addModel(program: Command): void {
     .command('inspect')
     .description('Say what a model is: parts, sizes, options, scores, licences and origin.')
     .addArgument(bundleArgument)
-    .option('--json', 'all that model.json says, for machines')
+    .option('--json', 'all that model.json says, and sizes, for machines')
     .action(async (folder: string, options: { json?: boolean }) => {
       const summary = await describeModel(folder);
-      const { id, description } = summary;
       process.stdout.write(
         options.json
-          ? `${JSON.stringify({ id, ...description }, undefined, 2)}\n`
+          ? `${JSON.stringify(describeAsJson(summary), undefined, 2)}\n`
           : formatAny(summary),
       );
     });
@@ -139,7 +142,12 @@ function addAdd(model: Command): void {
       ).finally(() => status.clear());
       const summary = await describeModel(folder);
       const { name } = summary.description;
-      process.stdout.write(formatAny(summary));
+      let trial: Trial | undefined;
+      if (summary.kind === 'local') {
+        status.show('trying it on one image …');
+        trial = await tryHere(folder).finally(() => status.clear());
+      }
+      process.stdout.write(formatAny(summary, trial));
       const named = options.into === undefined ? name : folder;
       process.stdout.write(
         `\nIn ${folder}. Try it:\n\n  cutline caption <images> --model ${named}\n`,
@@ -149,6 +157,15 @@ function addAdd(model: Command): void {
 
 /** Before the address of a server; what follows is OpenAI's protocol, whoever serves it. */
 const serverScheme = 'openai:';
+
+/** A model that cannot be tried on this machine may be meant for another. */
+async function tryHere(folder: string): Promise<Trial> {
+  try {
+    return await tryModel(folder);
+  } catch (error) {
+    return { notTried: describeError(error) };
+  }
+}
 
 interface AddOptions {
   name?: string;
@@ -167,9 +184,15 @@ interface AddOptions {
   licence?: string;
 }
 
-function formatAny(model: AnyModel): string {
+function formatAny(model: AnyModel, trial?: Trial): string {
   const { columns } = process.stdout;
-  return model.kind === 'served' ? formatServed(model, columns) : formatModel(model, columns);
+  if (model.kind === 'served') return formatServed(model, columns);
+  return formatModel(model, columns, trial);
+}
+
+function describeAsJson(model: AnyModel): object {
+  const { id, kind, description } = model;
+  return { id, ...description, ...(kind === 'local' && { size: modelSize(description) }) };
 }
 
 function parsePrice(text: string): Price {

@@ -20,16 +20,17 @@ export interface EngineOptions {
   threads?: number;
 }
 
-/** Files that engines make and want to find again at the next start. Whoever has a disk gives one. */
+/** Folders that engines fill and want to find again at the next start. Whoever has a disk gives one. */
 export interface EngineCache {
-  /** The path of the file of that name, if there is one. */
+  /** The path of the folder of that name, if there is one. */
   find(name: string): Promise<string | undefined>;
   /**
-   * Has `write` make a file, and keeps it under the name once it is whole.
+   * Has `fill` write files into a folder, and keeps it under the name once it is whole, in the place
+   * of one that is there.
    *
-   * @returns its path; undefined where it could not be made or kept, which is no error.
+   * @returns its path; undefined where it could not be filled or kept, which is no error.
    */
-  add(name: string, write: (path: string) => Promise<void>): Promise<string | undefined>;
+  add(name: string, fill: (folder: string) => Promise<void>): Promise<string | undefined>;
 }
 
 /** One engine per thread: its computations block that thread. */
@@ -39,6 +40,8 @@ export interface Engine {
   readonly description: string;
   readonly device: 'cpu' | 'gpu';
   loadEncoder(bundle: EncoderBundle): Promise<Encoder>;
+  /** For those who compare: programs do not. */
+  loadExactEncoder(bundle: EncoderBundle): Promise<ExactEncoder>;
   loadDecoder(bundle: DecoderBundle): Promise<Decoder>;
   /** Frees what was loaded, too. */
   dispose(): void;
@@ -63,8 +66,13 @@ export interface Encoder {
    * @throws RangeError when `pixels` is not as long as `count` says.
    */
   encode(pixels: Uint8Array, count: number): Promise<Uint16Array>;
-  /** The same without rounding, for those who compare: pixels may have fractions. */
-  encodeExactly(pixels: Float32Array, count: number): Promise<Float32Array>;
+  dispose(): void;
+}
+
+/** The same encoder without rounding: pixels may have fractions, and features are in float32. */
+export interface ExactEncoder {
+  /** @throws RangeError when `pixels` is not as long as `count` says. */
+  encode(pixels: Float32Array, count: number): Promise<Float32Array>;
   dispose(): void;
 }
 

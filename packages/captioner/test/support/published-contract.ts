@@ -56,8 +56,8 @@ export function describePublished(engine: Engine, within: number): void {
         const checkpoint = checkpointOf(files);
         const origin = { name, licence: 'CC0-1.0', provenance: 'tiny' };
         bundle = parseModelBundle(await convertCheckpoint(checkpoint, origin));
-        const encoder = await engine.loadEncoder(bundle);
-        features = await encoder.encodeExactly(...pixelsOf(valuesOf('pixel_values'), bundle));
+        const encoder = await engine.loadExactEncoder(bundle);
+        features = await encoder.encode(...pixelsOf(valuesOf('pixel_values'), bundle));
         decoder = await engine.loadDecoder(bundle);
       });
       afterAll(() => decoder?.dispose());

@@ -6,7 +6,7 @@
 import type { Engine, EngineOptions } from '../engine.ts';
 import { findCuda } from './find-cuda.ts';
 import { createDecoder } from './onnx-decoder.ts';
-import { createEncoder } from './onnx-encoder.ts';
+import { createEncoder, createExactEncoder } from './onnx-encoder.ts';
 import type { OnnxBackend, Ort } from './onnx-session.ts';
 
 /** @throws Error that says why there is no binary, or why it does not load, or finds no GPU. */
@@ -28,6 +28,7 @@ export async function loadOnnx(options: EngineOptions): Promise<Engine> {
     description: `ONNX Runtime ${ort.env.versions.node}, ${computes}`,
     device,
     loadEncoder: async (bundle) => own(await createEncoder(backend, bundle)),
+    loadExactEncoder: async (bundle) => own(await createExactEncoder(backend, bundle)),
     loadDecoder: async (bundle) => own(await createDecoder(backend, bundle)),
     dispose() {
       for (const model of loaded) model.dispose();

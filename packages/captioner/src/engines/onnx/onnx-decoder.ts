@@ -21,12 +21,13 @@ import { recordDecoder } from './record-model.ts';
 const deviceBatch = { max: 64, bytesMax: 64 * 1024 * 1024 };
 
 export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle): Promise<Decoder> {
-  const { description, vocabulary } = bundle;
+  const { id, description, vocabulary } = bundle;
   const { attends, tokensMax } = decoderTraits(description);
   const { start, step, memoryNames, stateNames } = recordDecoder(bundle, 'float16');
-  const startSession = await OnnxSession.load(backend, start, bundle.id);
-  const stepSession = await OnnxSession.load(backend, step, bundle.id);
+  const startSession = await OnnxSession.load(backend, start, id);
+  const stepSession = await OnnxSession.load(backend, step, id);
   /** For features that are not rounded: loaded when there are some, which programs do not have. */
+  const exactStart = recordDecoder(bundle, 'float32').start;
   let exactStartSession: OnnxSession | undefined;
   const memoryOutputs = memoryNames.map((name) => `memory.${name}`);
   const stateOutputs = stateNames.map((name) => `state.${name}`);
@@ -36,11 +37,7 @@ export async function createDecoder(backend: OnnxBackend, bundle: DecoderBundle)
     if (features instanceof Uint16Array) {
       return startSession.run({ features: float16Tensor(backend.ort, features, shape) }, outputs);
     }
-    exactStartSession ??= await OnnxSession.load(
-      backend,
-      recordDecoder(bundle, 'float32').start,
-      bundle.id,
-    );
+    exactStartSession ??= await OnnxSession.load(backend, exactStart, id);
     const given = new backend.ort.Tensor('float32', features, shape);
     return exactStartSession.run({ features: given }, outputs);
   };

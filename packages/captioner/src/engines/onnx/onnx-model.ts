@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { PbfWriter } from 'pbf';
+import { elementCount } from '../../weights.ts';
 
 /** Operators mean what this version of the operator set says; the IR version goes with it. */
 const opsetVersion = 20;
@@ -57,9 +58,13 @@ const elementTypes = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float1
 
 export type ElementType = keyof typeof elementTypes;
 
+const elementBytes: Readonly<Record<ElementType, number>> = {
+  ...{ float32: 4, uint8: 1, int8: 1, int32: 4, int64: 8, float16: 2 },
+};
+
 /** The contents of an .onnx file. Deterministic. */
 export function formatOnnxModel(graph: OnnxGraph): Uint8Array {
-  const writer = new PbfWriter();
+  const writer = new PbfWriter(new Uint8Array(bytesAtMost(graph)));
   writer.writeVarintField(1, irVersion);
   writer.writeStringField(2, 'cutline');
   writer.writeMessage(7, writeGraph, graph);
@@ -68,6 +73,23 @@ export function formatOnnxModel(graph: OnnxGraph): Uint8Array {
     writer.writeMessage(8, writeOpset, { domain: runtimeDomain, version: 1 });
   }
   return writer.finish();
+}
+
+/** Of its weights. */
+export function initializerBytes({ initializers }: Pick<OnnxGraph, 'initializers'>): number {
+  return initializers.reduce(
+    (sum, { type, shape }) => sum + elementBytes[type] * elementCount(shape),
+    0,
+  );
+}
+
+/**
+ * Room for all of a file. A writer that has none doubles what it has, and holds both for a while:
+ * three times as much as the largest model's weights.
+ */
+function bytesAtMost(graph: OnnxGraph): number {
+  const entries = graph.nodes.length + graph.initializers.length;
+  return initializerBytes(graph) + 1024 * (entries + 1);
 }
 
 /** The same for two graphs of one model that compute the same: what is in it but its weights. */

@@ -29,23 +29,19 @@ export class OnnxSession {
    */
   static async load(backend: OnnxBackend, graph: OnnxGraph, model: string): Promise<OnnxSession> {
     const version = backend.ort.env.versions.node;
-    const name = [model, graph.name, fingerprint(graph), backend.provider, `ort-${version}.onnx`];
-    const cached = await backend.cache?.find(name.join('-'));
+    const parts = [model, graph.name, fingerprint(graph), backend.provider, `ort-${version}.onnx`];
+    const name = parts.join('-');
+    const cached = await backend.cache?.find(name);
     try {
-      if (cached) return new OnnxSession(await create(backend, cached));
+      if (cached) return new OnnxSession(await create(backend, graphIn(cached)));
     } catch {
       // Damaged: it is made again.
     }
-    const bytes = formatOnnxModel(graph);
-    const added = await backend.cache?.add(name.join('-'), async (path) => {
-      // Without what depends on the processor (layouts), which takes no time: a cache may be shared.
-      const portable = {
-        graphOptimizationLevel: 'extended',
-        optimizedModelFilePath: path,
-      } as const;
-      await (await create(backend, bytes, portable)).release();
+    const added = await backend.cache?.add(name, async (folder) => {
+      await (await create(backend, formatOnnxModel(graph), portableIn(folder))).release();
     });
-    return new OnnxSession(await create(backend, added ?? bytes));
+    const source = added === undefined ? formatOnnxModel(graph) : graphIn(added);
+    return new OnnxSession(await create(backend, source));
   }
 
   /** Computes the outputs of the given names; the others are not copied. */
@@ -64,6 +60,22 @@ export class OnnxSession {
   }
 }
 
+const graphIn = (folder: string) => `${folder}/graph.onnx`;
+
+/**
+ * Has a session leave its graph in a folder, as it was optimised: without what depends on the
+ * processor (layouts), which takes no time, since a cache may be shared. Weights have a file of their
+ * own, from which they are loaded without a copy of the whole graph beside them: a session of
+ * BLIP-base's encoder takes 0.34 GB in place of 0.59.
+ */
+function portableIn(folder: string): SessionOptions {
+  return {
+    graphOptimizationLevel: 'extended',
+    optimizedModelFilePath: graphIn(folder),
+    extra: { session: { optimized_model_external_initializers_file_name: 'weights' } },
+  };
+}
+
 function create(
   { ort, provider }: OnnxBackend,
   model: Uint8Array | string,
@@ -75,8 +87,11 @@ function create(
     graphOptimizationLevel: 'all',
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
-    // Only errors; those are thrown, too.
-    logSeverityLevel: 3,
+    // Plans of where tensors lie, made of the first run, take memory beside what that run took: for
+    // 32 images of BLIP-base 0.6 GB more, and no less time.
+    enableMemPattern: false,
+    // Errors are thrown, and of a damaged cache nobody has to know.
+    logSeverityLevel: 4,
     ...options,
   };
   return typeof model === 'string'

@@ -26,7 +26,7 @@ export interface EncoderTypes {
 
 /** `pixels [B,H,W,3]`, 0..255 → `features [B,L,D]`. */
 export function recordEncoder(
-  { description, encoder }: EncoderBundle,
+  { description, encoder }: Pick<EncoderBundle, 'description' | 'encoder'>,
   types: EncoderTypes,
   weightType?: WeightType,
 ): OnnxGraph {
@@ -56,8 +56,10 @@ export interface DecoderGraphs {
   stateNames: string[];
 }
 
+type RecordedDecoder = Pick<DecoderBundle, 'description' | 'decoder'>;
+
 export function recordDecoder(
-  bundle: DecoderBundle,
+  bundle: RecordedDecoder,
   featureType: FeatureType,
   weightType?: WeightType,
 ): DecoderGraphs {
@@ -104,7 +106,7 @@ export function recordDecoder(
 }
 
 function bindDecoder(
-  { description, decoder }: DecoderBundle,
+  { description, decoder }: RecordedDecoder,
   weightType: WeightType | undefined,
 ): {
   recorder: GraphRecorder;

@@ -4,7 +4,7 @@ import { toFloat16 } from '../../float16.ts';
 import { deviceBatchMax } from '../../int8.ts';
 import type { EncoderBundle } from '../../model-bundle.ts';
 import { Weights } from '../../weights.ts';
-import type { Encoder } from '../engine.ts';
+import type { Encoder, ExactEncoder } from '../engine.ts';
 import { checkLength } from '../plain-arrays.ts';
 import { download, uploadWeights } from './tensors.ts';
 import type { Tf, TfjsOps } from './tfjs-ops.ts';
@@ -16,27 +16,35 @@ export function createEncoder(
   deviceBatch: number,
 ): Encoder {
   const { preprocessing, features } = bundle.description;
-  const { height, width } = preprocessing;
-  const half = encoderHalf(bundle.description);
-  const tensors = uploadWeights(tf, bundle.encoder);
-  const weights = new Weights(tensors);
-
-  const encodeExactly: Encoder['encodeExactly'] = (pixels, count) => {
-    const shape = [count, height, width, 3];
-    checkLength('pixels', pixels, shape);
-    const encoded = tf.tidy(() => half.encode(ops, weights, ops.constant(pixels, shape))); // [B,L,D]
-    return download(encoded);
-  };
-
+  const { encode, dispose } = createExactEncoder(tf, ops, bundle);
   return {
     deviceBatch,
     deviceBatchMax: deviceBatchMax(bundle.description),
-    imageSize: [height, width],
+    imageSize: [preprocessing.height, preprocessing.width],
     featuresShape: features.shape,
     async encode(pixels, count) {
-      return toFloat16(await encodeExactly(new Float32Array(pixels), count));
+      return toFloat16(await encode(new Float32Array(pixels), count));
     },
-    encodeExactly,
+    dispose,
+  };
+}
+
+export function createExactEncoder(
+  tf: Tf,
+  ops: TfjsOps,
+  { description, encoder }: EncoderBundle,
+): ExactEncoder {
+  const { height, width } = description.preprocessing;
+  const half = encoderHalf(description);
+  const tensors = uploadWeights(tf, encoder);
+  const weights = new Weights(tensors);
+  return {
+    async encode(pixels, count) {
+      const shape = [count, height, width, 3];
+      checkLength('pixels', pixels, shape);
+      const encoded = tf.tidy(() => half.encode(ops, weights, ops.constant(pixels, shape))); // [B,L,D]
+      return download(encoded);
+    },
     dispose: () => tf.dispose([...tensors.values()]),
   };
 }

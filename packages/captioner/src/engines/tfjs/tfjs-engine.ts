@@ -1,7 +1,7 @@
 /** The engine that executes models eagerly with TensorFlow.js. */
 import type { Backend, Engine } from '../engine.ts';
 import { createDecoder } from './tfjs-decoder.ts';
-import { createEncoder } from './tfjs-encoder.ts';
+import { createEncoder, createExactEncoder } from './tfjs-encoder.ts';
 import type { Tf, TfjsOps } from './tfjs-ops.ts';
 
 export interface TfjsBackend {
@@ -32,6 +32,7 @@ export function createTfjsEngine({
     description,
     device,
     loadEncoder: async (bundle) => own(createEncoder(tf, ops, bundle, deviceBatch.encode)),
+    loadExactEncoder: async (bundle) => own(createExactEncoder(tf, ops, bundle)),
     loadDecoder: async (bundle) => own(createDecoder(tf, ops, bundle, deviceBatch.decode)),
     dispose() {
       for (const model of loaded.splice(0)) model.dispose();
