@@ -9,7 +9,7 @@ import {
   decodeBatch,
   decodeJobSchema,
   featureSettings,
-  openFeatures,
+  openHomes,
   runWorkerProgram,
 } from '@cutline/pipeline';
 
@@ -24,7 +24,7 @@ await runWorkerProgram({
   settings: [...featureSettings, 'remainderDelayMs'],
   async prepare(context) {
     const { id: model } = await describeBundle(defaultBundleFolder());
-    const homes = await openFeatures(context);
+    const homes = await openHomes(context);
     return {
       jobConcurrency: 2,
       features: homes.own,

@@ -10,7 +10,7 @@ import {
   encodeJobSchema,
   featureSettings,
   handOverToDecoders,
-  openFeatures,
+  openHomes,
   runWorkerProgram,
 } from '@cutline/pipeline';
 
@@ -28,7 +28,7 @@ await runWorkerProgram({
     // Runs are made for the model that ships; nothing of it is loaded.
     const { id: model } = await describeBundle(defaultBundleFolder());
     const { imageBytesMax: bytesMax } = context.settings;
-    const { own: features } = await openFeatures(context);
+    const { own: features } = await openHomes(context);
     return {
       jobConcurrency: 2,
       features,

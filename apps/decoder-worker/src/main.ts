@@ -2,7 +2,7 @@ import {
   decodeBatch,
   decodeJobSchema,
   featureSettings,
-  openFeatures,
+  openHomes,
   runWorkerProgram,
   startDecodeStage,
 } from '@cutline/pipeline';
@@ -17,7 +17,7 @@ await runWorkerProgram({
   settings: [...featureSettings, 'remainderDelayMs'],
   async prepare(context) {
     const { settings, stores, metrics } = context;
-    const homes = await openFeatures(context);
+    const homes = await openHomes(context);
     const stage = await startDecodeStage(context);
     return {
       jobConcurrency: stage.jobConcurrency,

@@ -6,7 +6,7 @@ import {
   featureSettings,
   HoldBack,
   handOverToDecoders,
-  openFeatures,
+  openHomes,
   runWorkerProgram,
   startEncodeStage,
 } from '@cutline/pipeline';
@@ -23,7 +23,7 @@ await runWorkerProgram({
   async prepare(context) {
     const { settings, stores, metrics, world, log } = context;
     await loadSharp(); // whatever keeps it from loading is heard of now
-    const { own: features } = await openFeatures(context);
+    const { own: features } = await openHomes(context);
     const stage = await startEncodeStage(context);
     const holdBack = new HoldBack({
       ...{ features, bytesMax: settings.featureBytesMax, world, log },

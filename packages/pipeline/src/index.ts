@@ -84,7 +84,7 @@ export {
   UnwantedJobError,
 } from './worker/job-context.ts';
 export { JobTaker, type JobTakerOptions } from './worker/job-taker.ts';
-export { featureSettings, openFeatures } from './worker/open-features.ts';
+export { featureSettings, openHomes } from './worker/open-homes.ts';
 export {
   encodeSettings,
   startDecodeStage,

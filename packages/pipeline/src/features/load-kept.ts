@@ -15,6 +15,7 @@ export async function loadKept(store: ObjectStore, ref: KeptFeaturesRef): Promis
   }
   const [first] = files.values();
   if (!first) throw new Error('expected kept features of an image at least');
+  if (isWhole(ref, first)) return first;
   const { dtype, shape } = first;
   const [, locations, channels] = shape;
   const payloads = ref.pieces.flatMap(({ key, rows }) => {
@@ -34,6 +35,13 @@ export async function loadKept(store: ObjectStore, ref: KeptFeaturesRef): Promis
     shape: [payloads.length, locations, channels],
     payload: Buffer.concat(payloads),
   };
+}
+
+/** A file as it is, which is what most often is wanted: megabytes that need not be copied. */
+function isWhole({ pieces }: KeptFeaturesRef, file: ImageFeatures): boolean {
+  const [piece, ...others] = pieces;
+  const isAll = piece?.rows.length === file.shape[0];
+  return isAll && others.length === 0 && piece.rows.every((row, place) => row === place);
 }
 
 async function loadFile(

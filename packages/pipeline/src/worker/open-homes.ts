@@ -7,7 +7,7 @@ export const featureSettings = ['features', 'featureTtlMs'] as const;
 type FeatureSetting = (typeof featureSettings)[number];
 
 /** The homes of features that a worker's settings name. @throws where its own cannot be reached */
-export async function openFeatures({
+export async function openHomes({
   settings,
   ...context
 }: Omit<WorkerContext, 'settings'> &
