@@ -260,6 +260,22 @@ describe('in one process', minutes, () => {
     expect((await readFile(file, 'utf8')).trimEnd().split('\n')).toHaveLength(2);
   });
 
+  test('what is made of a file, and the picture as the model sees it', async () => {
+    const seen = join(folder, 'seen.png');
+    const looked = await pipeline.cutline('look', 's3://archive/photos/photo-0001.jpg', '-o', seen);
+    expect(looked).toMatchObject({ code: 0, stderr: '' });
+    expect(looked.stdout).toMatch(
+      /format {5}JPEG\n[\s\S]*decoder {4}libvips\n[\s\S]*outcome {4}captioned\n/,
+    );
+    expect((await readFile(seen)).toString('latin1', 1, 4)).toBe('PNG');
+    await writeFile(join(folder, 'notes.jpg'), 'these are words');
+    const all = await pipeline.cutline('look', folder, '--include', '*.jpg');
+    expect(all.code).toBe(1);
+    expect(all.stdout).toMatch(/^notes\.jpg\ttext\tunsupported: this seems to be text/m);
+    expect(all.stderr).toMatch(/^\d+ files: .*unsupported 1/);
+    await rm(join(folder, 'notes.jpg'));
+  });
+
   test('a folder without images says so, and is no failure', async () => {
     const { code, stdout, stderr } = await pipeline.cutline('caption', join(folder, 'none'));
     expect({ code, stdout, stderr }).toEqual({

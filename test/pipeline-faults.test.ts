@@ -164,8 +164,8 @@ describe('features', () => {
     const key = await blobKey('other', 0);
     const blob = await redis.getBuffer(key);
     if (!blob) throw new Error('there are no features');
-    const other = { ...unpackFeatures(blob), model: 'other@0123456789ab' };
-    await redis.set(key, packFeatures(other), 'KEEPTTL');
+    const { features } = unpackFeatures(blob);
+    await redis.set(key, packFeatures('other@0123456789ab', features), 'KEEPTTL');
     decoder = await pipeline.startWorker('decoder-worker');
     expect(await decoder.exited).toEqual({ code: 2, signal: null });
     expect(fatalMessages(decoder)).toEqual([

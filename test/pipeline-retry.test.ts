@@ -148,3 +148,38 @@ test('the status of a run that nobody has heard of', { timeout: 60_000 }, async 
     stderr: expect.stringMatching(/^cutline: There is no run "unheard" in s3:\/\/captions/),
   });
 });
+
+describe('sidecars among files that people wrote', () => {
+  const own = new Map([
+    ['desk/photo-0001.jpg.txt', Buffer.from('Grandmother at the lake')],
+    ['desk/photo-0002.jpg.xmp', Buffer.from('<x:xmpmeta xmlns:x="adobe:ns:meta/"/>')],
+    ['desk/photo-0003.jpg.json', Buffer.from('{"title": "The mill"}')],
+  ]);
+  const beside = async () => {
+    const found = new Map<string, Buffer>();
+    for await (const { key } of pipeline.source.list('desk/')) {
+      if (/\.(txt|xmp|json)$/.test(key)) found.set(key, (await pipeline.source.get(key)).bytes);
+    }
+    return found;
+  };
+  const into = ['--output', 's3://archive'];
+
+  test('harm none of them, and can be withdrawn', { timeout: 120_000 }, async () => {
+    await pipeline.upload(await sampleImages(6), 'desk/');
+    await pipeline.upload(own);
+    const flags = ['--run', 'desk', '--sidecars', 'txt,json,xmp', '--batch-size', '3', ...into];
+    const run = await pipeline.succeed('run', 's3://archive/desk/', ...flags);
+    expect(run.stdout).toMatch(/^ {2}sidecars {3}3 of yours kept$/m);
+    await pipeline.succeed('resume', 'desk', ...into);
+    await pipeline.succeed('retry', 'desk', ...into);
+    expect((await pipeline.succeed('verify', 'desk', ...into)).stdout).toMatch(/is whole/);
+
+    const written = await beside();
+    expect(written.size).toBe(6 * 3);
+    for (const [key, bytes] of own) expect(written.get(key), key).toEqual(bytes);
+
+    const withdrawn = await pipeline.succeed('withdraw', 'desk', ...into);
+    expect(withdrawn.stdout).toBe('Run desk: 15 files removed');
+    expect(await beside()).toEqual(own);
+  });
+});

@@ -14,11 +14,11 @@
  *   caption   all images of a folder, from files to rows, as `cutline caption` does
  */
 import { decodeImage, defaultBundleFolder, startInference } from '@cutline/inference';
+import { captionLocally, stagesOf } from '@cutline/pipeline';
 import { listImages } from '@cutline/shared/listing';
 import { Metrics } from '@cutline/shared/process';
 import { captionOptions } from '@cutline/shared/run';
 import { openStore, parseLocation } from '@cutline/shared/stores';
-import { captionLocally } from '../../apps/cutline/dist/caption-locally.js';
 import { decodeLimits, readImages } from '../read-images.mjs';
 import { serveLines } from '../serve-lines.mjs';
 import { timePasses, timeStream } from '../time-passes.mjs';
@@ -114,7 +114,7 @@ async function captionFolder(pool, { folder, beamSize }) {
   const store = await openStore(url);
   const everything = { keysFrom: null, include: [], exclude: [], limit: null, sample: null };
   const options = captionOptions({ beamSize }, pool.model.decoding);
-  const pipeline = { store, pool, limits, options, metrics: new Metrics() };
+  const pipeline = { store, options, ...stagesOf(pool, { limits, metrics: new Metrics() }) };
   /** @type {Record<string, Said>} */
   const captions = {};
   const sample = await timePasses({ images: 0, secondsMin: 0 }, async () => {
@@ -122,7 +122,7 @@ async function captionFolder(pool, { folder, beamSize }) {
     for await (const rows of captionLocally(listed, pipeline)) {
       for (const row of rows) {
         if (row.status !== 'captioned') continue;
-        captions[row.key] = { caption: row.caption, score: row.score };
+        captions[row.key] = { caption: row.caption, score: Number(row.score) };
       }
     }
   });

@@ -21,10 +21,12 @@ await runWorkerProgram({
       jobConcurrency: 2,
       handle: decodeBatch({
         ...context,
-        caption: async (_features, count) =>
-          Array.from({ length: count }, () => ({ ...candidate, candidates: [candidate] })),
-        async prove() {},
-        model,
+        stage: {
+          model,
+          decode: async ({ shape: [count] }) =>
+            Array.from({ length: count }, () => ({ ...candidate, candidates: [candidate] })),
+          async prove() {},
+        },
         openStore: (url) => context.stores.open(url),
         remainderDelayMs: context.settings.remainderDelayMs,
       }),

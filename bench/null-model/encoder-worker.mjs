@@ -6,7 +6,9 @@
  */
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
 import { encodeBatch, encodeJobSchema, runWorkerProgram } from '@cutline/pipeline';
-import { nullFeatures } from './null-features.mjs';
+
+/** Of an image: [1, 50] float16. */
+const channels = 50;
 
 await runWorkerProgram({
   name: 'null-encoder-worker',
@@ -16,22 +18,30 @@ await runWorkerProgram({
   settings: ['imageBytesMax'],
   async prepare(context) {
     // Runs are made for the model that ships; nothing of it is loaded.
-    const { id } = await describeBundle(defaultBundleFolder());
+    const { id: model } = await describeBundle(defaultBundleFolder());
     const { imageBytesMax: bytesMax } = context.settings;
     return {
       jobConcurrency: 2,
       handle: encodeBatch({
         ...context,
-        model: { id, features: nullFeatures },
         openStore: (url) => context.stores.open(url),
         onStored() {},
-        async prove() {},
-        async encode(images, store) {
-          const fetched = await Promise.all(images.map(({ key }) => store.get(key, { bytesMax })));
-          const outcomes = fetched.map(({ etag }) => ({
-            ...{ status: /** @type {const} */ ('encoded'), etag, width: 1, height: 1 },
-          }));
-          return { outcomes, features: Buffer.concat(fetched.map(({ bytes }) => bytes)) };
+        stage: {
+          model,
+          async prove() {},
+          async encode(images, store) {
+            const fetched = await Promise.all(
+              images.map(({ key }) => store.get(key, { bytesMax })),
+            );
+            const outcomes = fetched.map(({ etag }) => ({
+              ...{ status: /** @type {const} */ ('encoded'), etag, width: 1, height: 1 },
+            }));
+            const payload = Buffer.concat(fetched.map(({ bytes }) => bytes));
+            return {
+              outcomes,
+              features: { dtype: 'float16', shape: [fetched.length, 1, channels], payload },
+            };
+          },
         },
       }),
     };

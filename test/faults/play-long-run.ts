@@ -17,8 +17,8 @@ const options: WorldOptions = {
   model: 'shipped',
 };
 
-/** About 20 s of two busy cores. */
-const imagesPerStrike = 1_000;
+/** About 20 s of two cores that are busy with it, faults included. */
+const imagesPerStrike = 600;
 
 /**
  * One long run with the model that ships: a hundredth of the images are bad, workers are killed or

@@ -1,3 +1,4 @@
+import type { Features } from '@cutline/inference';
 import {
   Breaker,
   cancelRun,
@@ -29,6 +30,12 @@ import { Bucket } from './bucket.ts';
 import { LateEffects } from './late-effects.ts';
 import { captionOf, encodeBytes, modelId } from './simulated-model.ts';
 import { type SharedFate, SimulatedProcess } from './simulated-process.ts';
+
+/** [n, 1, 2] */
+function featuresOf(payload: Uint8Array[]): Features | undefined {
+  if (payload.length === 0) return undefined;
+  return { dtype: 'float16', shape: [payload.length, 1, 2], payload: Buffer.concat(payload) };
+}
 
 /** What a process sees of the world. */
 interface Outside {
@@ -162,12 +169,14 @@ export class SimulatedCutline {
     const breaker = new Breaker();
     const holdBack = new HoldBack({ features, bytesMax: 200, world: process.world, log });
     const handle = encodeBatch({
-      encode: async (images, from) => {
-        await compute(process);
-        return this.#encode(images, from);
+      stage: {
+        model: modelId,
+        encode: async (images, from) => {
+          await compute(process);
+          return this.#encode(images, from);
+        },
+        prove: () => this.#prove(),
       },
-      prove: () => this.#prove(),
-      model: { id: modelId, features: { locations: 1, channels: 2 } },
       openStore: async (url) => store(url),
       onStored: (bytes) => holdBack.observe(bytes),
       ...{ features, queues, board, breaker, metrics: this.#metrics, world: process.world },
@@ -183,15 +192,17 @@ export class SimulatedCutline {
     const { queues, board, features, store } = outside;
     const breaker = new Breaker();
     const handle = decodeBatch({
-      caption: async (payload, count) => {
-        await compute(process);
-        if (this.isEngineBroken) throw new Error(brokenEngine);
-        return Array.from({ length: count }, (_, i) =>
-          captionOf(payload.subarray(i * 4, i * 4 + 4)),
-        );
+      stage: {
+        model: modelId,
+        decode: async ({ payload, shape: [count] }) => {
+          await compute(process);
+          if (this.isEngineBroken) throw new Error(brokenEngine);
+          return Array.from({ length: count }, (_, i) =>
+            captionOf(payload.subarray(i * 4, i * 4 + 4)),
+          );
+        },
+        prove: () => this.#prove(),
       },
-      prove: () => this.#prove(),
-      model: modelId,
       openStore: async (url) => store(url),
       remainderDelayMs: 30_000,
       ...{ features, queues, board, breaker, metrics: this.#metrics },
@@ -252,7 +263,7 @@ export class SimulatedCutline {
         ),
       );
     }
-    return { outcomes, features: Buffer.concat(payload) };
+    return { outcomes, features: featuresOf(payload) };
   }
 
   #start(kind: string): SimulatedProcess {

@@ -77,7 +77,8 @@ const keyShare = 0.4;
 /** Failures and skips say why in the caption's place. */
 function toCells(row: PartRow): Cells {
   const key = makeVisible(row.key);
-  if (row.status === 'captioned') return [key, row.caption, row.score.toFixed(2)];
+  if (row.status === 'captioned')
+    return [key, makeVisible(row.caption), row.score?.toFixed(2) ?? ''];
   if (row.status === 'skipped') return [key, `(skipped: ${row.reason})`, ''];
   return [key, makeVisible(`(failed, ${row.failure.class}: ${row.failure.message})`), ''];
 }

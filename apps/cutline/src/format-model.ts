@@ -43,13 +43,18 @@ export function formatModel(
       ],
     ),
   ];
+  const about = wrap(description.description, columns).join('\n');
+  return `${id}\n${about}\n\n${formatFields(fields, columns)}`;
+}
+
+/** Names and texts, as a column each. @param columns to wrap lines to */
+export function formatFields(fields: readonly [string, string][], columns: number): string {
   const lines = fields.flatMap(([name, text]) =>
     wrap(text, columns - indent).map((line, index) =>
       [`  ${index === 0 ? name : ''}`.padEnd(indent), line, '\n'].join(''),
     ),
   );
-  const about = wrap(description.description, columns).join('\n');
-  return `${id}\n${about}\n\n${lines.join('')}`;
+  return lines.join('');
 }
 
 function partFields(description: Description, size: ModelSize): Field[] {

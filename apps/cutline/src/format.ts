@@ -1,4 +1,5 @@
 import { failureClasses } from '@cutline/shared/errors';
+import type { UsageTotals } from '@cutline/shared/run';
 
 export function formatCount(n: number): string {
   return n.toLocaleString('en-US');
@@ -32,6 +33,22 @@ export function formatDuration(seconds: number): string {
 /** `12.3 images/s`; nothing while nothing moves. */
 export function formatRate(imagesPerSecond: number): string {
   return imagesPerSecond >= 0.05 ? `${imagesPerSecond.toFixed(1)} images/s` : '';
+}
+
+/** `120,000 tokens asked, 9,800 answered, $0.0239`: of a server; the cost where it is known. */
+export function formatUsage({
+  promptTokens,
+  completionTokens,
+  costUsd,
+}: Pick<UsageTotals, 'promptTokens' | 'completionTokens' | 'costUsd'>): string {
+  const tokens = `${formatCount(promptTokens)} tokens asked, ${formatCount(completionTokens)} answered`;
+  return costUsd === undefined ? tokens : `${tokens}, ${formatDollars(costUsd)}`;
+}
+
+/** `$1,234.50`; of less than a dollar, three digits. */
+export function formatDollars(dollars: number): string {
+  const digits = dollars < 1 ? { maximumSignificantDigits: 3 } : { minimumFractionDigits: 2 };
+  return dollars.toLocaleString('en-US', { style: 'currency', currency: 'USD', ...digits });
 }
 
 export function formatBytes(bytes: number): string {

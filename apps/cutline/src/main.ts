@@ -2,6 +2,7 @@ import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shar
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
 import { addGallery } from './commands/gallery.ts';
+import { addLook } from './commands/look.ts';
 import { addModel } from './commands/model.ts';
 import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
@@ -9,6 +10,7 @@ import { addRetry } from './commands/retry.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
+import { addWithdraw } from './commands/withdraw.ts';
 
 const examples = `
 Examples:
@@ -28,6 +30,7 @@ await runProgram('cutline', async () => {
     'Captions image archives, on one machine or on many.',
   ).helpCommand('help [command]', 'print the help of a command');
   addCaption(program);
+  addLook(program);
   addRun(program);
   addStatus(program);
   addResults(program);
@@ -35,6 +38,7 @@ await runProgram('cutline', async () => {
   addRetry(program);
   addCancel(program);
   addVerify(program);
+  addWithdraw(program);
   addGallery(program);
   addModel(program);
   program.addHelpText('after', examples);

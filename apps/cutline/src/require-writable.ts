@@ -1,13 +1,22 @@
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { UserError } from '@cutline/shared/errors';
 
+/** How much of a file says whether Cutline made it. */
+const headBytesMax = 4096;
+
 /**
- * Makes sure that a file can be written, before the work whose results it is to hold.
+ * Makes sure that a file can be written, before the work whose results it is to hold, and that it
+ * is nothing of somebody else's: what is there already is replaced only if Cutline made it.
+ *
+ * @param isOurs by how a file begins
  * @throws UserError
  */
-export async function requireWritable(file: string): Promise<void> {
+export async function requireWritable(
+  file: string,
+  isOurs: (head: string) => boolean,
+): Promise<void> {
   const path = resolve(file);
   const folder = dirname(path);
   const found = await stat(path).catch(() => undefined);
@@ -21,4 +30,23 @@ export async function requireWritable(file: string): Promise<void> {
   await access(found ? path : folder, constants.W_OK).catch((cause) => {
     throw new UserError(`${path} may not be written (${cause.code}): choose another place.`);
   });
+  if (found?.isFile() && found.size > 0 && !isOurs(await readHead(path))) {
+    throw new UserError(
+      `${path} is there already, and was not made by Cutline: choose another name, or move it away.`,
+    );
+  }
+}
+
+async function readHead(path: string): Promise<string> {
+  const file = await open(path).catch((cause) => {
+    throw new UserError(
+      `${path} is there, and cannot be read (${cause.code}): choose another place.`,
+    );
+  });
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytesMax), 0, headBytesMax, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }

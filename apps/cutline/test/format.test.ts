@@ -2,9 +2,11 @@ import { expect, test } from 'vitest';
 import {
   formatBytes,
   formatCounts,
+  formatDollars,
   formatDuration,
   formatQuantity,
   formatRate,
+  formatUsage,
 } from '../dist/format.js';
 
 test.each([
@@ -47,4 +49,23 @@ test('one is singular', () => {
 test('a rate of nothing is not shown', () => {
   expect(formatRate(12.34)).toBe('12.3 images/s');
   expect(formatRate(0.04)).toBe('');
+});
+
+test.each([
+  [0, '$0'],
+  [0.0000186, '$0.0000186'],
+  [0.1234, '$0.123'],
+  [0.5, '$0.5'],
+  [12.345, '$12.35'],
+  [98_765, '$98,765.00'],
+])('%d dollars are %s', (dollars, text) => {
+  expect(formatDollars(dollars)).toBe(text);
+});
+
+test('what a server took has a cost where there is a price', () => {
+  const tokens = { promptTokens: 120_000, completionTokens: 980 };
+  expect(formatUsage(tokens)).toBe('120,000 tokens asked, 980 answered');
+  expect(formatUsage({ ...tokens, costUsd: 1.5 })).toBe(
+    '120,000 tokens asked, 980 answered, $1.50',
+  );
 });

@@ -1,5 +1,9 @@
-import { captionFeatures } from '@cutline/inference';
-import { decodeBatch, decodeJobSchema, runWorkerProgram, startStage } from '@cutline/pipeline';
+import {
+  decodeBatch,
+  decodeJobSchema,
+  runWorkerProgram,
+  startDecodeStage,
+} from '@cutline/pipeline';
 
 /** The decoder-worker: what it is made of. */
 await runWorkerProgram({
@@ -10,21 +14,16 @@ await runWorkerProgram({
   settings: ['remainderDelayMs'],
   async prepare(context) {
     const { settings, stores, metrics } = context;
-    const pool = await startStage('decode', context);
-    const { locations, channels } = pool.model.features;
+    const stage = await startDecodeStage(context);
     return {
-      // A thread computes a whole batch: one each, and one that is fetched or written.
-      jobConcurrency: pool.threadCount + 1,
+      jobConcurrency: stage.jobConcurrency,
       handle: decodeBatch({
         ...context,
-        caption: (payload, count, options) =>
-          captionFeatures(payload, count, { pool, options, metrics }),
-        prove: () => pool.decode(new Uint8Array(locations * channels * 2), 1, pool.model.decoding),
-        model: pool.model.id,
+        stage,
         openStore: (url) => stores.open(url),
         remainderDelayMs: settings.remainderDelayMs,
       }),
-      beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'decode' }, pool.busyRatio()),
+      beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'decode' }, stage.busyRatio()),
     };
   },
 });

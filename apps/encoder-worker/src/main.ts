@@ -1,10 +1,11 @@
-import { encodeImages, loadSharp } from '@cutline/inference';
+import { loadSharp } from '@cutline/inference';
 import {
   encodeBatch,
   encodeJobSchema,
+  encodeSettings,
   HoldBack,
   runWorkerProgram,
-  startStage,
+  startEncodeStage,
 } from '@cutline/pipeline';
 
 /** The encoder-worker: what it is made of. */
@@ -14,24 +15,13 @@ await runWorkerProgram({
     'Takes encode jobs: fetches images, turns them into features, hands them to decoders.',
   queue: 'encode',
   schema: encodeJobSchema,
-  settings: [
-    'fetchConcurrency',
-    'fetchAttempts',
-    'retryBaseMs',
-    'imageBytesMax',
-    'imagePixelsMax',
-    'decodeTimeoutMs',
-    'featureBytesMax',
-  ],
+  settings: [...encodeSettings, 'featureBytesMax'],
   async prepare(context) {
     const { settings, stores, features, metrics, world, log } = context;
     await loadSharp(); // whatever keeps it from loading is heard of now
-    const pool = await startStage('encode', context);
-    const { width, height } = pool.model.preprocessing;
-    const imageBytes = width * height * 3;
-    const bytesMax = settings.featureBytesMax;
+    const stage = await startEncodeStage(context);
     const holdBack = new HoldBack({
-      ...{ features, bytesMax, world, log },
+      ...{ features, bytesMax: settings.featureBytesMax, world, log },
       onBudget: (bytes) => metrics.featureBytesBudget.set(bytes),
     });
     return {
@@ -39,14 +29,15 @@ await runWorkerProgram({
       jobConcurrency: 2,
       handle: encodeBatch({
         ...context,
-        encode: (images, store) => encodeImages(images, { store, pool, limits: settings, metrics }),
-        prove: () => pool.encode(new Uint8Array(imageBytes), 1),
-        model: pool.model,
+        stage,
         openStore: (url) => stores.open(url),
         onStored: (bytes) => holdBack.observe(bytes),
       }),
-      beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'encode' }, pool.busyRatio()),
-      untilRoom: (isStopping) => holdBack.untilRoom(isStopping),
+      beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'encode' }, stage.busyRatio()),
+      async untilRoom(isStopping) {
+        await stage.requireReady?.();
+        await holdBack.untilRoom(isStopping);
+      },
     };
   },
 });

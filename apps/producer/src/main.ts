@@ -1,9 +1,10 @@
-import { defaultBundleFolder } from '@cutline/inference';
+import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import {
   countListing,
   describeExcluded,
   observeQueues,
   outputLocation,
+  planUsage,
   produceRun,
   RedisFeatures,
   requestRun,
@@ -87,7 +88,8 @@ async function dryRun(
     onExcluded: (keys) => void process.stderr.write(`${describeExcluded(keys, exceptPrefix)}\n`),
     stores,
   });
-  process.stdout.write(`${JSON.stringify(counts)}\n`);
+  const usage = planUsage(await describeModel(bundleFolder(settings)), counts.images);
+  process.stdout.write(`${JSON.stringify({ ...counts, ...(usage && { usage }) })}\n`);
 }
 
 /** Starts or resumes a run, sees it to its end, and prints its summary as one JSON line. */

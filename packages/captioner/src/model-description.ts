@@ -180,7 +180,7 @@ export function decoderTraits(description: ModelDescription): {
  * `<name>@<12 hexadecimal digits>`: of the SHA-256 of model.json's content, and through the hashes
  * in it of the whole bundle. Order of keys and white space do not matter.
  */
-export function modelId(description: ModelDescription): string {
+export function modelId(description: { name: string } & Record<string, unknown>): string {
   return `${description.name}@${sha256(Buffer.from(canonicalJson(description))).slice(0, 12)}`;
 }
 

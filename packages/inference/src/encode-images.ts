@@ -1,50 +1,35 @@
-import { setMaxListeners } from 'node:events';
-import { describeError, ImageError } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import type { Failure, ImageRef } from '@cutline/shared/run';
-import { type ObjectStore, StoreError } from '@cutline/shared/stores';
+import type { ImageRef } from '@cutline/shared/run';
+import type { ObjectStore } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
-import { type DecodedImage, decodeImage, decodeParallelism } from './decode-image.ts';
-import { type FetchLimits, fetchImage } from './fetch-image.ts';
+import { decodeImage } from './decode-image.ts';
 import type { InferencePool } from './inference-pool.ts';
+import { decodeParallelism } from './open-image.ts';
+import { type PrepareContext, prepareImages } from './prepare-images.ts';
+import type { EncodedImages } from './stages/stage.ts';
 
-/**
- * The encode stage as a function: images in a store to features. A batch never fails for one of
- * its images; each has an outcome of its own.
- */
+/** The encode stage as a function: images in a store to features. */
 
-export interface EncodeLimits extends FetchLimits {
+export interface EncodeLimits {
+  /** Bytes of one image. */
+  imageBytesMax: number;
   /** Width times height of one image. */
   imagePixelsMax: number;
-  /** Time to decode one image. */
+  /** Time to decode one image, in milliseconds. */
   decodeTimeoutMs: number;
+  /** Tries at fetching one image, at least 1. */
+  fetchAttempts: number;
+  /** Pause before the second try, in milliseconds; doubles with each further one. */
+  retryBaseMs: number;
   /** Images fetched and decoded at once; so many sources are in memory at most. */
   fetchConcurrency: number;
 }
 
-export interface EncodeContext {
+export interface EncodeContext extends PrepareContext {
   store: ObjectStore;
   pool: InferencePool;
   limits: EncodeLimits;
   metrics: Metrics;
-  /** Gives the batch up; `encodeImages` rejects with its reason. */
-  signal?: AbortSignal;
-  /** [0, 1), for the jitter of retries; default: Math.random. */
-  random?: () => number;
-}
-
-export type EncodeOutcome =
-  /** `etag` is the fetched object's; `width` and `height` are its pixels as seen upright. */
-  | { status: 'encoded'; etag: string; width: number; height: number }
-  | { status: 'failed'; failure: Failure }
-  /** Its store was unavailable, at every try: worth another, later. */
-  | { status: 'deferred'; message: string };
-
-export interface EncodedImages {
-  /** One an image, in order. */
-  outcomes: EncodeOutcome[];
-  /** [n, L, D] float16 bytes of the n images that are `encoded`, in order. */
-  features: Uint8Array;
 }
 
 /**
@@ -57,79 +42,23 @@ export async function encodeImages(
   images: readonly ImageRef[],
   context: EncodeContext,
 ): Promise<EncodedImages> {
-  const prepared = await prepareAll(images, context);
-  const decoded = prepared.flatMap(({ pixels }) => (pixels ? [pixels] : []));
-  const { pool, metrics } = context;
-  const features =
-    decoded.length === 0
-      ? new Uint8Array()
-      : await metrics.time('encode', () => pool.encode(Buffer.concat(decoded), decoded.length));
-  return { outcomes: prepared.map(({ outcome }) => outcome), features };
-}
-
-interface PreparedImage {
-  outcome: EncodeOutcome;
-  /** Where the image is to be encoded. */
-  pixels?: Uint8Array;
-}
-
-/** The first error that is not about one image ends the others' work, too. */
-async function prepareAll(
-  images: readonly ImageRef[],
-  context: EncodeContext,
-): Promise<PreparedImage[]> {
-  const giveUp = new AbortController();
-  const signal = context.signal ? AbortSignal.any([context.signal, giveUp.signal]) : giveUp.signal;
-  // Every fetch listens to it, and many go on at once: that is no leak, as Node.js would warn.
-  setMaxListeners(0, signal);
-  const fetching = pLimit(context.limits.fetchConcurrency);
+  const { pool, metrics, limits } = context;
   const decoding = pLimit(decodeParallelism());
-  const decode = (bytes: Buffer) => decoding(() => decodeTimed(bytes, context));
-  const preparations = images.map((image) =>
-    fetching(() =>
-      prepare(image, { ...context, signal, decode }).catch((error) => {
-        giveUp.abort(error);
-        throw error;
-      }),
-    ),
-  );
-  // Waits for all, so that nothing of a batch that failed goes on behind the caller's back.
-  await Promise.allSettled(preparations);
-  signal.throwIfAborted();
-  return Promise.all(preparations);
-}
-
-async function prepare(
-  image: ImageRef,
-  context: EncodeContext & {
-    signal: AbortSignal;
-    decode: (bytes: Buffer) => Promise<DecodedImage>;
-  },
-): Promise<PreparedImage> {
-  const { signal, random = Math.random, decode } = context;
-  signal.throwIfAborted();
-  try {
-    const { bytes, etag } = await fetchImage(image, { ...context, random });
-    const { pixels, width, height } = await decode(bytes);
-    return { outcome: { status: 'encoded', etag, width, height }, pixels };
-  } catch (error) {
-    if (error instanceof ImageError) {
-      const failure = { class: error.failureClass, message: error.message };
-      return { outcome: { status: 'failed', failure } };
-    }
-    if (error instanceof StoreError && error.reason === 'unavailable') {
-      return { outcome: { status: 'deferred', message: describeError(error) } };
-    }
-    throw error;
-  }
-}
-
-function decodeTimed(
-  bytes: Buffer,
-  { pool, limits, metrics }: EncodeContext,
-): Promise<DecodedImage> {
   const decodeLimits = { pixelsMax: limits.imagePixelsMax, timeoutMs: limits.decodeTimeoutMs };
-  return metrics.time('preprocess', () =>
-    decodeImage(bytes, pool.model.preprocessing, decodeLimits),
-  );
+  const decode = (bytes: Buffer) =>
+    metrics.time('preprocess', () => decodeImage(bytes, pool.model.preprocessing, decodeLimits));
+  const prepared = await prepareImages(images, context, async (bytes) => {
+    const { pixels, ...size } = await decoding(() => decode(bytes));
+    return { value: pixels, ...size };
+  });
+  const outcomes = prepared.map(({ outcome }) => outcome);
+  const decoded = prepared.flatMap(({ value }) => (value ? [value] : []));
+  const count = decoded.length;
+  if (count === 0) return { outcomes, features: undefined };
+  const payload = await metrics.time('encode', () => pool.encode(Buffer.concat(decoded), count));
+  const { locations, channels } = pool.model.features;
+  return {
+    outcomes,
+    features: { dtype: 'float16', shape: [count, locations, channels], payload },
+  };
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs } from '@cutline/shared/backoff';
 import { type FailureClass, ImageError, UserError } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
 import type { ImageRef } from '@cutline/shared/run';
@@ -42,9 +43,7 @@ export async function fetchImage(image: ImageRef, context: FetchContext): Promis
       if (!isOutage || attempt >= limits.fetchAttempts) throw error;
     }
     metrics.retries.inc({ stage: 'fetch' });
-    // Between a half and the whole of the nominal pause (equal jitter).
-    const pauseMs = limits.retryBaseMs * 2 ** (attempt - 1) * (0.5 + random() / 2);
-    await sleep(pauseMs, undefined, { signal });
+    await sleep(backoffMs(attempt, { baseMs: limits.retryBaseMs, random }), undefined, { signal });
   }
 }
 

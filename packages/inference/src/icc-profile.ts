@@ -5,8 +5,12 @@
  * changes nothing.
  */
 
-/** Descriptions of profiles that are sRGB exactly; sRGB-like ones (v4 preference) are converted. */
-const srgbDescriptions = /^sRGB(2014| built-in| IEC61966-2[.-]1.*)?$/;
+/**
+ * Descriptions of profiles that are sRGB exactly, and of that which Ghostscript gives to grey that
+ * is to be sRGB's; sRGB-like ones (v4 preference) are converted.
+ */
+const srgbDescriptions =
+  /^(sRGB(2014| built-in| IEC61966-2[.-]1.*)?|Artifex Software sGray ICC Profile)$/;
 
 /** `profile`: the bytes of an ICC profile; damaged ones are not sRGB. */
 export function isSrgbProfile(profile: Buffer): boolean {

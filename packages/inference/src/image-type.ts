@@ -4,49 +4,73 @@
  */
 
 /** The formats that are decoded, as messages list them. */
-export const acceptedFormats = 'JPEG, PNG, WebP, AVIF, TIFF and GIF';
+export const acceptedFormats =
+  'JPEG, PNG, WebP, AVIF, TIFF, GIF, JPEG 2000, JPEG XL, HEIC, BMP, PNM, PSD and camera raws';
 
 export interface ImageType {
   /** What a person would call it: `JPEG`, `SVG`, `a PDF document`. */
   name: string;
   accepted: boolean;
+  /** Which decoder knows it; see open-image.ts. */
+  decoder?: 'first' | 'second';
 }
 
 /** Of an object that has at least one byte. */
 export function detectImageType(bytes: Buffer): ImageType {
   const signature = signatures.find(({ matches }) => matches(bytes));
-  if (signature) return { name: signature.name, accepted: signature.accepted ?? false };
+  if (signature) {
+    const { name, decoder } = signature;
+    return { name, accepted: decoder !== undefined, ...(decoder && { decoder }) };
+  }
   return { name: nameText(bytes) ?? 'data of an unknown kind', accepted: false };
 }
 
 interface Signature {
   name: string;
   matches: (bytes: Buffer) => boolean;
-  accepted?: true;
+  decoder?: 'first' | 'second';
 }
 
 /** Tried from top to bottom; byte strings are written in Latin-1. */
 const signatures: readonly Signature[] = [
-  { name: 'JPEG', matches: startsWith('\xff\xd8\xff'), accepted: true },
-  { name: 'PNG', matches: startsWith('\x89PNG\r\n\x1a\n'), accepted: true },
-  { name: 'GIF', matches: startsWith('GIF87a', 'GIF89a'), accepted: true },
-  { name: 'WebP', matches: isRiff('WEBP'), accepted: true },
+  { name: 'JPEG', matches: startsWith('\xff\xd8\xff'), decoder: 'first' },
+  { name: 'PNG', matches: startsWith('\x89PNG\r\n\x1a\n'), decoder: 'first' },
+  { name: 'GIF', matches: startsWith('GIF87a', 'GIF89a'), decoder: 'first' },
+  { name: 'WebP', matches: isRiff('WEBP'), decoder: 'first' },
   // Little and big endian, and the same for BigTIFF.
-  { name: 'TIFF', matches: startsWith('II*\0', 'MM\0*', 'II+\0', 'MM\0+'), accepted: true },
-  { name: 'AVIF', matches: isIsoMedia('avif', 'avis'), accepted: true },
+  { name: 'TIFF', matches: startsWith('II*\0', 'MM\0*', 'II+\0', 'MM\0+'), decoder: 'first' },
+  // Raw photographs of Olympus and Panasonic, which are TIFF but for their third byte.
+  { name: 'TIFF', matches: startsWith('IIRO', 'IIRS', 'IIU\0'), decoder: 'first' },
+  { name: 'an AVIF sequence', matches: hasMajorBrand('avis'), decoder: 'second' },
+  { name: 'AVIF', matches: isIsoMedia('avif', 'avis'), decoder: 'first' },
   {
     name: 'HEIC',
     matches: isIsoMedia('heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'hevm', 'hevs', 'mif1'),
+    decoder: 'second',
   },
   { name: 'a Canon CR3 raw photograph', matches: isIsoMedia('crx ') },
   { name: 'a video', matches: isIsoMedia() },
   { name: 'a video', matches: startsWith('\x1a\x45\xdf\xa3') },
   { name: 'a video', matches: isRiff('AVI ') },
-  { name: 'JPEG XL', matches: startsWith('\xff\x0a', '\0\0\0\x0cJXL ') },
-  { name: 'JPEG 2000', matches: startsWith('\0\0\0\x0cjP  ', '\xff\x4f\xff\x51') },
+  { name: 'JPEG XL', matches: startsWith('\xff\x0a', '\0\0\0\x0cJXL '), decoder: 'second' },
+  {
+    name: 'JPEG 2000',
+    matches: startsWith('\0\0\0\x0cjP  ', '\xff\x4f\xff\x51'),
+    decoder: 'second',
+  },
   // The four bytes after the size are reserved and 0, which tells BMP from text that begins "BM".
-  { name: 'BMP', matches: (bytes) => /^BM.{4}\0{4}/s.test(latin1(bytes, 10)) },
-  { name: 'a Photoshop document', matches: startsWith('8BPS') },
+  {
+    name: 'BMP',
+    matches: (bytes) => /^BM.{4}\0{4}/s.test(latin1(bytes, 10)),
+    decoder: 'second',
+  },
+  { name: 'a Photoshop document', matches: startsWith('8BPS'), decoder: 'second' },
+  // Bitmap, grey and colour; in text, and then text is what it looks like, too.
+  {
+    name: 'PNM',
+    matches: (bytes) => /^P[1-6]\s+(#[^\n]*\n\s*)*\d+\s+\d+\s/.test(latin1(bytes, 256)),
+    decoder: 'second',
+  },
   { name: 'an icon (ICO)', matches: startsWith('\0\0\x01\0') },
   // Readers accept a PDF whose header stands anywhere in the first 1,024 bytes.
   { name: 'a PDF document', matches: (bytes) => latin1(bytes, 1024).includes('%PDF-') },
@@ -80,6 +104,11 @@ function isIsoMedia(...brands: string[]) {
     const found = box.slice(8).match(/.{4}/gs) ?? [];
     return brands.length === 0 || found.some((brand) => brands.includes(brand));
   };
+}
+
+/** Of an ISO base media file: the brand that it is above all. */
+function hasMajorBrand(brand: string) {
+  return (bytes: Buffer) => latin1(bytes.subarray(4), 8) === `ftyp${brand}`;
 }
 
 /** Text and the markup that is written in it; undefined for anything else. */

@@ -10,15 +10,13 @@ export { assembleTokenizer, convertCheckpoint, modelSize } from '@cutline/captio
 export { captionFeatures } from './caption-features.ts';
 export {
   type DecodedImage,
-  type DecodeLimits,
   decodeImage,
   type PixelSpec,
 } from './decode-image.ts';
+export { type AnyModel, describeModel } from './describe-model.ts';
 export {
   type EncodeContext,
-  type EncodedImages,
   type EncodeLimits,
-  type EncodeOutcome,
   encodeImages,
 } from './encode-images.ts';
 export { openEngineCache } from './engine-cache.ts';
@@ -34,6 +32,7 @@ export {
   type ModelSummary,
 } from './load-bundle.ts';
 export { loadSharp } from './load-sharp.ts';
+export { type ImageLook, lookAtImage } from './look-at-image.ts';
 export {
   bundleName,
   defaultBundleFolder,
@@ -42,6 +41,33 @@ export {
   shelfFolder,
   shelvedModels,
 } from './model-shelf.ts';
+export type { DecodeLimits } from './open-image.ts';
+export { ChatServer } from './served/chat-server.ts';
+export { checkServer, forUser, listed, openServer } from './served/open-server.ts';
+export { everything, probeServer } from './served/probe-server.ts';
+export { columnsOf } from './served/prompt-places.ts';
+export {
+  type AnswerFormat,
+  answerFormats,
+  parseServedDescription,
+  type RequestTraits,
+  type ServedDescription,
+  type ServedModel,
+  servedRanges,
+  summariseServed,
+} from './served/served-description.ts';
+export { servedDecodeStage, servedEncodeStage } from './served/served-stages.ts';
+export { ServerError } from './served/server-error.ts';
+export { localDecodeStage, localEncodeStage } from './stages/local-stages.ts';
+export type {
+  CaptionOutcome,
+  Captions,
+  DecodeStage,
+  EncodedImages,
+  EncodeOutcome,
+  EncodeStage,
+  Features,
+} from './stages/stage.ts';
 export { type InferenceOptions, startInference } from './start-inference.ts';
 export { type Trial, tryModel } from './try-model.ts';
 export {

@@ -75,10 +75,15 @@ export interface ThreadReady {
   deviceBatches: DeviceBatches;
 }
 
-/** What a captioned row says about an image's caption. */
-export interface ImageCaptions extends Candidate {
+/** What a captioned row says about an image's caption; of weights, all numbers are known. */
+export interface ImageCaptions extends Scored {
   /** The n best, best first. */
-  candidates: Candidate[];
+  candidates: Scored[];
   /** On request: L weights a word. */
   attention?: number[][];
+}
+
+interface Scored extends Candidate {
+  logProb: number;
+  score: number;
 }

@@ -21,14 +21,17 @@ import {
 } from '@cutline/captioner';
 import { describeError, UserError } from '@cutline/shared/errors';
 import { findBundle } from './model-shelf.ts';
+import { isServed } from './served/is-served.ts';
 
 /**
- * Reads model bundles, which are named by their folder or by their name (model-shelf.ts). What a bundle is, and whether its files fit together, is the
- * captioner's to say; here a fault becomes one line for the person who chose the folder.
+ * Reads model bundles, which are named by their folder or by their name (model-shelf.ts). What a
+ * bundle is, and whether its files fit together, is the captioner's to say; here a fault becomes
+ * one line for the person who chose the folder.
  */
 
-/** What the rest of a program needs to know about a model. */
+/** What the rest of a program needs to know about a model whose weights are here. */
 export interface ModelSummary {
+  kind: 'local';
   /** `<name>@<12 hexadecimal digits of the bundle's hash>` */
   id: string;
   preprocessing: PreprocessingSpec;
@@ -44,7 +47,10 @@ export interface ModelSummary {
   description: ModelDescription;
 }
 
-/** From model.json alone; the weights are neither read nor checked. @throws UserError */
+/**
+ * From model.json alone; the weights are neither read nor checked.
+ * @throws UserError where there is none, or the model is behind a server
+ */
 export function describeBundle(folder: string): Promise<ModelSummary> {
   return load(folder, [], (files) => {
     const json = files.get('model.json') as Uint8Array;
@@ -80,6 +86,7 @@ export async function checkPrompt(folder: string, prompt: string): Promise<void>
 export function summarise(description: ModelDescription): ModelSummary {
   const [locations, channels] = description.features.shape;
   return {
+    kind: 'local',
     id: modelId(description),
     preprocessing: description.preprocessing,
     features: { locations, channels },
@@ -98,6 +105,7 @@ async function load<Bundle>(
   const path = await findBundle(folder);
   const json = await readBundleFile(path, 'model.json', descriptionBytesMax);
   const files = new Map<string, Uint8Array>([['model.json', json]]);
+  requireLocal(json, path);
   const description = asBundle(path, () => parseModelDescription(json));
   for (const name of parts.flatMap((part) => filesOf(description, part))) {
     files.set(name, await readBundleFile(path, name, description.files[name]?.bytes ?? 0));
@@ -105,8 +113,18 @@ async function load<Bundle>(
   return asBundle(path, () => parse(files));
 }
 
+/** @throws UserError where the model is behind a server */
+function requireLocal(json: Buffer, path: string): void {
+  try {
+    if (!isServed(JSON.parse(json.toString('utf8')))) return;
+  } catch {
+    return; // what is wrong with it is said by whoever parses it
+  }
+  throw new UserError(`The model in ${path} is behind a server: it has no weights here.`);
+}
+
 /** @throws UserError instead of what `parse` throws */
-function asBundle<Result>(path: string, parse: () => Result): Result {
+export function asBundle<Result>(path: string, parse: () => Result): Result {
   try {
     return parse();
   } catch (cause) {
@@ -122,7 +140,11 @@ function asBundle<Result>(path: string, parse: () => Result): Result {
  * Reads a file that is one, and has no more bytes than `bytesMax`: a device has no end, a pipe keeps
  * one waiting, and what is larger than model.json says cannot be the right one.
  */
-async function readBundleFile(folder: string, name: string, bytesMax: number): Promise<Buffer> {
+export async function readBundleFile(
+  folder: string,
+  name: string,
+  bytesMax: number,
+): Promise<Buffer> {
   let file: FileHandle | undefined;
   try {
     // Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it.
@@ -153,5 +175,5 @@ function bundleFault(folder: string, what: string, cause?: unknown): UserError {
   );
 }
 
-/** That which ships has 3 KB. */
-const descriptionBytesMax = 1024 * 1024;
+/** Of model.json: that which ships has 3 KB. */
+export const descriptionBytesMax = 1024 * 1024;

@@ -1,16 +1,10 @@
-import type { EncodeOutcome } from '@cutline/inference';
-import type { CaptionedRow, Failure, ImageRef, PartRow } from '@cutline/shared/run';
+import type { CaptionOutcome, EncodeOutcome } from '@cutline/inference';
+import type { Failure, ImageRef, PartRow } from '@cutline/shared/run';
 import type { EncodedImage } from './jobs.ts';
 
 /**
  * How results of the two stages become rows, the same for the workers and for one process.
  */
-
-/** What the decode stage found for one image. */
-export type Captions = Pick<
-  CaptionedRow,
-  'caption' | 'logProb' | 'score' | 'candidates' | 'attention'
->;
 
 /**
  * Puts outcomes beside their images, in the batch's order.
@@ -27,21 +21,22 @@ export function applyOutcomes(
   const deferred: ImageRef[] = [];
   let next = 0;
   for (const ref of refs) {
-    const { key, etag } = ref;
+    const { key, etag, columns } = ref;
+    const carried = columns && { columns };
     if (ref.skipped) {
       images.push({ status: 'skipped', key, etag, reason: ref.skipped });
       continue;
     }
     const outcome = outcomes[next++]!;
     if (outcome.status === 'encoded') {
-      images.push({ ...outcome, key });
+      images.push({ ...outcome, key, ...carried });
     } else if (outcome.status === 'failed') {
-      images.push({ status: 'failed', key, etag, failure: outcome.failure });
+      images.push({ status: 'failed', key, etag, failure: outcome.failure, ...carried });
     } else if (defer) {
       deferred.push(ref);
     } else {
       const failure: Failure = { class: 'unavailable', message: outcome.message };
-      images.push({ status: 'failed', key, etag, failure });
+      images.push({ status: 'failed', key, etag, failure, ...carried });
     }
   }
   return { images, deferred };
@@ -50,15 +45,21 @@ export function applyOutcomes(
 /** @param captions one for each encoded image, in order. */
 export function toPartRows(
   images: readonly EncodedImage[],
-  captions: readonly Captions[],
+  captions: readonly CaptionOutcome[],
   model: string,
 ): PartRow[] {
   let next = 0;
   return images.map((image): PartRow => {
-    if (image.status !== 'encoded') return image;
+    if (image.status === 'skipped') return image;
+    if (image.status === 'failed') {
+      const { columns, ...row } = image;
+      return row;
+    }
     const { key, etag, width, height } = image;
-    const { caption, logProb, score, candidates, attention } = captions[next++]!;
+    const found = captions[next++]!;
+    if ('failure' in found) return { key, etag, status: 'failed', ...found };
+    const { caption, logProb, score, candidates, attention, ...rest } = found;
     const row = { key, etag, status: 'captioned' as const, caption, logProb, score, candidates };
-    return { ...row, width, height, model, ...(attention && { attention }) };
+    return { ...row, width, height, model, ...(attention && { attention }), ...rest };
   });
 }

@@ -1,16 +1,14 @@
-export { applyOutcomes, type Captions, toPartRows } from './batch-results.ts';
+export { applyOutcomes, toPartRows } from './batch-results.ts';
 export { MemoryBoard } from './board/memory-board.ts';
 export { RedisBoard } from './board/redis-board.ts';
 export type { Counts, RunBoard } from './board/run-board.ts';
 export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
 export { countByOutcome, partStep, progressOf, type RunProgress } from './board/run-progress.ts';
 export { type DecodeBatchContext, decodeBatch } from './decode/decode-batch.ts';
-export { writeSidecars } from './decode/write-sidecars.ts';
 export { type EncodeBatchContext, encodeBatch } from './encode/encode-batch.ts';
 export { HoldBack } from './encode/hold-back.ts';
 export {
   DamagedFeaturesError,
-  type FeatureBlob,
   packFeatures,
   unpackFeatures,
 } from './features/feature-blob.ts';
@@ -33,13 +31,16 @@ export {
   lostWorkersMax,
   remaindersMax,
 } from './jobs.ts';
-export { backoffMs, patiently } from './patience.ts';
+export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-locally.ts';
+export { patiently, pauseMs } from './patience.ts';
 export { cancelRun } from './produce/cancel-run.ts';
 export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';
 export { countListing, type ListingCounts } from './produce/count-listing.ts';
 export { type DriveRunContext, driveRun } from './produce/drive-run.ts';
+export { planUsage } from './produce/plan-usage.ts';
 export { type ProduceContext, produce } from './produce/produce.ts';
 export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/produce-run.ts';
+export { requestCaptions, requestSelection } from './produce/request-captions.ts';
 export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export {
   describeExcluded,
@@ -58,6 +59,8 @@ export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts
 export { connectRedis, logOutages } from './redis/redis.ts';
 export { type RedisMemory, redisMemory } from './redis/redis-info.ts';
 export type { RedisConnection } from './redis/redis-options.ts';
+export { type Withdrawal, withdrawSidecars } from './sidecars/withdraw-sidecars.ts';
+export { writeSidecars } from './sidecars/write-sidecars.ts';
 export { Breaker } from './worker/breaker.ts';
 export { floorOf } from './worker/floor-of.ts';
 export {
@@ -67,7 +70,7 @@ export {
   UnwantedJobError,
 } from './worker/job-context.ts';
 export { JobTaker, type JobTakerOptions } from './worker/job-taker.ts';
-export { startStage } from './worker/start-stage.ts';
+export { encodeSettings, startDecodeStage, startEncodeStage } from './worker/start-stage.ts';
 export { Suspects } from './worker/try-suspects-alone.ts';
 export {
   runWorkerProgram,

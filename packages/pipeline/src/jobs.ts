@@ -2,10 +2,12 @@ import { failureClasses, skipReasons } from '@cutline/shared/errors';
 import {
   attemptSchema,
   captionOptionsSchema,
+  columnsSchema,
   type ImageRef,
   imageRefSchema,
   runIdSchema,
   sidecarKinds,
+  sidecarRulesSchema,
 } from '@cutline/shared/run';
 import { z } from 'zod';
 
@@ -48,6 +50,7 @@ const batchFields = {
   options: captionOptionsSchema,
   /** Sidecar files to write beside each captioned image, in the output store. */
   sidecars: z.array(z.enum(sidecarKinds)),
+  sidecarRules: sidecarRulesSchema.optional(),
 };
 
 export const encodeJobSchema = z.strictObject({
@@ -63,12 +66,14 @@ export const encodedImageSchema = z.discriminatedUnion('status', [
     etag: z.string().nullable(),
     width: z.int().positive(),
     height: z.int().positive(),
+    columns: columnsSchema.optional(),
   }),
   z.strictObject({
     status: z.literal('failed'),
     key: z.string(),
     etag: z.string().nullable(),
     failure: z.strictObject({ class: z.enum(failureClasses), message: z.string() }),
+    columns: columnsSchema.optional(),
   }),
   z.strictObject({
     status: z.literal('skipped'),
@@ -104,7 +109,8 @@ export function imageRefs(job: EncodeJob | DecodeJob): ImageRef[] {
     if (!('status' in image)) return image;
     const { key, etag } = image;
     const ref = { key, etag, bytes: null };
-    return image.status === 'skipped' ? { ...ref, skipped: image.reason } : ref;
+    if (image.status === 'skipped') return { ...ref, skipped: image.reason };
+    return image.columns ? { ...ref, columns: image.columns } : ref;
   });
   return 'deferred' in job ? [...refs, ...job.deferred] : refs;
 }
@@ -115,9 +121,10 @@ export function divide(
   division: Division,
   images: ImageRef[],
 ): EncodeJob {
-  const { run, batch, attempt, source, output, model, options, sidecars } = job;
+  const { run, batch, attempt, source, output, model, options, sidecars, sidecarRules } = job;
   const label = attempt + division;
-  return { run, batch, attempt: label, source, output, model, options, sidecars, images };
+  const sidecarFields = { sidecars, ...(sidecarRules && { sidecarRules }) };
+  return { run, batch, attempt: label, source, output, model, options, ...sidecarFields, images };
 }
 
 /** Two halves, to find the image that workers die on. */

@@ -1,15 +1,11 @@
+import { backoffMs } from '@cutline/shared/backoff';
 import { describeError, isTransient } from '@cutline/shared/errors';
 import type { Logger } from '@cutline/shared/process';
 import type { World } from './world.ts';
 
-/**
- * How long to wait before another try at what an outage made fail: soon at first, then every
- * minute or so; jitter keeps processes from returning in step.
- * @param failures so far, at least 1
- */
-export function backoffMs(failures: number, world: Pick<World, 'random'>): number {
-  const ceiling = Math.min(60_000, 1_000 * 2 ** Math.min(failures - 1, 10));
-  return ceiling * (0.5 + world.random() / 2);
+/** Before another try of a process of ours, in milliseconds. @param failures so far, at least 1 */
+export function pauseMs(failures: number, { random }: Pick<World, 'random'>): number {
+  return backoffMs(failures, { baseMs: 1_000, random });
 }
 
 /** Tries again what fails transiently, without end; says so once, and when it is over. */
@@ -28,7 +24,7 @@ export async function patiently<T>(
       if (!isTransient(error)) throw error;
       failures += 1;
       if (failures === 1) log.warn({ error: describeError(error) }, `${what}: waiting`);
-      await world.sleep(backoffMs(failures, world));
+      await world.sleep(pauseMs(failures, world));
     }
   }
 }

@@ -1,7 +1,7 @@
+import type { Captions, DecodeStage, EncodeStage } from '@cutline/inference';
 import {
   Breaker,
   BrokenWorkerError,
-  type Captions,
   type DecodeJob,
   decodeBatch,
   decodeJobSchema,
@@ -73,21 +73,27 @@ const encodeJobs = () => drain(queues.encode, encodeJobSchema);
 const decodeJobs = () => drain(queues.decode, decodeJobSchema);
 
 /** Four bytes of features an image. */
-const encodeAll: EncodeBatchContext['encode'] = async (images) => ({
+const encodeAll: EncodeStage['encode'] = async (images) => ({
   outcomes: images.map(({ etag }) => ({
     status: 'encoded',
     etag: etag ?? 'none',
     width: 1,
     height: 1,
   })),
-  features: new Uint8Array(4 * images.length),
+  features: {
+    dtype: 'float16',
+    shape: [images.length, 1, 2],
+    payload: new Uint8Array(4 * images.length),
+  },
 });
 
-const encoder = (options: Partial<EncodeBatchContext> = {}) =>
+const encoder = ({
+  encode = encodeAll,
+  prove = async () => {},
+  ...options
+}: Partial<EncodeBatchContext> & Partial<Pick<EncodeStage, 'encode' | 'prove'>> = {}) =>
   encodeBatch({
-    encode: encodeAll,
-    prove: async () => {},
-    model: { id: model, features: { locations: 1, channels: 2 } },
+    stage: { model, encode, prove },
     openStore: async (url) => new MemoryStore(url),
     onStored: () => {},
     board: new MemoryBoard({ world }),
@@ -118,7 +124,7 @@ describe('a batch to encode', () => {
   test('that was waited for five times fails as unavailable', async () => {
     const encode = async (images: readonly unknown[]) => ({
       outcomes: images.map(() => ({ status: 'deferred' as const, message: 'it is down' })),
-      features: new Uint8Array(),
+      features: undefined,
     });
     await encoder({ encode })(encodeJob({ attempt: '0rrrrr' }), jobContext());
     const [job] = await decodeJobs();
@@ -129,7 +135,7 @@ describe('a batch to encode', () => {
   });
 
   test('on which an engine throws is halved, down to the image that does it', async () => {
-    const encode: EncodeBatchContext['encode'] = async (images, store) => {
+    const encode: EncodeStage['encode'] = async (images, store) => {
       if (images.some(({ key }) => key === 'c')) throw new TypeError('of all things');
       return encodeAll(images, store);
     };
@@ -204,16 +210,16 @@ describe('a batch to decode', () => {
     return { ...(job as DecodeJob), ...more };
   }
 
+  const decodeAll: DecodeStage['decode'] = async ({ shape: [count] }) =>
+    Array.from({ length: count }, (_, i) => captionOf(`caption ${i}`));
+
   const decoder = ({
-    caption = async (_: unknown, count: number) =>
-      Array.from({ length: count }, (_, i) => captionOf(`caption ${i}`)),
+    decode = decodeAll,
     store = output as ObjectStore,
     prove = async () => {},
   } = {}) =>
     decodeBatch({
-      caption,
-      prove,
-      model,
+      stage: { model, decode, prove },
       openStore: async () => store,
       board: new MemoryBoard({ world }),
       metrics: new Metrics(),
@@ -238,6 +244,7 @@ describe('a batch to decode', () => {
 
   test('whose sidecar the store cannot hold has its rows, with a warning', async () => {
     const store = {
+      head: (key: string) => output.head(key),
       put: async (key: string, bytes: Uint8Array, options?: PutOptions) => {
         if (key.endsWith('a.txt')) throw new StoreError('refused', 'The name is too long.');
         return output.put(key, bytes, options);
@@ -251,12 +258,12 @@ describe('a batch to decode', () => {
   });
 
   test('with a score that is no number is halved, and the image fails alone', async () => {
-    const caption = async (_: unknown, count: number) =>
+    const decode: DecodeStage['decode'] = async ({ shape: [count] }) =>
       Array.from({ length: count }, (_, i) => ({
         ...captionOf('fine'),
         score: i === 0 ? Number.NaN : -1,
       }));
-    const handle = decoder({ caption });
+    const handle = decoder({ decode });
     await handle(await encoded(['a', 'b']), jobContext());
     expect((await encodeJobs()).map(({ attempt }) => attempt)).toEqual(['0a', '0b']);
     await handle(await encoded(['a'], { attempt: '0a' }), jobContext());
@@ -265,7 +272,7 @@ describe('a batch to decode', () => {
 
   test('whose engine fails on everything blames no image', async () => {
     const fails = async () => Promise.reject(new TypeError('of all things'));
-    const handle = decoder({ caption: fails, prove: fails });
+    const handle = decoder({ decode: fails, prove: fails });
     await expect(handle(await encoded(['a']), jobContext())).rejects.toThrow(BrokenWorkerError);
     await expect(rowsOf()).rejects.toThrow('There is no object');
   });
@@ -276,7 +283,7 @@ describe('a batch to decode', () => {
     await decoder()(job, jobContext());
     await features.put(job.features ?? '', blob as Buffer);
     const others = async () => [captionOf('another caption')];
-    await decoder({ caption: others })(job, jobContext());
+    await decoder({ decode: others })(job, jobContext());
     expect(await rowsOf()).toMatchObject([{ caption: 'caption 0' }]);
   });
 

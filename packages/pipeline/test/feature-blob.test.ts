@@ -3,21 +3,32 @@ import { DamagedFeaturesError, packFeatures, unpackFeatures } from '@cutline/pip
 import { describe, expect, test } from 'vitest';
 
 /** Two images, three locations, two channels: 24 bytes of payload, and a whole blob of 90. */
+const model = 'tiny@0123456789ab';
 const features = {
-  model: 'tiny@0123456789ab',
+  dtype: 'float16' as const,
   shape: [2, 3, 2] as [number, number, number],
   payload: Uint8Array.from({ length: 24 }, (_, i) => (i * 37) % 256),
 };
-const blob = packFeatures(features);
+const blob = packFeatures(model, features);
 
 test('gives back what was packed', () => {
-  const { payload, ...rest } = unpackFeatures(blob);
-  expect(rest).toEqual({ model: features.model, shape: features.shape });
-  expect(Uint8Array.from(payload)).toEqual(features.payload);
+  expect(unpacked(blob)).toEqual({ model, features });
 });
 
+test('gives back answers of a server, however long they are', () => {
+  const payload = Uint8Array.from(Buffer.from('["a dog","a boat"]'));
+  const answers = { dtype: 'answers' as const, shape: [2] as [number], payload };
+  expect(unpacked(packFeatures(model, answers))).toEqual({ model, features: answers });
+});
+
+/** With bytes in an array of their own, as they were packed. */
+function unpacked(bytes: Buffer) {
+  const { features: found, ...rest } = unpackFeatures(bytes);
+  return { ...rest, features: { ...found, payload: Uint8Array.from(found.payload) } };
+}
+
 test('packs the same bytes for the same features', () => {
-  expect(packFeatures(features).equals(blob)).toBe(true);
+  expect(packFeatures(model, features).equals(blob)).toBe(true);
 });
 
 test('says the format, and the header as JSON, for whoever looks into Redis', () => {
@@ -31,7 +42,7 @@ test('says the format, and the header as JSON, for whoever looks into Redis', ()
 
 test('refuses to pack a payload of another size than the shape says', () => {
   const short = { ...features, payload: features.payload.subarray(1) };
-  expect(() => packFeatures(short)).toThrow(/shape \[2,3,2\] take 24 bytes .* got 23/);
+  expect(() => packFeatures(model, short)).toThrow(/shape \[2,3,2\] take 24 bytes .* got 23/);
 });
 
 describe('damage is noticed', () => {
@@ -73,12 +84,13 @@ describe('a blob whose checksum is right, but not its content', () => {
   const header = { model: 'm@1', dtype: 'float16', shape: [2, 3, 2] };
 
   test('is accepted when the header is what this version writes', () => {
-    expect(unpackFeatures(withHeader(header)).shape).toEqual([2, 3, 2]);
+    expect(unpackFeatures(withHeader(header)).features.shape).toEqual([2, 3, 2]);
   });
 
   test.each([
     ['not JSON', '{'],
     ['another dtype', { ...header, dtype: 'int8' }],
+    ['answers with a shape of features', { ...header, dtype: 'answers' }],
     ['a shape of two numbers', { ...header, shape: [6, 2] }],
     ['a dimension of 0', { ...header, shape: [0, 3, 2] }],
     ['a field that this version does not know', { ...header, zipped: true }],

@@ -25,6 +25,16 @@ const decodeJob: DecodeJob = {
   deferred: images('d'),
 };
 
+test('what a list of keys says of an image stays with it, there and back', () => {
+  const columns = { title: 'The mill' };
+  const withColumns = decodeJob.images.map((image) =>
+    image.status === 'skipped' ? image : { ...image, columns },
+  );
+  const job = decodeJobSchema.parse({ ...decodeJob, images: withColumns });
+  const carried = imageRefs(job).map((ref) => ref.columns);
+  expect(carried).toEqual([columns, undefined, columns, undefined]);
+});
+
 describe('a job id', () => {
   test('says run, batch and attempt, and is read back', () => {
     expect(jobId(encodeJob)).toBe('archive-1920s.000007.0');

@@ -2,7 +2,8 @@
  * The kinds of error that Cutline tells apart, because what happens next differs:
  *
  * - `ImageError`: permanent and about one image. It becomes a failure row in the part.
- * - What may heal by itself (an outage of a store, of Redis, of the network): it is retried.
+ * - What may heal by itself (an outage of a store, of Redis, of a model's server, of the network):
+ *   it is retried.
  *   `isTransient` knows it by what those throw.
  * - `UserError`: the configuration or the command is wrong. One line that says what to do,
  *   and an exit status other than 0; work that was taken stays in the queue. `isForUser` knows
@@ -21,6 +22,7 @@ export const failureClasses = [
   'not-found', // deleted between listing and fetching
   'changed', // replaced between listing and fetching (ETag differs)
   'access-denied', // the store refuses to hand it out
+  'refused', // a model behind a server would not describe it, or gave no answer that can be used
   'unavailable', // a transient fault that did not heal within all retries
   'worker-lost', // workers died repeatedly while holding this image alone
   'internal', // a bug: please report it, with the message
@@ -90,15 +92,16 @@ function isPassingReply(error: Error): boolean {
 }
 
 /**
- * Whether trying again later may help: an outage of a store, of Redis, of the network. Replies of
- * Redis count where they tell of a state that ends (see `passingReplies`).
+ * Whether trying again later may help: an outage of a store, of Redis, of a model's server, of the
+ * network. Replies of Redis count where they tell of a state that ends (see `passingReplies`).
  */
 export function isTransient(error: unknown): boolean {
   if (isDisconnection(error)) return true;
   if (!(error instanceof Error)) return false;
-  const { reason } = error as { reason?: unknown };
+  const { reason, fault } = error as { reason?: unknown; fault?: unknown };
   return (
     (error.name === 'StoreError' && reason === 'unavailable') ||
+    (error.name === 'ServerError' && fault === 'unavailable') ||
     (error.name === 'ReplyError' && isPassingReply(error)) ||
     error.name === 'MaxRetriesPerRequestError' ||
     error.name === 'ClusterAllFailedError' ||

@@ -26,9 +26,9 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-async function read(keysFrom: string, stores?: StorePool): Promise<ImageRef[]> {
+async function read(keysFrom: string, stores?: StorePool, columns?: string[]): Promise<ImageRef[]> {
   const images: ImageRef[] = [];
-  const selection = { keysFrom, include: [], exclude: [], limit: null, sample: null };
+  const selection = { keysFrom, columns, include: [], exclude: [], limit: null, sample: null };
   for await (const image of listImages({ store: source, prefix: '' }, selection, { stores })) {
     images.push(image);
   }
@@ -245,5 +245,42 @@ describe('a list', () => {
 
   test('that is not in its bucket is refused by its name', async () => {
     await expect(read('s3://archive/missing.csv')).rejects.toThrow(/missing\.csv.* does not exist/);
+  });
+});
+
+describe('columns that are asked for', () => {
+  const readWith = async (name: string, content: string) => {
+    const path = join(folder, name);
+    await writeFile(path, content);
+    return read(path, undefined, ['Title', 'year']);
+  };
+
+  test('come along from a table, whatever their case, where they say something', async () => {
+    const table = 'Year,key,title,note\n1923,a.jpg,"The mill, at dusk",x\n,b.jpg,,y\n';
+    expect(await readWith('list.csv', table)).toEqual([
+      {
+        key: 'a.jpg',
+        etag: null,
+        bytes: null,
+        columns: { Title: 'The mill, at dusk', year: '1923' },
+      },
+      { key: 'b.jpg', etag: null, bytes: null },
+    ]);
+  });
+
+  test('come along from objects, as text', async () => {
+    const lines = '{"key":"a.jpg","Title":"Mill","year":1923,"note":1}\n"b.jpg"\nc.jpg\n';
+    expect((await readWith('list.jsonl', lines)).map(({ columns }) => columns)).toEqual([
+      { Title: 'Mill', year: '1923' },
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('that a table does not have are named', async () => {
+    await expect(readWith('list.csv', 'key,title\na.jpg,Mill\n')).rejects.toThrow(
+      /list\.csv has no column "year", .*: its columns are key, title\./,
+    );
+    await expect(readWith('list.csv', 'a.jpg,Mill\n')).rejects.toThrow(/it names no columns/);
   });
 });

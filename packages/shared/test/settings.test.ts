@@ -67,6 +67,27 @@ const cases: Record<
     wrong: [...positive.wrong, '1025', 'AUTO'],
     expected: 'expected auto or a whole number from 1 to 1024',
   },
+  serverUrl: {
+    initial: undefined,
+    right: [['http://127.0.0.1:8000/v1', 'http://127.0.0.1:8000/v1']],
+    wrong: ['127.0.0.1:8000', 'ftp://h/v1'],
+    expected: 'expected http://… or https://…',
+  },
+  serverConcurrency: {
+    initial: 16,
+    right: [
+      ['1', 1],
+      ['1024', 1024],
+    ],
+    wrong: [...positive.wrong, '1025'],
+    expected: 'expected a whole number from 1 to 1024',
+  },
+  serverTimeoutMs: {
+    initial: 120_000,
+    right: [['300000', 300_000]],
+    wrong: ['99', '300001'],
+    expected: 'expected a whole number from 100 to 300000',
+  },
   httpPort: {
     initial: 9464,
     right: [

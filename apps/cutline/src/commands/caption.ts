@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
-import { checkPrompt, defaultBundleFolder, startInference } from '@cutline/inference';
+import { defaultBundleFolder, describeModel } from '@cutline/inference';
+import { captionLocally, requestCaptions, requestSelection } from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
 import { listImages } from '@cutline/shared/listing';
 import {
@@ -15,40 +15,25 @@ import {
 import {
   addCaptionFlags,
   addSelectionFlags,
+  addUsage,
   type CaptionFlags,
-  captionOptions,
+  countRows,
   type ImageRef,
   type PartRow,
   type Selection,
   type SelectionFlags,
-  selectionOf,
+  type UsageTotals,
 } from '@cutline/shared/run';
-import {
-  type ObjectStore,
-  parseLocation,
-  parseObjectLocation,
-  StorePool,
-} from '@cutline/shared/stores';
+import { type ObjectStore, StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { captionLocally } from '../caption-locally.ts';
-import { formatCount, formatDuration, formatRate } from '../format.ts';
+import { formatCount, formatDuration, formatRate, formatUsage } from '../format.ts';
+import { openSource } from '../open-source.ts';
+import { openStages, stageSettings } from '../open-stages.ts';
 import { formatJsonLines, rowPrinter } from '../print-rows.ts';
 import { requireWritable } from '../require-writable.ts';
 import { createStatusLine } from '../status-line.ts';
 
-const settingNames = [
-  'model',
-  'backend',
-  'device',
-  'threads',
-  's3PathStyle',
-  'fetchConcurrency',
-  'fetchAttempts',
-  'retryBaseMs',
-  'imageBytesMax',
-  'imagePixelsMax',
-  'decodeTimeoutMs',
-] as const;
+const settingNames = [...stageSettings, 's3PathStyle'] as const;
 
 interface CaptionCommandFlags extends CaptionFlags, SelectionFlags {
   json?: boolean;
@@ -82,29 +67,20 @@ async function captionSource(
   settings: Settings<(typeof settingNames)[number]>,
   closers: Closers,
 ): Promise<void> {
-  const selection = selectionOf(flags);
-  if (flags.results !== undefined) await requireWritable(flags.results);
+  const bundleFolder = settings.model ?? defaultBundleFolder();
+  const model = await describeModel(bundleFolder);
+  const selection = requestSelection(flags, model);
+  const options = await requestCaptions(flags, model, bundleFolder);
+  if (flags.results !== undefined) await requireWritable(flags.results, isRows);
   const stores = new StorePool(storeConfig(settings));
   closers.add('stores', () => stores.close());
-  const { store, images } = await openSource(source, selection, stores);
-  const bundleFolder = settings.model ?? defaultBundleFolder();
-  if (flags.prompt !== undefined) await checkPrompt(bundleFolder, flags.prompt);
+  const { store, images } = await openImages(source, selection, stores);
+  const metrics = new Metrics();
   const status = createStatusLine(process.stderr);
   status.show('loading the model …');
-  const pool = await startInference({
-    bundleFolder,
-    stages: { encode: true, decode: true },
-    backend: settings.backend,
-    device: settings.device,
-    threads: settings.threads,
-  }).finally(status.clear);
-  closers.add('inference', () => pool.close());
-  const { model } = pool;
-  const options = captionOptions(flags, model.decoding);
-  if (flags.attention && !model.attends) {
-    throw new UserError(`--attention: model ${model.id} does not attend to places in the image.`);
-  }
-
+  const stages = await openStages(model, bundleFolder, { settings, metrics, closers }).finally(
+    status.clear,
+  );
   const results = openResults(flags);
   const tally = new Tally();
   process.once('SIGINT', () => {
@@ -112,9 +88,7 @@ async function captionSource(
     process.stderr.write(`stopped: ${tally.describe()}\n`);
     process.exit(130);
   });
-  const metrics = new Metrics();
-  const pipeline = { store, pool, limits: settings, options, metrics };
-  for await (const rows of captionLocally(images, pipeline)) {
+  for await (const rows of captionLocally(images, { store, options, ...stages })) {
     tally.add(rows);
     status.clear();
     results.write(rows);
@@ -129,26 +103,23 @@ async function captionSource(
 }
 
 /** A folder or prefix is listed; a single image is itself. */
-async function openSource(
+async function openImages(
   source: string,
   selection: Selection,
   stores: StorePool,
 ): Promise<{ store: ObjectStore; images: AsyncIterable<ImageRef> }> {
-  const location = parseLocation(source);
-  if (location.store.startsWith('file:')) {
-    const stats = await stat(new URL(location.store)).catch(() => undefined);
-    if (stats?.isFile()) {
-      const { store: url, key } = parseObjectLocation(source);
-      return { store: await stores.open(url), images: oneImage(key) };
-    }
-  }
-  const store = await stores.open(location.store);
-  await store.check();
-  return { store, images: listImages({ store, prefix: location.prefix }, selection, { stores }) };
+  const { store, prefix, single } = await openSource(source, stores);
+  if (single !== undefined) return { store, images: oneImage(single) };
+  return { store, images: listImages({ store, prefix }, selection, { stores }) };
 }
 
 async function* oneImage(key: string): AsyncGenerator<ImageRef> {
   yield { key, etag: null, bytes: null };
+}
+
+/** Whether a file seems to have rows in it: as they are written, keys first. */
+function isRows(head: string): boolean {
+  return /^\{"(key|status)":"/.test(head);
 }
 
 /** Where rows go: to stdout, or to a file. */
@@ -175,6 +146,7 @@ class Tally {
   captioned = 0;
   skipped = 0;
   failed = 0;
+  #usage: UsageTotals | undefined;
   readonly #started = performance.now();
 
   get images(): number {
@@ -183,6 +155,8 @@ class Tally {
 
   add(rows: readonly PartRow[]): void {
     for (const { status } of rows) this[status] += 1;
+    const { usage } = countRows(rows);
+    if (usage) this.#usage = addUsage(this.#usage, usage);
   }
 
   /** `70 captioned in 10 s (7.2 images/s), 1 failed` */
@@ -194,6 +168,7 @@ class Tally {
       `${formatCount(captioned)} captioned in ${formatDuration(seconds)}${rate && ` (${rate})`}`,
       failed > 0 ? `${formatCount(failed)} failed` : '',
       skipped > 0 ? `${formatCount(skipped)} skipped` : '',
+      this.#usage ? formatUsage(this.#usage) : '',
     ]
       .filter(Boolean)
       .join(', ');

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { defaultBundleFolder, describeBundle } from '@cutline/inference';
+import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import { addSettings, readSettings } from '@cutline/shared/process';
 import {
   addCounts,
@@ -31,12 +31,12 @@ export function addGallery(program: Command): void {
     );
   addSettings(addRunArguments(command), ['model']).action(async (name: string, options) => {
     const { model } = readSettings(options, ['model']);
-    await requireWritable(options.page);
+    await requireWritable(options.page, (head) => head.includes(generator));
     await withRun(name, options, async ({ run, stores }) => {
       const state = await readRunState(run);
       const { run: request, summary } = state;
       const source = await stores.open(request.source.store);
-      const bundle = await describeBundle(model ?? defaultBundleFolder());
+      const bundle = await describeModel(model ?? defaultBundleFolder());
       const page = resolve(options.page);
       const { writeGallery } = await import('../gallery/index.ts'); // which other commands save
       const { cards } = await writeGallery(
@@ -58,6 +58,9 @@ export function addGallery(program: Command): void {
     });
   });
 }
+
+/** What a page of ours says of itself. */
+const generator = '<meta name="generator" content="Cutline">';
 
 /** What an unfinished run has so far; the page calls the rest still to do. */
 async function countSoFar(run: RunStore, state: RunState) {

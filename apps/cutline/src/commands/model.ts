@@ -1,23 +1,29 @@
 import { basename, join } from 'node:path';
 import {
+  type AnswerFormat,
+  type AnyModel,
+  answerFormats,
   defaultBundleFolder,
-  describeBundle,
+  describeModel,
   exportGraphs,
   findBundle,
   loadModelBundle,
   modelSize,
   type Precision,
   removeShelved,
+  servedRanges,
   shelvedModels,
   type Trial,
   tryModel,
   type WeightType,
 } from '@cutline/inference';
 import { describeError } from '@cutline/shared/errors';
-import { wholeNumber } from '@cutline/shared/run';
-import { Argument, type Command, Option } from 'commander';
+import { type Price, wholeNumber } from '@cutline/shared/run';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { formatModel } from '../format-model.ts';
+import { formatServed } from '../format-served.ts';
 import { addModel as addPublished } from '../models/add-model.ts';
+import { addServed } from '../models/add-served.ts';
 import { createStatusLine } from '../status-line.ts';
 
 const bundleArgument = new Argument('[model]', 'name or folder of a model bundle').default(
@@ -49,12 +55,11 @@ export function addModel(program: Command): void {
     .addArgument(bundleArgument)
     .option('--json', 'all that model.json says, and sizes, for machines')
     .action(async (folder: string, options: { json?: boolean }) => {
-      const summary = await describeBundle(folder);
-      const { id, description } = summary;
+      const summary = await describeModel(folder);
       process.stdout.write(
         options.json
-          ? `${JSON.stringify({ id, ...description, size: modelSize(description) }, undefined, 2)}\n`
-          : formatModel(summary, process.stdout.columns),
+          ? `${JSON.stringify(describeAsJson(summary), undefined, 2)}\n`
+          : formatAny(summary),
       );
     });
   model
@@ -62,8 +67,8 @@ export function addModel(program: Command): void {
     .description('Check a bundle: every checksum, tensor and shape.')
     .addArgument(bundleArgument)
     .action(async (folder: string) => {
-      await loadModelBundle(folder);
-      const { id } = await describeBundle(folder);
+      const { id, kind } = await describeModel(folder);
+      if (kind === 'local') await loadModelBundle(folder);
       const path = await findBundle(folder);
       process.stdout.write(`${id}: its files are whole and fit together (${path}).\n`);
     });
@@ -82,15 +87,18 @@ export function addModel(program: Command): void {
 function addAdd(model: Command): void {
   model
     .command('add')
-    .description('Add a published captioner: BLIP, ViT with GPT-2, or GIT.')
-    .argument('<source>', 'repository of the Hugging Face hub (organisation/name), or a folder')
+    .description('Add a published captioner (BLIP, ViT with GPT-2, GIT), or one behind a server.')
+    .argument(
+      '<source>',
+      'repository of the Hugging Face hub (organisation/name), a folder, or openai:<url> of a server',
+    )
     .option('--name <name>', 'what to call it here; default: after the repository')
     .option('--into <folder>', 'where to put the bundle; default: ~/.cache/cutline/models/<name>')
     .option('--revision <revision>', 'branch, tag or commit of the repository; default: main')
     .addOption(
       new Option(
         '--image-size <pixels>',
-        'side of the images that it takes; default: what it was trained on',
+        'side of the images that it takes; default: what it was trained on (of a server: 1024 at most)',
       ).argParser(wholeNumber({ min: 1, max: 4096 })),
     )
     .addOption(weightsOption())
@@ -99,25 +107,56 @@ function addAdd(model: Command): void {
         .choices(['float32', 'int8'])
         .default('float32'),
     )
-    .action(async (source: string, { weights, ...options }: AddOptions) => {
+    .optionsGroup('Of a model behind a server (vLLM, SGLang, Ollama, llama.cpp, a hosted API):')
+    .option('--prompt-file <file>', 'what is asked; {key} and {column} stand for what is listed')
+    .option('--served-model <name>', 'as the server calls it; default: the one that it serves')
+    .addOption(
+      new Option('--answers <format>', 'json: caption, alt text, keywords and visible text')
+        .choices(answerFormats)
+        .default('text'),
+    )
+    .addOption(
+      new Option('--jpeg-quality <n>', 'of the images that are sent')
+        .argParser(wholeNumber(servedRanges.jpegQuality))
+        .default(85),
+    )
+    .addOption(
+      new Option('--tokens-max <n>', 'of an answer')
+        .argParser(wholeNumber(servedRanges.answerTokens))
+        .default(200),
+    )
+    .option('--api-key-variable <name>', 'environment variable that holds the key')
+    .addOption(
+      new Option('--price <prompt,answer>', 'US dollars for a million tokens of each').argParser(
+        parsePrice,
+      ),
+    )
+    .option('--licence <name>', 'of the model')
+    .action(async (source: string, options: AddOptions) => {
       const status = createStatusLine(process.stderr);
-      const folder = await addPublished({
-        source,
-        ...options,
-        weightType: weights,
-        onStep: (what) => status.show(what),
-      }).finally(() => status.clear());
-      status.show('trying it on one image …');
-      const trial = await tryHere(folder).finally(() => status.clear());
-      const summary = await describeBundle(folder);
+      const onStep = (what: string) => status.show(what);
+      const { weights, ...rest } = options;
+      const folder = await (source.startsWith(serverScheme)
+        ? addServed({ ...rest, url: source.slice(serverScheme.length), onStep })
+        : addPublished({ source, ...rest, weightType: weights, onStep })
+      ).finally(() => status.clear());
+      const summary = await describeModel(folder);
       const { name } = summary.description;
-      process.stdout.write(formatModel(summary, process.stdout.columns, trial));
+      let trial: Trial | undefined;
+      if (summary.kind === 'local') {
+        status.show('trying it on one image …');
+        trial = await tryHere(folder).finally(() => status.clear());
+      }
+      process.stdout.write(formatAny(summary, trial));
       const named = options.into === undefined ? name : folder;
       process.stdout.write(
         `\nIn ${folder}. Try it:\n\n  cutline caption <images> --model ${named}\n`,
       );
     });
 }
+
+/** Before the address of a server; what follows is OpenAI's protocol, whoever serves it. */
+const serverScheme = 'openai:';
 
 /** A model that cannot be tried on this machine may be meant for another. */
 async function tryHere(folder: string): Promise<Trial> {
@@ -135,6 +174,33 @@ interface AddOptions {
   imageSize?: number;
   weights: WeightType;
   precision: Precision;
+  promptFile?: string;
+  servedModel?: string;
+  answers: AnswerFormat;
+  jpegQuality: number;
+  tokensMax: number;
+  apiKeyVariable?: string;
+  price?: Price;
+  licence?: string;
+}
+
+function formatAny(model: AnyModel, trial?: Trial): string {
+  const { columns } = process.stdout;
+  if (model.kind === 'served') return formatServed(model, columns);
+  return formatModel(model, columns, trial);
+}
+
+function describeAsJson(model: AnyModel): object {
+  const { id, kind, description } = model;
+  return { id, ...description, ...(kind === 'local' && { size: modelSize(description) }) };
+}
+
+function parsePrice(text: string): Price {
+  const [prompt, completion, ...others] = text.split(',').map((each) => Number(each || Number.NaN));
+  const isPrice = (price: number | undefined): price is number =>
+    price !== undefined && price >= 0 && price < 1e6;
+  if (isPrice(prompt) && isPrice(completion) && others.length === 0) return { prompt, completion };
+  throw new InvalidArgumentError('Expected two prices with a comma, as in 0.15,0.6.');
 }
 
 function weightsOption(): Option {

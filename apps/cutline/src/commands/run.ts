@@ -1,8 +1,9 @@
-import { defaultBundleFolder } from '@cutline/inference';
+import { type AnyModel, defaultBundleFolder, describeModel } from '@cutline/inference';
 import {
   countListing,
   describeExcluded,
   outputLocation,
+  planUsage,
   requestRun,
   resultsPrefix,
 } from '@cutline/pipeline';
@@ -11,7 +12,7 @@ import { addRunFlags, type RunFlags } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
 import { followRun, producingSettings } from '../follow-run.ts';
-import { formatBytes, formatCounts, formatQuantity } from '../format.ts';
+import { formatBytes, formatCounts, formatQuantity, formatUsage } from '../format.ts';
 
 const settingNames = [...producingSettings, 'model'] as const;
 
@@ -31,7 +32,7 @@ export function addRun(program: Command): void {
       }
       const stores = new StorePool(storeConfig({ s3PathStyle }));
       try {
-        await printDryRun(run, flags, stores);
+        await printDryRun(run, flags, stores, await describeModel(model));
       } finally {
         await stores.close();
       }
@@ -43,6 +44,7 @@ async function printDryRun(
   { source, selection }: Awaited<ReturnType<typeof requestRun>>,
   flags: RunFlags,
   stores: StorePool,
+  model: AnyModel,
 ): Promise<void> {
   const store = await stores.open(source.store);
   await store.check();
@@ -56,11 +58,13 @@ async function printDryRun(
       stores,
     },
   );
+  const usage = planUsage(model, images);
   const skipped = formatCounts(skippedByReason);
   const size = bytes > 0 ? ` (${formatBytes(bytes)})` : '';
   process.stdout.write(
     `${formatQuantity(images, 'image')}${size} would be captioned` +
       `${skipped && `, others skipped (${skipped})`}. Nothing was written.\n` +
+      (usage ? `If each takes what a made-up image did: ${formatUsage(usage)}.\n` : '') +
       `${examples.map((key) => `  ${key}\n`).join('')}${images > examples.length ? '  …\n' : ''}`,
   );
 }

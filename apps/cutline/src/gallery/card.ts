@@ -13,10 +13,10 @@ export function card(
   attentionGrid: AttentionGrid | undefined,
 ): Html {
   return html`
-<li class="card" data-score="${row.score}"${attentionOf(row, attentionGrid)}>
+<li class="card" data-score="${row.score ?? ''}"${attentionOf(row, attentionGrid)}>
 <div class="mat">${print(row, thumbnail)}</div>
 <p class="caption" dir="auto">${row.caption}</p>
-<p class="facts"><span class="score">${formatScore(row.score)}</span><span>${row.width} × ${row.height}</span></p>
+<p class="facts">${scoreOf(row)}<span>${row.width} × ${row.height}</span></p>
 ${keyLine(row.key)}
 ${otherCandidates(row.candidates.slice(1))}
 </li>`;
@@ -31,11 +31,14 @@ function print(row: CaptionedRow, thumbnail: Thumbnail | undefined): Html {
 function otherCandidates(candidates: readonly Candidate[]): Html | undefined {
   if (candidates.length === 0) return undefined;
   const items = candidates.map(
-    ({ caption, score }) =>
-      html`<li><span dir="auto">${caption}</span><span class="score">${formatScore(score)}</span></li>`,
+    ({ caption, score }) => html`<li><span dir="auto">${caption}</span>${scoreOf({ score })}</li>`,
   );
   const noun = candidates.length === 1 ? 'other candidate' : 'other candidates';
   return html`<details><summary>${candidates.length} ${noun}</summary><ol start="2">${items}</ol></details>`;
+}
+
+function scoreOf({ score }: Pick<Candidate, 'score'>): Html | undefined {
+  return score === null ? undefined : html`<span class="score">${formatScore(score)}</span>`;
 }
 
 /** The attributes that the page's script reads; none where attention has nowhere to point. */

@@ -24,7 +24,8 @@ const failureMeanings: Readonly<Record<FailureClass, string>> = {
   'not-found': 'Deleted between listing and fetching.',
   changed: 'Replaced between listing and fetching.',
   'access-denied': 'The store refuses to hand it out.',
-  unavailable: 'The store did not answer, and retrying did not help.',
+  refused: 'The model behind the server would not describe it, or gave no answer to use.',
+  unavailable: 'The store or the server did not answer, and retrying did not help.',
   'worker-lost': 'Workers died repeatedly while they held this image alone.',
   internal: 'A bug in Cutline: please report it, with the message.',
 };

@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import {
   bundleName,
   type ConversionOptions,
@@ -9,6 +7,7 @@ import {
 } from '@cutline/inference';
 import { describeError, UserError } from '@cutline/shared/errors';
 import { type OpenedCheckpoint, openPublished } from './open-published.ts';
+import { requireReplaceable, writeBundle } from './write-bundle.ts';
 
 export interface AddModelRequest extends ConversionOptions {
   /** A folder, or a repository of the hub. */
@@ -88,34 +87,6 @@ function card(name: string, { licence, provenance }: { licence: string; provenan
   return Buffer.from(
     `# ${name}\n\nConverted by \`cutline model add\` from ${provenance}.\n\nLicence: ${licence}.\n`,
   );
-}
-
-/** What is no bundle is not written over. */
-async function requireReplaceable(folder: string): Promise<void> {
-  const exists = await stat(folder).catch(() => undefined);
-  if (!exists) return;
-  const isBundle = await stat(join(folder, 'model.json')).catch(() => undefined);
-  if (!isBundle) {
-    throw new UserError(
-      `${folder} is there already, and is no model bundle: choose another place.`,
-    );
-  }
-}
-
-async function writeBundle(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  const draft = `${folder}.${randomUUID()}`;
-  try {
-    await mkdir(dirname(folder), { recursive: true });
-    await mkdir(draft);
-    for (const [name, bytes] of files) await writeFile(join(draft, name), bytes);
-    await rm(folder, { recursive: true, force: true });
-    await rename(draft, folder);
-  } catch (cause) {
-    await rm(draft, { recursive: true, force: true });
-    throw new UserError(`The bundle cannot be written to ${folder}: ${describeError(cause)}.`, {
-      cause,
-    });
-  }
 }
 
 function megabytes(bytes: number): string {

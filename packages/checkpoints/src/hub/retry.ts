@@ -1,5 +1,6 @@
 /** Trying again what passes by itself, after pauses that double, each between half and the whole. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs } from '@cutline/shared/backoff';
 import type { Hub } from './hub.ts';
 import { givenUp, PassingError } from './hub-errors.ts';
 
@@ -29,8 +30,8 @@ export class Tries {
     if (!(error instanceof PassingError)) throw error;
     this.#failures += 1;
     if (this.#failures >= patience.triesMax) throw givenUp(this.#hub, error);
-    const doubled = patience.pauseMsMin * 2 ** (this.#failures - 1);
-    const pauseMs = Math.min(doubled, patience.pauseMsMax) * (0.5 + Math.random() / 2);
+    const { pauseMsMin: baseMs, pauseMsMax: maxMs } = patience;
+    const pauseMs = backoffMs(this.#failures, { baseMs, maxMs, random: Math.random });
     const askedMs = Math.min(error.retryAfterMs ?? 0, patience.retryAfterMsMax);
     try {
       await sleep(Math.max(pauseMs, askedMs), undefined, { signal });

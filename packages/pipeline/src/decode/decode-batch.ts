@@ -1,3 +1,4 @@
+import type { DecodeStage } from '@cutline/inference';
 import {
   describeError,
   type FailureClass,
@@ -7,14 +8,14 @@ import {
 } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
 import {
-  type CaptionOptions,
   formatPart,
   jobId,
   type PartRow,
   RunStore,
+  sidecarRulesDefault,
 } from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
-import { type Captions, toPartRows } from '../batch-results.ts';
+import { toPartRows } from '../batch-results.ts';
 import type { RunBoard } from '../board/run-board.ts';
 import { countByOutcome, partStep } from '../board/run-progress.ts';
 import { DamagedFeaturesError, unpackFeatures } from '../features/feature-blob.ts';
@@ -30,17 +31,12 @@ import {
   lostWorkersMax,
 } from '../jobs.ts';
 import type { Queues } from '../queue/open-queues.ts';
+import { writeSidecars } from '../sidecars/write-sidecars.ts';
 import { type Breaker, requireProof } from '../worker/breaker.ts';
 import type { JobContext, JobHandler } from '../worker/job-context.ts';
-import { writeSidecars } from './write-sidecars.ts';
 
 export interface DecodeBatchContext {
-  /** Features to captions, as `captionFeatures` does it. */
-  caption: (payload: Uint8Array, count: number, options: CaptionOptions) => Promise<Captions[]>;
-  /** Captions made-up features: it throws where the engine is broken. */
-  prove: () => Promise<unknown>;
-  /** Id of the model that is loaded. */
-  model: string;
+  stage: Pick<DecodeStage, 'model' | 'decode' | 'prove'>;
   openStore: (url: string) => Promise<ObjectStore>;
   features: FeatureStore;
   queues: Queues;
@@ -85,23 +81,24 @@ export function decodeBatch(context: DecodeBatchContext): JobHandler<DecodeJob> 
 
 /** @throws DamagedFeaturesError when the features are missing, damaged or not this batch's. */
 async function captionBatch(context: DecodeBatchContext, job: DecodeJob): Promise<PartRow[]> {
-  const { features, metrics } = context;
+  const { features, metrics, stage } = context;
   const { features: name, images } = job;
   const count = images.filter((image) => image.status === 'encoded').length;
   if (count === 0) return toPartRows(images, [], job.model);
   const blob = name === null ? undefined : await metrics.time('load', () => features.get(name));
   if (!blob) throw new DamagedFeaturesError('The features are not there (expired or flushed)');
-  const { model, shape, payload } = unpackFeatures(blob);
-  if (shape[0] !== count) {
-    throw new DamagedFeaturesError(`The features are of ${shape[0]} images, not ${count}`);
+  const { model, features: encoded } = unpackFeatures(blob);
+  const [encodedCount] = encoded.shape;
+  if (encodedCount !== count) {
+    throw new DamagedFeaturesError(`The features are of ${encodedCount} images, not ${count}`);
   }
-  if (model !== context.model) {
+  if (model !== stage.model) {
     throw new UserError(
       `The features of ${jobId(job)} were made by model ${model}, but this worker has loaded ` +
-        `${context.model}. Start encoders and decoders with the same bundle (--model).`,
+        `${stage.model}. Start encoders and decoders with the same bundle (--model).`,
     );
   }
-  return toPartRows(images, await context.caption(payload, count, job.options), job.model);
+  return toPartRows(images, await stage.decode(encoded, job.options), job.model);
 }
 
 async function finish(
@@ -115,9 +112,10 @@ async function finish(
   if (found.length > 0) {
     const run = await openRun(context, job);
     const rows = await metrics.time('write', async () => {
-      const { prefix } = job.output;
-      const warned = await writeSidecars(run.store, prefix, found, job.sidecars);
-      return run.createPart(job.batch, job.attempt, warned);
+      const { batch, attempt, output, sidecars: kinds, sidecarRules: rules } = job;
+      const request = { run, batch, attempt, prefix: output.prefix, kinds };
+      const noted = await writeSidecars({ ...request, rules: rules ?? sidecarRulesDefault }, found);
+      return run.createPart(batch, attempt, noted);
     });
     await countRows(context, job, rows);
   }
@@ -181,7 +179,7 @@ async function isolate(
   message: string,
 ): Promise<void> {
   if (imageRefs(job).length <= 1 || countDivisions(job.attempt) >= divisionsMax) {
-    if (failureClass === 'internal') await requireProof(context.prove);
+    if (failureClass === 'internal') await requireProof(() => context.stage.prove());
     return giveUp(context, job, jobContext, failureClass, message);
   }
   await jobContext.requireWanted();
@@ -200,8 +198,8 @@ async function giveUp(
 ): Promise<void> {
   const images = job.images.map((image): EncodedImage => {
     if (image.status !== 'encoded') return image;
-    const { key, etag } = image;
-    return { status: 'failed', key, etag, failure: { class: failureClass, message } };
+    const { status, width, height, ...rest } = image;
+    return { status: 'failed', ...rest, failure: { class: failureClass, message } };
   });
   await finish(context, job, jobContext, toPartRows(images, [], job.model));
 }

@@ -1,7 +1,7 @@
-import type { EncodedImages, EncodeOutcome } from '@cutline/inference';
+import type { EncodedImages, EncodeOutcome, EncodeStage, Features } from '@cutline/inference';
 import { describeError, type FailureClass, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import { type ImageRef, jobId } from '@cutline/shared/run';
+import { jobId } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { applyOutcomes } from '../batch-results.ts';
 import type { RunBoard } from '../board/run-board.ts';
@@ -23,12 +23,7 @@ import type { JobContext, JobHandler } from '../worker/job-context.ts';
 import type { World } from '../world.ts';
 
 export interface EncodeBatchContext {
-  /** Images to features, as `encodeImages` does it. */
-  encode: (images: readonly ImageRef[], store: ObjectStore) => Promise<EncodedImages>;
-  /** Encodes a made-up image: it throws where the engine is broken. */
-  prove: () => Promise<unknown>;
-  /** Of the features: the model's id, and [L, D]. */
-  model: { id: string; features: { locations: number; channels: number } };
+  stage: Pick<EncodeStage, 'model' | 'encode' | 'prove'>;
   openStore: (url: string) => Promise<ObjectStore>;
   features: FeatureStore;
   queues: Queues;
@@ -61,7 +56,7 @@ export function encodeBatch(context: EncodeBatchContext): JobHandler<EncodeJob> 
     const wanted = job.images.filter((image) => !image.skipped);
     let encoded: EncodedImages;
     try {
-      encoded = await context.encode(wanted, await context.openStore(job.source));
+      encoded = await context.stage.encode(wanted, await context.openStore(job.source));
       context.breaker.succeeded();
     } catch (error) {
       if (isMissingStore(error)) {
@@ -70,7 +65,7 @@ export function encodeBatch(context: EncodeBatchContext): JobHandler<EncodeJob> 
         const message = describeError(error);
         encoded = {
           outcomes: wanted.map(() => ({ status: 'deferred', message })),
-          features: new Uint8Array(),
+          features: undefined,
         };
       } else if (isForUser(error) || isTransient(error)) {
         throw error;
@@ -110,31 +105,29 @@ async function isolate(
     for (const half of halve(job)) await context.queues.encode.add(half);
     return;
   }
-  if (failureClass === 'internal') await requireProof(context.prove);
+  if (failureClass === 'internal') await requireProof(() => context.stage.prove());
   const failure = { class: failureClass, message };
   const outcomes = job.images
     .filter((image) => !image.skipped)
     .map((): EncodeOutcome => ({ status: 'failed', failure }));
-  await handOver(context, toDecodeJob(job, outcomes), new Uint8Array(), jobContext);
+  await handOver(context, toDecodeJob(job, outcomes), undefined, jobContext);
 }
 
 async function handOver(
   context: EncodeBatchContext,
   job: DecodeJob,
-  payload: Uint8Array,
+  encodedFeatures: Features | undefined,
   { requireWanted }: JobContext,
 ): Promise<void> {
-  const { features, queues, board, metrics, model } = context;
+  const { features, queues, board, metrics, stage } = context;
   const count = (status: EncodedImage['status']) =>
     job.images.filter((image) => image.status === status).length;
   const encoded = count('encoded');
   await requireWanted();
   let decodeJob = job;
-  if (encoded > 0) {
+  if (encodedFeatures) {
     const name = `${jobId(job)}:${context.world.newId()}`;
-    const { locations, channels } = model.features;
-    const shape: [number, number, number] = [encoded, locations, channels];
-    const blob = packFeatures({ model: model.id, shape, payload });
+    const blob = packFeatures(stage.model, encodedFeatures);
     context.onStored(await metrics.time('store', () => features.put(name, blob)));
     decodeJob = { ...job, features: name };
   }

@@ -187,6 +187,7 @@ function toJob(context: PassContext, batch: number, images: ImageRef[]): EncodeJ
     model: run.model,
     options: run.options,
     sidecars: run.sidecars,
+    ...(run.sidecarRules && { sidecarRules: run.sidecarRules }),
     images,
   };
 }

@@ -1,18 +1,17 @@
 import { isAbsolute, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { checkPrompt, describeBundle } from '@cutline/inference';
+import { describeModel } from '@cutline/inference';
 import { UserError } from '@cutline/shared/errors';
 import { version } from '@cutline/shared/process';
 import {
-  captionOptions,
   chunkBatchesDefault,
   newRunName,
   type Run,
   type RunFlags,
   runIdSchema,
-  selectionOf,
 } from '@cutline/shared/run';
 import { type Location, parseLocation } from '@cutline/shared/stores';
+import { requestCaptions, requestSelection } from './request-captions.ts';
 
 /**
  * The run that the flags ask for.
@@ -30,20 +29,18 @@ export async function requestRun(
   }
   const name = runIdSchema.safeParse(flags.run ?? newRunName(now));
   if (!name.success) throw new UserError(`--run "${flags.run}": ${name.error.issues[0]?.message}.`);
-  const bundle = await describeBundle(bundleFolder);
-  if (flags.attention && !bundle.attends) {
-    throw new UserError(`--attention: model ${bundle.id} does not attend to places in the image.`);
-  }
-  if (flags.prompt !== undefined) await checkPrompt(bundleFolder, flags.prompt);
+  const model = await describeModel(bundleFolder);
+  const options = await requestCaptions(flags, model, bundleFolder);
   return {
     format: 2,
     run: name.data,
     created: now.toISOString(),
     source: parseLocation(source),
-    selection: selectionOf(flags),
-    model: bundle.id,
-    options: captionOptions(flags, bundle.decoding),
+    selection: requestSelection(flags, model),
+    model: model.id,
+    options,
     sidecars: flags.sidecars,
+    sidecarRules: { existing: flags.existing, scoreMin: flags.minScore ?? null },
     batchSize: flags.batchSize,
     chunkBatches: chunkBatchesDefault,
     cutline: version,

@@ -16,7 +16,7 @@ import { loadIoredis } from './load-ioredis.ts';
 export type RedisConnection = Redis | Cluster;
 
 /** How long to wait before another try to connect, in ms; jitter keeps clients out of step. */
-function backoffMs(attempt: number): number {
+function reconnectMs(attempt: number): number {
   return Math.min(attempt * 100, 3_000) * (0.5 + Math.random() / 2);
 }
 
@@ -62,14 +62,14 @@ export function createClient(address: RedisAddress, connectTimeoutMs: number): R
     });
   }
   const where = address.kind === 'sentinel' ? sentinelOptions(address) : address.nodes[0];
-  return new Redis({ ...options, ...where, db: address.db, retryStrategy: backoffMs });
+  return new Redis({ ...options, ...where, db: address.db, retryStrategy: reconnectMs });
 }
 
 function sentinelOptions({ nodes, masterName, ...address }: RedisAddress) {
   return {
     sentinels: nodes,
     ...(masterName !== undefined && { name: masterName }),
-    sentinelRetryStrategy: backoffMs,
+    sentinelRetryStrategy: reconnectMs,
     // A sentinel that hangs must not keep the others from being asked.
     sentinelCommandTimeout: 2_000,
     ...(address.tls && { enableTLSForSentinelMode: true, sentinelTLS: {} }),
@@ -83,7 +83,7 @@ function sentinelOptions({ nodes, masterName, ...address }: RedisAddress) {
 function clusterOptions({ tls }: RedisAddress): ClusterOptions {
   return {
     lazyConnect: true,
-    clusterRetryStrategy: backoffMs,
+    clusterRetryStrategy: reconnectMs,
     // A command is tried for 16 s while a replica takes over from its master; Redis's
     // cluster-node-timeout is 15 s. Then it fails, which is transient.
     maxRedirections: 64,

@@ -2,7 +2,7 @@ import { describeError, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Logger, Metrics, QueueName } from '@cutline/shared/process';
 import { type BatchAttempt, generationOf } from '@cutline/shared/run';
 import type { z } from 'zod';
-import { backoffMs } from '../patience.ts';
+import { pauseMs } from '../patience.ts';
 import type { JobQueue, TakenJob } from '../queue/job-queue.ts';
 import type { World } from '../world.ts';
 import { Breaker } from './breaker.ts';
@@ -75,7 +75,7 @@ export class JobTaker<J extends BatchAttempt> {
         if (!isTransient(error)) onFatal(error);
         failures += 1;
         if (failures === 1) log.warn({ error: describeError(error) }, 'no jobs can be taken now');
-        await world.sleep(backoffMs(failures, world));
+        await world.sleep(pauseMs(failures, world));
       }
     }
     await Promise.all(this.#inHand.keys());
@@ -147,7 +147,7 @@ export class JobTaker<J extends BatchAttempt> {
     }
     if (fatal !== undefined) onFatal(fatal);
     log.warn({ error: describeError(error), tries: taken.givenBack + 1 }, 'will be tried again');
-    await queue.giveBack(taken, { delayMs: backoffMs(taken.givenBack + 1, world) });
+    await queue.giveBack(taken, { delayMs: pauseMs(taken.givenBack + 1, world) });
   }
 
   async #requireWanted(job: J, lock: JobLock): Promise<void> {

@@ -1,7 +1,66 @@
-import type { InferencePool } from '@cutline/inference';
-import { defaultBundleFolder, describeTuning, startInference } from '@cutline/inference';
+import {
+  checkServer,
+  type DecodeStage,
+  defaultBundleFolder,
+  describeTuning,
+  type EncodeStage,
+  type InferencePool,
+  localDecodeStage,
+  localEncodeStage,
+  openServer,
+  type ServedModel,
+  servedDecodeStage,
+  servedEncodeStage,
+  startInference,
+} from '@cutline/inference';
 import { crash } from '@cutline/shared/process';
+import { patiently } from '../patience.ts';
 import type { WorkerContext } from './worker-program.ts';
+
+/** What an encoder needs besides what every worker needs. */
+export const encodeSettings = [
+  'fetchConcurrency',
+  'fetchAttempts',
+  'retryBaseMs',
+  'imageBytesMax',
+  'imagePixelsMax',
+  'decodeTimeoutMs',
+  'serverUrl',
+  'serverConcurrency',
+  'serverTimeoutMs',
+] as const;
+
+type EncodeSetting = (typeof encodeSettings)[number];
+
+type EncodeContext = WorkerContext & Pick<WorkerContext<EncodeSetting>, 'settings'>;
+
+/** The encode stage of the worker's model, ready to compute. */
+export async function startEncodeStage(context: EncodeContext): Promise<EncodeStage> {
+  const { settings: limits, metrics, model } = context;
+  if (model.kind === 'served') return reachServer(model, context);
+  return localEncodeStage(await loadModel('encode', context), { limits, metrics });
+}
+
+/** The decode stage of the worker's model, ready to compute. */
+export async function startDecodeStage(context: WorkerContext): Promise<DecodeStage> {
+  const { model } = context;
+  if (model.kind === 'served') return servedDecodeStage(model);
+  return localDecodeStage(await loadModel('decode', context), context);
+}
+
+/** Waits for the server, which may take minutes to load its model. */
+async function reachServer(model: ServedModel, context: EncodeContext): Promise<EncodeStage> {
+  const { settings, metrics, log, world } = context;
+  const { serverUrl: url, serverTimeoutMs: timeoutMs, serverConcurrency: concurrency } = settings;
+  const server = openServer(model.description, { url, timeoutMs });
+  await patiently('the model’s server', () => checkServer(server, model), { world, log });
+  metrics.backendInfo.set(
+    { stage: 'encode', backend: 'server', reason: model.description.server.model, model: model.id },
+    1,
+  );
+  log.info({ model: model.id, concurrency }, 'the model’s server answers');
+  return servedEncodeStage(model, server, { limits: settings, metrics, concurrency });
+}
 
 /**
  * Loads one stage's half of the model for a worker process, has it compute once, and says what was
@@ -10,7 +69,7 @@ import type { WorkerContext } from './worker-program.ts';
  * An inference thread that dies takes the process with it: its batches go, when their locks
  * expire, to another worker, which finds the image that does it.
  */
-export async function startStage(
+async function loadModel(
   stage: 'encode' | 'decode',
   { settings, metrics, log, closers }: WorkerContext,
 ): Promise<InferencePool> {

@@ -1,5 +1,4 @@
-import type { ModelSummary } from '@cutline/inference';
-import { defaultBundleFolder, describeBundle } from '@cutline/inference';
+import { type AnyModel, defaultBundleFolder, describeModel } from '@cutline/inference';
 import {
   addSettings,
   Closers,
@@ -64,6 +63,7 @@ export type WorkerSetting = (typeof workerSettings)[number];
 /** What a worker process hands to the part of it that knows its stage. */
 export interface WorkerContext<S extends SettingName = WorkerSetting> {
   settings: Settings<WorkerSetting | S>;
+  model: AnyModel;
   redis: Redis;
   queues: Queues;
   board: RunBoard;
@@ -86,7 +86,10 @@ export interface WorkerStage<J> {
   jobConcurrency: number;
   /** Brings the stage's own gauges up to date before a scrape. */
   beforeScrape?: () => void;
-  /** Holds the worker back at times: awaited before each job, until there is room or it stops. */
+  /**
+   * Holds the worker back at times: awaited before each job, until there is room or it stops. Where
+   * it rejects with what is transient, the worker waits, and asks again.
+   */
   untilRoom?: (isStopping: () => boolean) => Promise<void>;
 }
 
@@ -197,10 +200,10 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
 async function openContext<S extends SettingName>(
   settings: Settings<WorkerSetting | S>,
   { log, closers, stop }: { log: Logger; closers: Closers; stop: Stop },
-): Promise<WorkerContext<S> & { model: ModelSummary }> {
+): Promise<WorkerContext<S>> {
   const world = realWorld;
   const metrics = new Metrics({ processMetrics: true });
-  const model = await describeBundle(settings.model ?? defaultBundleFolder());
+  const model = await describeModel(settings.model ?? defaultBundleFolder());
   const redis = await connectRedis(settings.redis);
   closers.add('Redis', () => redis.disconnect());
   logOutages(redis, log);

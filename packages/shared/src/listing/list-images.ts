@@ -43,10 +43,12 @@ export interface ListImagesOptions {
 
 function listKeys(
   { store, prefix }: { store: ObjectStore; prefix: string },
-  { keysFrom }: Selection,
+  { keysFrom, columns }: Selection,
   stores: Stores | undefined,
 ): AsyncIterable<ListedKey> {
-  return keysFrom === null ? listObjects(store, prefix) : readKeys(keysFrom, store, stores);
+  return keysFrom === null
+    ? listObjects(store, prefix)
+    : readKeys(keysFrom, store, stores, columns);
 }
 
 /**
@@ -59,7 +61,8 @@ function isResult(key: string, prefix: string): boolean {
   return runIdSchema.safeParse(run).success && resultPath.test(rest.join('/'));
 }
 
-const resultPath = /^((run|summary)\.json$|(manifest|parts|ledger|claims|results|reviews)\/)/;
+const resultPath =
+  /^((run|summary)\.json$|(manifest|parts|sidecars|ledger|claims|results|reviews)\/)/;
 
 async function* listObjects(store: ObjectStore, prefix: string): AsyncGenerator<ListedKey> {
   for await (const object of inKeyOrder(store.url, store.list(prefix))) {
@@ -96,12 +99,13 @@ const otherExtensions = new Set(
   ).split(' '),
 );
 
-function classify({ key, etag, bytes, duplicate }: ListedKey): ImageRef {
+function classify({ key, etag, bytes, columns, duplicate }: ListedKey): ImageRef {
   const name = key.slice(key.lastIndexOf('/') + 1);
   const extension = name.includes('.') ? name.slice(name.lastIndexOf('.') + 1).toLowerCase() : '';
-  const image = { key, etag: etag ?? null, bytes: bytes ?? null };
-  if (duplicate) return { ...image, skipped: 'duplicate' };
-  return otherExtensions.has(extension) ? { ...image, skipped: 'not-an-image' } : image;
+  const listed = { key, etag: etag ?? null, bytes: bytes ?? null };
+  if (duplicate) return { ...listed, skipped: 'duplicate' };
+  if (otherExtensions.has(extension)) return { ...listed, skipped: 'not-an-image' };
+  return columns ? { ...listed, columns } : listed;
 }
 
 async function* takeFirst(

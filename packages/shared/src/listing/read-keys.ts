@@ -16,6 +16,8 @@ export interface ListedKey {
   key: string;
   etag?: string | undefined;
   bytes?: number | undefined;
+  /** By name, those that were asked for and are there. */
+  columns?: Record<string, string> | undefined;
   /** The list named this key before. */
   duplicate?: boolean | undefined;
 }
@@ -25,17 +27,18 @@ const jsonKeySchema = z.union([
   z
     .string()
     .min(1)
-    .transform((key) => ({ key })),
+    .transform((key) => ({ key, fields: {} as Record<string, unknown> })),
   z
     .looseObject({
       key: z.string().min(1),
       etag: z.string().nullish(),
       bytes: z.int().nonnegative().nullish(),
     })
-    .transform(({ key, etag, bytes }) => ({
+    .transform(({ key, etag, bytes, ...fields }) => ({
       key,
       etag: etag ?? undefined,
       bytes: bytes ?? undefined,
+      fields,
     })),
 ]);
 
@@ -53,20 +56,22 @@ interface Row extends ListedKey {
  *
  * @param from a path, an s3:// URL, or `-` for stdin.
  * @param stores opens the list's own store, where that is another than the source.
+ * @param columns of the list, that are handed on with the keys
  * @throws UserError naming the line that is wrong.
  */
 export async function* readKeys(
   from: string,
   source: ObjectStore,
   stores?: Stores,
+  columns: readonly string[] = [],
 ): AsyncGenerator<ListedKey> {
   const name = from === '-' ? 'stdin' : from;
   const extension = extname(from).toLowerCase();
   const stream = await openList(from, source, stores);
   const rows =
     extension === '.csv' || extension === '.tsv'
-      ? readCsv(stream, extension === '.tsv' ? '\t' : ',')
-      : readLines(stream, name);
+      ? readCsv(stream, extension === '.tsv' ? '\t' : ',', name, columns)
+      : readLines(stream, name, columns);
   const seen = new Set<string>();
   try {
     for await (const { line, ...row } of rows) {
@@ -135,7 +140,11 @@ function* piecesOf(bytes: Buffer): Generator<Buffer> {
 
 const pieceBytes = 64 * 1024;
 
-async function* readLines(stream: Readable, name: string): AsyncGenerator<Row> {
+async function* readLines(
+  stream: Readable,
+  name: string,
+  columns: readonly string[],
+): AsyncGenerator<Row> {
   let line = 0;
   for await (const text of splitLines(stream, name)) {
     line += 1;
@@ -150,7 +159,8 @@ async function* readLines(stream: Readable, name: string): AsyncGenerator<Row> {
         `${name}, line ${line}: expected {"key": "…"} or a string, found ${text.slice(0, 60)}`,
       );
     }
-    yield { line, ...parsed.data };
+    const { fields, ...row } = parsed.data;
+    yield { line, ...row, ...carried(columns, (column) => fields[column]) };
   }
 }
 
@@ -162,7 +172,12 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function* readCsv(stream: Readable, delimiter: string): AsyncGenerator<Row> {
+async function* readCsv(
+  stream: Readable,
+  delimiter: string,
+  name: string,
+  columns: readonly string[],
+): AsyncGenerator<Row> {
   const parser = parseCsv({
     delimiter,
     bom: true,
@@ -175,15 +190,46 @@ async function* readCsv(stream: Readable, delimiter: string): AsyncGenerator<Row
   });
   stream.once('error', (error) => parser.destroy(error)); // which pipe does not pass on
   let column: number | undefined;
+  let header: string[] = [];
   for await (const { record, info } of stream.pipe(parser) as AsyncIterable<CsvRow>) {
     if (column === undefined) {
-      const named = record.findIndex((cell) => cell.trim().toLowerCase() === 'key');
+      header = record.map((cell) => cell.trim().toLowerCase());
+      const named = header.indexOf('key');
       column = Math.max(0, named);
+      if (named < 0) header = [];
+      requireColumns(columns, header, name);
       if (named >= 0) continue;
     }
     const key = record[column];
-    if (key) yield { line: info.lines, key };
+    const cell = (column: string) => record[header.indexOf(column.toLowerCase())];
+    if (key) yield { line: info.lines, key, ...carried(columns, cell) };
   }
+}
+
+function requireColumns(columns: readonly string[], header: readonly string[], name: string): void {
+  const missing = columns.find((column) => !header.includes(column.toLowerCase()));
+  if (missing === undefined) return;
+  const found = header.length > 0 ? `its columns are ${header.join(', ')}` : 'it names no columns';
+  throw new UserError(
+    `The list of keys ${name} has no column "${missing}", for which the model's prompt has a place: ` +
+      `${found}.`,
+  );
+}
+
+/** Of a cell, in characters: it goes into a prompt. */
+const cellLengthMax = 2_000;
+
+function carried(
+  columns: readonly string[],
+  cellOf: (column: string) => unknown,
+): { columns?: Record<string, string> } {
+  const found = columns.flatMap((column): [string, string][] => {
+    const value = cellOf(column);
+    if (value === undefined || value === null || value === '') return [];
+    const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+    return [[column, text.slice(0, cellLengthMax)]];
+  });
+  return found.length > 0 ? { columns: Object.fromEntries(found) } : {};
 }
 
 /** A quote that is not closed would otherwise take all that follows for one cell. */

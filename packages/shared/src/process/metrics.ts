@@ -15,6 +15,7 @@ export type Step =
   | 'list' // one chunk of the manifest
   | 'fetch' // one image from the store
   | 'preprocess' // one image: decode, orient, resize
+  | 'ask' // one image, asked about at a server: one try
   | 'encode' // one batch through the CNN
   | 'store' // one batch of features into Redis
   | 'load' // one batch of features out of Redis
@@ -27,6 +28,16 @@ const imageStates: Record<Stage, string[]> = {
   encode: ['encoded', 'failed', 'deferred'],
   decode: ['captioned', 'skipped', 'failed'],
 };
+
+/** How requests to a server end; `unavailable` is an outage or a timeout. */
+const serverOutcomes = [
+  'answered',
+  'throttled',
+  'unavailable',
+  'overflow',
+  'rejected',
+  'misconfigured',
+];
 
 export type QueueName = 'encode' | 'decode';
 
@@ -57,9 +68,23 @@ export class Metrics {
     'cutline_features_lost_total',
     'Batches sent back to be encoded because their features were missing or damaged',
   );
+  readonly serverRequests = this.#counter(
+    'cutline_server_requests_total',
+    'Requests to the server behind which the model is, by outcome',
+    ['outcome'],
+  );
+  readonly serverTokens = this.#counter(
+    'cutline_server_tokens_total',
+    'Tokens of its answers, by kind (prompt, completion)',
+    ['kind'],
+  );
+  readonly serverCost = this.#counter(
+    'cutline_server_cost_dollars_total',
+    'US dollars that its answers cost, by the price that was given with the model',
+  );
   readonly stepSeconds = new Histogram({
     name: 'cutline_step_seconds',
-    help: 'Duration of one step (fetch, preprocess: an image; list: a chunk of the manifest; the others: a batch)',
+    help: 'Duration of one step (fetch, preprocess, ask: an image; list: a chunk of the manifest; the others: a batch)',
     labelNames: ['stage'] as const,
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
     registers: [this.registry],
@@ -119,7 +144,9 @@ export class Metrics {
     }
     for (const failureClass of failureClasses) this.failures.inc({ class: failureClass }, 0);
     for (const stage of ['encode', 'decode']) this.batchSplits.inc({ stage }, 0);
-    this.retries.inc({ stage: 'fetch' }, 0);
+    for (const stage of ['fetch', 'ask']) this.retries.inc({ stage }, 0);
+    for (const outcome of serverOutcomes) this.serverRequests.inc({ outcome }, 0);
+    for (const kind of ['prompt', 'completion']) this.serverTokens.inc({ kind }, 0);
   }
 
   /** Runs `work` and records how long it took, whether or not it throws. */

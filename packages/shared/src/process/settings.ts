@@ -85,10 +85,10 @@ export const settings = {
   }),
   model: setting({
     group: model,
-    flags: '--model <folder>',
+    flags: '--model <model>',
     env: 'CUTLINE_MODEL',
     defaultShown: 'the one that ships with Cutline',
-    description: 'model bundle',
+    description: 'name or folder of a model',
     schema: text.optional(),
   }),
   backend: setting({
@@ -127,6 +127,30 @@ export const settings = {
         error: 'expected auto or a whole number from 1 to 1024',
       })
       .optional(),
+  }),
+  serverUrl: setting({
+    group: model,
+    flags: '--server-url <url>',
+    env: 'CUTLINE_SERVER_URL',
+    defaultShown: 'as the model says',
+    description: 'where the server is, of a model behind one',
+    schema: z.url({ protocol: /^https?$/, error: 'expected http://… or https://…' }).optional(),
+  }),
+  serverConcurrency: setting({
+    group: model,
+    flags: '--server-concurrency <n>',
+    env: 'CUTLINE_SERVER_CONCURRENCY',
+    default: '16',
+    description: 'images asked about at once, of a model behind a server',
+    schema: wholeNumber({ min: 1, max: 1024 }),
+  }),
+  serverTimeoutMs: setting({
+    group: model,
+    flags: '--server-timeout-ms <ms>',
+    env: 'CUTLINE_SERVER_TIMEOUT_MS',
+    default: '120000',
+    description: 'time for one answer, of a model behind a server',
+    schema: wholeNumber({ min: 100, max: 300_000 }),
   }),
   httpPort: setting({
     group: watching,

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import type { PartRow } from './part.ts';
+import type { CaptionedRow, PartRow } from './part.ts';
+import { sidecarCountsSchema } from './sidecars.ts';
+import { addUsage, totalsOf, usageTotalsSchema } from './usage.ts';
 
 /** Images by what became of them; of a chunk, or of a run. */
 export const countsSchema = z.strictObject({
@@ -9,6 +11,10 @@ export const countsSchema = z.strictObject({
   failed: z.int().nonnegative(),
   skippedByReason: z.record(z.string(), z.int().positive()),
   failedByClass: z.record(z.string(), z.int().positive()),
+  /** Of the answers of a server, where one was asked. */
+  usage: usageTotalsSchema.optional(),
+  /** Files beside images that stayed as they were, or were added to, where there are any. */
+  sidecars: sidecarCountsSchema.optional(),
 });
 
 export type Counts = z.infer<typeof countsSchema>;
@@ -20,6 +26,8 @@ export function countRows(rows: Iterable<PartRow>): Counts {
     counts[row.status] += 1;
     if (row.status === 'failed') add(counts.failedByClass, row.failure.class, 1);
     if (row.status === 'skipped') add(counts.skippedByReason, row.reason, 1);
+    else if (row.usage) counts.usage = addUsage(counts.usage, totalsOf(row.usage));
+    if (row.status === 'captioned' && row.sidecars) countSidecars(counts, row.sidecars);
   }
   return counts;
 }
@@ -33,6 +41,8 @@ export function addCounts(all: Iterable<Counts>): Counts {
     for (const field of ['skippedByReason', 'failedByClass'] as const) {
       for (const [name, n] of Object.entries(counts[field])) add(sum[field], name, n);
     }
+    if (counts.usage) sum.usage = addUsage(sum.usage, counts.usage);
+    if (counts.sidecars) addSidecars(sum, counts.sidecars);
   }
   return sum;
 }
@@ -58,4 +68,15 @@ function noCounts(): Counts {
 
 function add(counts: Record<string, number>, name: string, n: number): void {
   counts[name] = (counts[name] ?? 0) + n;
+}
+
+function countSidecars(counts: Counts, sidecars: NonNullable<CaptionedRow['sidecars']>): void {
+  const outcomes = Object.values(sidecars);
+  const of = (outcome: string) => outcomes.filter((each) => each === outcome).length;
+  addSidecars(counts, { kept: of('kept'), merged: of('merged') });
+}
+
+function addSidecars(counts: Counts, { kept, merged }: NonNullable<Counts['sidecars']>): void {
+  const { sidecars = { kept: 0, merged: 0 } } = counts;
+  counts.sidecars = { kept: sidecars.kept + kept, merged: sidecars.merged + merged };
 }

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { skipReasons } from '../errors.ts';
 
+/** By name. */
+export const columnsSchema = z.record(z.string(), z.string());
+
 /** An image as it was listed: what the manifest says of it, and what jobs carry. */
 export const imageRefSchema = z.strictObject({
   key: z.string().min(1),
@@ -9,6 +12,8 @@ export const imageRefSchema = z.strictObject({
   bytes: z.int().nonnegative().nullable(),
   /** Present on images that are not to be captioned; their row only says why. */
   skipped: z.enum(skipReasons).optional(),
+  /** What the list of keys says besides, in the columns that the model's prompt has places for. */
+  columns: columnsSchema.optional(),
 });
 
 export type ImageRef = z.infer<typeof imageRefSchema>;

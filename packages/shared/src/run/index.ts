@@ -2,7 +2,7 @@ export { type CaptionOptions, captionOptionsSchema } from '@cutline/captioner/ca
 export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
 export { addCounts, type Counts, countRows } from './counts.ts';
-export { type ImageRef, imageRefSchema } from './image-ref.ts';
+export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
 export { isReopened, type Ledger, sha256 } from './ledger.ts';
 export {
   batchesOf,
@@ -60,5 +60,22 @@ export { newRunName, runIdSchema } from './run-name.ts';
 export { type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
 export { needsWork, type ReadPart, type SettledImage, settleBatch } from './settle.ts';
-export { type SidecarKind, sidecarKinds } from './sidecars.ts';
+export {
+  type ExistingRule,
+  existingRules,
+  type SidecarKind,
+  type SidecarRecord,
+  type SidecarRules,
+  sidecarKinds,
+  sidecarRulesDefault,
+  sidecarRulesSchema,
+} from './sidecars.ts';
+export {
+  addUsage,
+  costOf,
+  type Price,
+  type Usage,
+  type UsageTotals,
+  usageSchema,
+} from './usage.ts';
 export { type Verification, verifyRun } from './verify-run.ts';

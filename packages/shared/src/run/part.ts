@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { failureClasses, skipReasons } from '../errors.ts';
+import { sidecarOutcomesSchema } from './sidecars.ts';
+import { usageSchema } from './usage.ts';
 
 /**
  * A part holds a batch's results: JSON Lines, one row an image, in the order of the batch.
@@ -10,20 +12,29 @@ const imageFields = { key: z.string(), etag: z.string().nullable() };
 
 export const candidateSchema = z.strictObject({
   caption: z.string(),
-  logProb: z.number(),
-  score: z.number(),
+  /** null where a server keeps them to itself. */
+  logProb: z.number().nullable(),
+  score: z.number().nullable(),
 });
 
 export const captionedRowSchema = z.strictObject({
   ...imageFields,
   status: z.literal('captioned'),
   caption: z.string(),
-  /** Sum of the words' natural-log probabilities, the end token included. */
-  logProb: z.number(),
+  /**
+   * Sum of the words' natural-log probabilities, the end token included; null where a server keeps
+   * them to itself.
+   */
+  logProb: z.number().nullable(),
   /** logProb, length-normalised. */
-  score: z.number(),
+  score: z.number().nullable(),
   /** The n best, best first; the first one is `caption`. */
   candidates: z.array(candidateSchema),
+  /** What models behind servers say besides, where they are asked to: see record 19. */
+  altText: z.string().optional(),
+  keywords: z.array(z.string()).optional(),
+  /** Text that is to be read in the image. */
+  visibleText: z.string().optional(),
   /** Of the image as seen upright, in pixels. */
   width: z.int().positive(),
   height: z.int().positive(),
@@ -31,14 +42,20 @@ export const captionedRowSchema = z.strictObject({
   model: z.string(),
   /** What went less than well beside it: a sidecar that could not be written, say. */
   warnings: z.array(z.string()).optional(),
+  /** Sidecars that were not plainly written. */
+  sidecars: sidecarOutcomesSchema.optional(),
   /** On request: one array of L weights a word of `caption`. */
   attention: z.array(z.array(z.number())).optional(),
+  /** What the answer of a server took. */
+  usage: usageSchema.optional(),
 });
 
 export const failedRowSchema = z.strictObject({
   ...imageFields,
   status: z.literal('failed'),
   failure: z.strictObject({ class: z.enum(failureClasses), message: z.string() }),
+  /** What an answer took that was no caption. */
+  usage: usageSchema.optional(),
 });
 
 export const skippedRowSchema = z.strictObject({

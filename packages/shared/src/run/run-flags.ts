@@ -11,7 +11,7 @@ import {
   type WholeNumberRange,
 } from '../process/whole-number.ts';
 import type { Selection } from './run.ts';
-import { type SidecarKind, sidecarKinds } from './sidecars.ts';
+import { type ExistingRule, existingRules, type SidecarKind, sidecarKinds } from './sidecars.ts';
 
 /**
  * The flags that describe a run, for the producer and for the command line that starts it, so
@@ -22,6 +22,8 @@ export interface RunFlags extends CaptionFlags, SelectionFlags {
   run?: string;
   batchSize: number;
   sidecars: SidecarKind[];
+  existing: ExistingRule;
+  minScore?: number;
   window: number;
   dryRun?: boolean;
 }
@@ -70,6 +72,13 @@ export function addRunFlags(command: Command): Command {
     new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
       .argParser(parseSidecars)
       .default([]),
+    new Option('--existing <rule>', 'sidecars that others wrote: keep, merge (XMP), replace them')
+      .choices(existingRules)
+      .default('keep'),
+    new Option(
+      '--min-score <score>',
+      'sidecars only of captions with this score or more',
+    ).argParser(decimal({ min: -1000, max: 0 })),
     new Option('--dry-run', 'list and count, write and enqueue nothing'),
   ]);
   addSelectionFlags(command);

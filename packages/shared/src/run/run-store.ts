@@ -4,8 +4,9 @@ import { type ObjectInfo, type ObjectStore, StoreError } from '../stores/object-
 import { batchNumber, parseJobId } from './attempt.ts';
 import { type Claim, claimSchema, generationSuffix } from './claim.ts';
 import { checkLedger, type Ledger, ledgerSchema } from './ledger.ts';
-import { formatPart, type PartRow, parsePart } from './part.ts';
+import { formatPart, type PartRow, parseJsonLines, parsePart } from './part.ts';
 import { checkSummary, type Run, runSchema, type Summary, summarySchema } from './run.ts';
+import { type SidecarRecord, sidecarRecordSchema } from './sidecars.ts';
 
 /**
  * Reads and writes one run's objects in the output store:
@@ -15,6 +16,7 @@ import { checkSummary, type Run, runSchema, type Summary, summarySchema } from '
  *   <prefix>runs/<run>/manifest/000000.jsonl.gz   what was listed, in batch order …
  *   <prefix>runs/<run>/manifest/end.json          … and how much that is in all
  *   <prefix>runs/<run>/parts/000000.jsonl         results: one object for each attempt at a batch
+ *   <prefix>runs/<run>/sidecars/000000.jsonl      what was written beside images, an object an attempt
  *   <prefix>runs/<run>/ledger/000000.json         what counts of a chunk of the manifest
  *   <prefix>runs/<run>/summary.json               the sum of ledgers; written last
  *
@@ -85,8 +87,12 @@ export class RunStore {
   }
 
   partKey(batch: number, attempt: string): string {
+    return this.#attemptKey('parts', batch, attempt);
+  }
+
+  #attemptKey(folder: string, batch: number, attempt: string): string {
     const suffix = attempt === '0' ? '' : `.${attempt}`;
-    return `${this.prefix}parts/${batchNumber(batch)}${suffix}.jsonl`;
+    return `${this.prefix}${folder}/${batchNumber(batch)}${suffix}.jsonl`;
   }
 
   /** The parts that exist of batches from `first` up to, but not including, `end`. */
@@ -133,6 +139,42 @@ export class RunStore {
     } catch (error) {
       if (!isTaken(error)) throw error;
       return (await this.readPart({ batch, attempt, key })).rows;
+    }
+  }
+
+  /**
+   * What an attempt was about to write beside images when it was first finished: keys and, of files
+   * of Cutline's, their SHA-256; undefined where it was not yet.
+   */
+  async readSidecars(batch: number, attempt: string): Promise<Map<string, string> | undefined> {
+    const object = await readIfThere(this.store, this.#attemptKey('sidecars', batch, attempt));
+    if (!object) return undefined;
+    const records = parseJsonLines(object.bytes, sidecarRecordSchema, 'sidecars');
+    return new Map(
+      records.flatMap((each) => (each.how === 'written' ? [[each.key, each.sha256]] : [])),
+    );
+  }
+
+  /** Records what an attempt is about to write beside images, unless it has a record: that stays. */
+  async createSidecars(batch: number, attempt: string, records: SidecarRecord[]): Promise<void> {
+    const lines = records.map((record) => `${JSON.stringify(record)}\n`).join('');
+    const options = { contentType: 'application/x-ndjson', ifAbsent: true as const };
+    try {
+      await this.store.put(
+        this.#attemptKey('sidecars', batch, attempt),
+        Buffer.from(lines),
+        options,
+      );
+    } catch (error) {
+      if (!isTaken(error)) throw error;
+    }
+  }
+
+  /** The records of all attempts, one after the other. */
+  async *listSidecars(): AsyncGenerator<SidecarRecord[]> {
+    for await (const { key } of this.store.list(`${this.prefix}sidecars/`)) {
+      const { bytes } = await this.store.get(key);
+      yield parseJsonLines(bytes, sidecarRecordSchema, key);
     }
   }
 

@@ -2,7 +2,7 @@ import { captionOptionsSchema } from '@cutline/captioner/caption-options';
 import { z } from 'zod';
 import { type Counts, countsSchema, requireSum } from './counts.ts';
 import { runIdSchema } from './run-name.ts';
-import { sidecarKinds } from './sidecars.ts';
+import { sidecarKinds, sidecarRulesSchema } from './sidecars.ts';
 
 /** What was asked for, and what came of it: run.json and summary.json. */
 
@@ -10,6 +10,8 @@ import { sidecarKinds } from './sidecars.ts';
 export const selectionSchema = z.strictObject({
   /** A list of keys instead of a listing of the store: a path, an s3:// URL, or `-` for stdin. */
   keysFrom: z.string().nullable(),
+  /** Columns of it that are carried along, for the model's prompt. */
+  columns: z.array(z.string()).optional(),
   include: z.array(z.string()),
   exclude: z.array(z.string()),
   /** The first n images; what is skipped does not count. */
@@ -31,6 +33,7 @@ export const runSchema = z.strictObject({
   model: z.string(),
   options: captionOptionsSchema,
   sidecars: z.array(z.enum(sidecarKinds)),
+  sidecarRules: sidecarRulesSchema.optional(),
   batchSize: z.int().min(1).max(1024),
   /** Batches in a chunk of the manifest. */
   chunkBatches: z.int().min(1).max(1_000_000),

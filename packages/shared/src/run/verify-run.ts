@@ -10,6 +10,7 @@ import { readAhead } from './read-results.ts';
 import { type RunState, readRunState } from './run-state.ts';
 import type { RunStore } from './run-store.ts';
 import { settleBatch } from './settle.ts';
+import { type UsageTotals, usageSchema } from './usage.ts';
 
 /** What `verifyRun` held against each other. */
 export interface Verification {
@@ -174,6 +175,14 @@ function compare(
       const [a, b] = [said[field][each] ?? 0, found[field][each] ?? 0];
       if (a !== b) report(`${name}: ${field} ${each} is ${a}, counted ${b}`);
     }
+  }
+  for (const field of ['kept', 'merged'] as const) {
+    const [a, b] = [said.sidecars?.[field] ?? 0, found.sidecars?.[field] ?? 0];
+    if (a !== b) report(`${name}: sidecars.${field} is ${a}, counted ${b}`);
+  }
+  for (const field of ['answers', ...Object.keys(usageSchema.shape)] as (keyof UsageTotals)[]) {
+    const [a, b] = [said.usage?.[field] ?? 0, found.usage?.[field] ?? 0];
+    if (a !== b) report(`${name}: usage.${field} is ${a}, counted ${b}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { backoffMs } from '../backoff.ts';
 import {
   type GetOptions,
   type ListOptions,
@@ -167,8 +168,8 @@ class Outages {
         throw error;
       }
       if (failures === 0) sinceMs = world.now();
-      const nominalMs = Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(failures, 20));
-      const pauseMs = nominalMs * (0.5 + world.random() / 2);
+      const random = () => world.random();
+      const pauseMs = backoffMs(failures + 1, { baseMs: pauseMsMin, maxMs: pauseMsMax, random });
       if (failures === 0) this.#wait(error);
       failures += 1;
       try {

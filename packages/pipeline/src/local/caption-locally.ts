@@ -1,24 +1,39 @@
 import {
-  captionFeatures,
+  type DecodeStage,
   type EncodeLimits,
-  encodeImages,
+  type EncodeStage,
   type InferencePool,
+  localDecodeStage,
+  localEncodeStage,
 } from '@cutline/inference';
-import { applyOutcomes, toPartRows } from '@cutline/pipeline';
 import type { Metrics } from '@cutline/shared/process';
 import type { CaptionOptions, ImageRef, PartRow } from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
+import { applyOutcomes, toPartRows } from '../batch-results.ts';
 
 export interface LocalPipeline {
   store: ObjectStore;
-  pool: InferencePool;
-  limits: EncodeLimits;
+  encodeStage: EncodeStage;
+  decodeStage: DecodeStage;
+  /** Images of a batch: enough to compute well, few enough to see the first captions soon. */
+  batchSize: number;
   options: CaptionOptions;
-  metrics: Metrics;
 }
 
-/** Of a batch: enough to compute well, few enough to see the first captions soon. */
+/** Of a batch. */
 const imagesAThread = 32;
+
+/** The stages of a model whose weights are loaded here. */
+export function stagesOf(
+  pool: InferencePool,
+  { limits, metrics }: { limits: EncodeLimits; metrics: Metrics },
+): Pick<LocalPipeline, 'encodeStage' | 'decodeStage' | 'batchSize'> {
+  return {
+    encodeStage: localEncodeStage(pool, { limits, metrics }),
+    decodeStage: localDecodeStage(pool, { metrics }),
+    batchSize: imagesAThread * pool.threadCount,
+  };
+}
 
 /**
  * The whole pipeline in one process: the functions of the two workers without queues between
@@ -30,7 +45,7 @@ export async function* captionLocally(
   pipeline: LocalPipeline,
 ): AsyncGenerator<PartRow[]> {
   let encoding: ReturnType<typeof encodeBatch> | undefined;
-  for await (const refs of batches(images, imagesAThread * pipeline.pool.threadCount)) {
+  for await (const refs of batches(images, pipeline.batchSize)) {
     const previous = await encoding;
     encoding = encodeBatch(refs, pipeline);
     // It may fail while the previous batch is decoded; it is awaited, and heard, after that.
@@ -40,20 +55,18 @@ export async function* captionLocally(
   if (encoding) yield await decodeBatch(await encoding, pipeline);
 }
 
-async function encodeBatch(refs: ImageRef[], { store, pool, limits, metrics }: LocalPipeline) {
+async function encodeBatch(refs: ImageRef[], { store, encodeStage }: LocalPipeline) {
   const wanted = refs.filter((ref) => !ref.skipped);
-  const { outcomes, features } = await encodeImages(wanted, { store, pool, limits, metrics });
+  const { outcomes, features } = await encodeStage.encode(wanted, store);
   return { ...applyOutcomes(refs, outcomes, { defer: false }), features };
 }
 
 async function decodeBatch(
   { images, features }: Awaited<ReturnType<typeof encodeBatch>>,
-  { pool, options, metrics }: LocalPipeline,
+  { decodeStage, options }: LocalPipeline,
 ): Promise<PartRow[]> {
-  const count = images.filter((image) => image.status === 'encoded').length;
-  const captions =
-    count === 0 ? [] : await captionFeatures(features, count, { pool, options, metrics });
-  return toPartRows(images, captions, pool.model.id);
+  const captions = features ? await decodeStage.decode(features, options) : [];
+  return toPartRows(images, captions, decodeStage.model);
 }
 
 async function* batches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {

@@ -1,0 +1,157 @@
+import { writeFile } from 'node:fs/promises';
+import {
+  defaultBundleFolder,
+  describeBundle,
+  type ImageLook,
+  loadSharp,
+  lookAtImage,
+} from '@cutline/inference';
+import { listImages } from '@cutline/shared/listing';
+import { addSettings, Closers, readSettings, storeConfig } from '@cutline/shared/process';
+import { addSelectionFlags, type SelectionFlags, selectionOf } from '@cutline/shared/run';
+import { type ObjectStore, StoreError, StorePool } from '@cutline/shared/stores';
+import type { Command } from 'commander';
+import { pad, shorten } from '../fit-text.ts';
+import { formatCounts, formatQuantity } from '../format.ts';
+import { formatFields } from '../format-model.ts';
+import { openSource } from '../open-source.ts';
+import { requireWritable } from '../require-writable.ts';
+
+const settingNames = [
+  'model',
+  's3PathStyle',
+  'imageBytesMax',
+  'imagePixelsMax',
+  'decodeTimeoutMs',
+] as const;
+
+interface LookFlags extends SelectionFlags {
+  seen?: string;
+}
+
+export function addLook(program: Command): void {
+  const command = program
+    .command('look')
+    .description('Say what Cutline makes of an image file, or of each in a folder or bucket.')
+    .argument('<source>', 'an image, a folder, s3://bucket/prefix or s3://bucket/key')
+    .option('-o, --seen <file.png>', 'write the picture just as the model sees it (of one image)')
+    .addHelpText('after', '\nThe exit status is 1 when an image would not be captioned.');
+  addSettings(addSelectionFlags(command), settingNames).action(
+    async (source: string, flags: LookFlags & Record<string, unknown>) => {
+      const closers = new Closers();
+      try {
+        await look(source, flags, closers);
+      } finally {
+        await closers.closeAll();
+      }
+    },
+  );
+}
+
+async function look(
+  source: string,
+  flags: LookFlags & Record<string, unknown>,
+  closers: Closers,
+): Promise<void> {
+  const settings = readSettings(flags, settingNames);
+  const { preprocessing } = await describeBundle(settings.model ?? defaultBundleFolder());
+  const stores = new StorePool(storeConfig(settings));
+  closers.add('stores', () => stores.close());
+  const opened = await openSource(source, stores);
+  const { store, prefix } = opened;
+  const single = opened.single ?? (await objectNamed(store, prefix));
+  const lookAt = async (key: string): Promise<ImageLook> =>
+    lookAtImage(await readImage(store, key, settings.imageBytesMax), preprocessing, {
+      pixelsMax: settings.imagePixelsMax,
+      timeoutMs: settings.decodeTimeoutMs,
+    });
+  if (single !== undefined) {
+    if (flags.seen !== undefined) await requireWritable(flags.seen, (head) => /^.PNG/.test(head));
+    const found = await lookAt(single);
+    process.stdout.write(formatLook(single, found));
+    if (flags.seen !== undefined) await writeSeen(flags.seen, found, preprocessing);
+    if ('failure' in found.outcome) process.exitCode = 1;
+    return;
+  }
+  const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
+  const counts: Record<string, number> = {};
+  for await (const { key, skipped } of listImages({ store, prefix }, selectionOf(flags), {
+    stores,
+  })) {
+    const found = skipped ? undefined : await lookAt(key);
+    const outcome = found ? outcomeOf(found) : `skipped: ${skipped}`;
+    const name = outcome.split(':')[0] ?? outcome;
+    counts[name] = (counts[name] ?? 0) + 1;
+    const format = found ? formatOf(found) : '';
+    process.stdout.write(`${formatLine([key, format, outcome], columns)}\n`);
+  }
+  const images = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  process.stderr.write(`${formatQuantity(images, 'file')}: ${formatCounts(counts)}\n`);
+  if (Object.keys(counts).some((name) => name !== 'captioned' && name !== 'skipped')) {
+    process.exitCode = 1;
+  }
+}
+
+/** A prefix may be the key of an object. */
+async function objectNamed(store: ObjectStore, prefix: string): Promise<string | undefined> {
+  if (prefix === '' || prefix.endsWith('/')) return undefined;
+  return (await store.head(prefix)) ? prefix : undefined;
+}
+
+/** What is larger than is accepted is not read: the message says so in the image's place. */
+async function readImage(store: ObjectStore, key: string, bytesMax: number): Promise<Buffer> {
+  try {
+    return (await store.get(key, { bytesMax })).bytes;
+  } catch (error) {
+    if (error instanceof StoreError && error.reason === 'too-large') return Buffer.alloc(0);
+    throw error;
+  }
+}
+
+function formatOf({ format, facts, outcome }: ImageLook): string {
+  const size = 'seen' in outcome ? `${outcome.seen.width}×${outcome.seen.height}` : facts.size;
+  return size ? `${format} ${size}` : format;
+}
+
+function outcomeOf({ outcome }: ImageLook): string {
+  if ('seen' in outcome) return 'captioned';
+  return `${outcome.failure.class}: ${outcome.failure.message}`;
+}
+
+function formatLook(key: string, found: ImageLook): string {
+  const { format, facts, taken, outcome } = found;
+  const field = (name: string, text: string): [string, string] => [name, text];
+  const fields = [
+    field('format', format),
+    ...Object.entries(facts),
+    ...(taken ? [field('decoder', taken.decoder)] : []),
+    ...(taken && taken.page > 0 ? [field('taken', `page ${taken.page + 1}`)] : []),
+    field('outcome', outcomeOf(found)),
+    ...('seen' in outcome
+      ? [field('seen', `${outcome.seen.width}×${outcome.seen.height}, upright`)]
+      : []),
+  ];
+  return `${key}\n${formatFields(fields, process.stdout.columns ?? Number.POSITIVE_INFINITY)}`;
+}
+
+async function writeSeen(
+  path: string,
+  { outcome }: ImageLook,
+  { width, height }: { width: number; height: number },
+): Promise<void> {
+  if (!('seen' in outcome)) return;
+  const sharp = await loadSharp();
+  const raw = { width, height, channels: 3 as const };
+  await writeFile(path, await sharp(outcome.seen.pixels, { raw }).png().toBuffer());
+}
+
+const formatWidth = 22;
+
+/** Key, format and outcome: in columns on a terminal, cut to its width; elsewhere with tabs. */
+function formatLine(cells: [string, string, string], columns: number): string {
+  if (!Number.isFinite(columns)) return cells.join('\t');
+  const [key, format, outcome] = cells;
+  const keyWidth = Math.max(16, Math.floor(columns * 0.35));
+  const line = `${pad(shorten(key, keyWidth), keyWidth)}  ${pad(format, formatWidth)}  ${outcome}`;
+  return line.slice(0, columns);
+}

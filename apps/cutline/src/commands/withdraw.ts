@@ -1,0 +1,37 @@
+import { withdrawSidecars } from '@cutline/pipeline';
+import { UserError } from '@cutline/shared/errors';
+import { readRunState } from '@cutline/shared/run';
+import type { Command } from 'commander';
+import { formatCount, formatQuantity } from '../format.ts';
+import { addRunArguments, withRun } from '../run-context.ts';
+
+export function addWithdraw(program: Command): void {
+  const command = program
+    .command('withdraw')
+    .description('Take away what a run wrote beside images (sidecars); its results stay.');
+  addRunArguments(command).action(async (name: string, options) => {
+    await withRun(name, options, async ({ run }) => {
+      const { summary, isCancelled } = await readRunState(run);
+      if (!summary && !isCancelled) {
+        throw new UserError(
+          `Run "${name}" is not finished: its workers would write sidecars again. Cancel it first ` +
+            `(cutline cancel ${name}).`,
+        );
+      }
+      const { removed, restored, changed, changedCount, missing } = await withdrawSidecars(run);
+      const lines = [
+        `Run ${name}: ${formatQuantity(removed, 'file')} removed`,
+        ...(restored > 0
+          ? [`  ${formatQuantity(restored, 'file of yours is', 'files of yours are')} as before`]
+          : []),
+        ...(missing > 0 ? [`  ${formatCount(missing)} were gone already`] : []),
+        ...(changedCount > 0
+          ? [`  ${formatCount(changedCount)} stay: somebody has changed them since`]
+          : []),
+        ...changed.map((key) => `    ${key}`),
+        ...(changedCount > changed.length ? ['    …'] : []),
+      ];
+      process.stdout.write(`${lines.join('\n')}\n`);
+    });
+  });
+}

@@ -1,0 +1,142 @@
+import { ImageError } from '@cutline/shared/errors';
+import type { Sharp } from 'sharp';
+import type { DecodingDeadline } from './decoding-deadline.ts';
+import type { PixelSize } from './enlarge.ts';
+import { isSrgbProfile } from './icc-profile.ts';
+import type { ImageType } from './image-type.ts';
+import type { loadSharp } from './load-sharp.ts';
+import { decodeSecondly } from './second-decoder/second-decoder.ts';
+import { judgeTiff } from './tiff/judge-tiff.ts';
+
+/** Who decodes an image: what sharp's libvips would get wrong goes elsewhere. */
+
+export interface DecodeLimits {
+  /** Width times height of the source, told from its header before anything is allocated. */
+  pixelsMax: number;
+  /** Wall-clock time for one image. */
+  timeoutMs: number;
+}
+
+/** At 'warning', libvips also stops at what it could conceal. */
+export type FailOn = 'warning' | 'error';
+
+/** A file that is to be decoded, and how. */
+export interface ImageFile {
+  sharp: Awaited<ReturnType<typeof loadSharp>>;
+  bytes: Buffer;
+  /** What a person would call its format. */
+  name: string;
+  limits: DecodeLimits;
+  failOn: FailOn;
+  deadline: DecodingDeadline;
+}
+
+export interface OpenImage {
+  /** To be resized and put out; without alpha. */
+  image: Sharp;
+  /** As seen upright. */
+  size: PixelSize;
+  decoder: 'libvips' | 'ImageMagick';
+  /** Which of several it is, from 0. */
+  page: number;
+}
+
+/**
+ * Opens an image with whoever decodes its kind rightly: sharp's libvips, which is fast, or the second
+ * decoder.
+ * @throws ImageError, and what sharp throws
+ */
+export async function chooseDecoder(
+  file: ImageFile,
+  decoder: ImageType['decoder'],
+): Promise<OpenImage> {
+  const { bytes, name } = file;
+  if (decoder === 'second') return openSecondly(file);
+  if (name === 'TIFF') return openTiff(file);
+  if (name === 'JPEG' && bytes.lastIndexOf(endMarker) < 0) {
+    // One that lacks only its end marker is whole; of more that is missing, libvips warns.
+    return openFirst({ ...file, bytes: Buffer.concat([bytes, endMarker]), failOn: 'warning' });
+  }
+  return openFirst(file);
+}
+
+const endMarker = Buffer.from([0xff, 0xd9]);
+
+async function openTiff(file: ImageFile): Promise<OpenImage> {
+  const { bytes } = file;
+  const { decoder, isFloat, greyBits, jpeg, ...kind } = judgeTiff(bytes);
+  if (jpeg) {
+    const preview = bytes.subarray(jpeg.offset, jpeg.offset + jpeg.bytes);
+    return openFirst({ ...file, bytes: preview });
+  }
+  const isUnit = isFloat && decoder === 'first' && (await largestSample(file)) <= unitMax;
+  if (decoder === 'second' || isUnit) return openSecondly(file, kind);
+  const opened = await openFirst(file, kind);
+  if (greyBits !== undefined) spreadLevels(opened.image, greyBits);
+  return opened;
+}
+
+/** Of floating-point samples that mean 0 to 1, some lights are a little brighter. */
+const unitMax = 1.5;
+
+async function largestSample({ sharp, bytes, limits }: ImageFile): Promise<number> {
+  const { channels } = await sharp(bytes, { limitInputPixels: limits.pixelsMax }).stats();
+  return Math.max(...channels.map(({ max }) => max));
+}
+
+/**
+ * Grey of few bits stands for a range of greys each; libvips takes the ends of the scale for white
+ * and black, and all else is off. In the middle of their ranges, they are off by the least.
+ */
+function spreadLevels(image: Sharp, bits: number): void {
+  const levels = 2 ** bits;
+  image.linear((levels - 1) / levels, 128 / levels);
+}
+
+async function openSecondly(
+  { sharp, bytes, name, limits, deadline }: ImageFile,
+  { isNegative = false } = {},
+): Promise<OpenImage> {
+  const decoded = await decodeSecondly(bytes, { ...limits, name, isNegative, deadline });
+  const { pixels, decodedWidth, decodedHeight, width, height } = decoded;
+  const raw = { width: decodedWidth, height: decodedHeight, channels: 3 as const };
+  const image = sharp(pixels, { raw, limitInputPixels: limits.pixelsMax });
+  return { image, size: { width, height }, decoder: 'ImageMagick', page: 0 };
+}
+
+async function openFirst(
+  file: ImageFile,
+  { page = 0, dropsExtraSample = false, isNegative = false } = {},
+): Promise<OpenImage> {
+  const { sharp, bytes, limits, failOn } = file;
+  const pages = page > 0 ? { page } : {};
+  const header = await sharp(bytes, { limitInputPixels: false, ...pages }).metadata();
+  const { width, height } = header.autoOrient;
+  if (width * height > limits.pixelsMax) {
+    throw new ImageError(
+      'too-large',
+      `${width}×${height} is ${width * height} pixels; at most ${limits.pixelsMax} are accepted`,
+    );
+  }
+  const isSrgb = header.icc !== undefined && isSrgbProfile(header.icc);
+  // libvips leaves profiles of 16-bit grey unused.
+  if (header.space === 'grey16' && header.icc && !isSrgb && page === 0) {
+    return openSecondly(file, { isNegative });
+  }
+
+  const image = sharp(bytes, {
+    autoOrient: true,
+    failOn,
+    ignoreIcc: isSrgb,
+    limitInputPixels: limits.pixelsMax,
+    ...pages,
+  });
+  // sharp (0.35) converts 16-bit RGB with a profile to Display P3, and leaves it so although sRGB
+  // is asked for. Reduced to 8 bit first, it takes the same way as other images.
+  if (header.space === 'rgb16' && header.icc) image.pipelineColourspace('srgb');
+  if (dropsExtraSample) image.removeAlpha();
+  else image.flatten({ background: '#ffffff' });
+  // The deadline is the caller's; this one stops libvips, which would otherwise go on in vain.
+  image.timeout({ seconds: Math.min(Math.ceil(limits.timeoutMs / 1000), 3600) });
+  return { image, size: { width, height }, decoder: 'libvips', page };
+}

@@ -1,0 +1,70 @@
+import type { CaptionedRow, CaptionOptions, Failure, ImageRef, Usage } from '@cutline/shared/run';
+import type { ObjectStore } from '@cutline/shared/stores';
+
+/**
+ * The two stages, whatever computes them: weights in threads of this process, or a server. Workers
+ * and `cutline caption` know stages, and nothing of what is behind them.
+ */
+
+export interface EncodeStage {
+  /** Id of the model. */
+  model: string;
+  /**
+   * Images in a store to features. A batch never fails for one of its images; each has an outcome
+   * of its own.
+   * @throws UserError when a store or a server is misconfigured; anything else thrown is a bug
+   */
+  encode(images: readonly ImageRef[], store: ObjectStore): Promise<EncodedImages>;
+  /** Encodes a made-up image: it rejects where what computes is broken. */
+  prove(): Promise<unknown>;
+  /**
+   * Awaited before a batch is taken: rejects where it would be in vain now.
+   * @throws what is transient, where it may be worth it later; UserError
+   */
+  requireReady?(): Promise<void>;
+  /** Share of the time since the last call in which the stage had something to do, 0 to 1. */
+  busyRatio(): number;
+}
+
+export interface DecodeStage {
+  /** Id of the model. */
+  model: string;
+  /** Batches that are worth being in hand at once. */
+  jobConcurrency: number;
+  /** @returns one entry an image, in order */
+  decode(features: Features, options: CaptionOptions): Promise<CaptionOutcome[]>;
+  /** Decodes made-up features: it rejects where what computes is broken. */
+  prove(): Promise<unknown>;
+  /** Share of the time since the last call in which the stage had something to do, 0 to 1. */
+  busyRatio(): number;
+}
+
+export type EncodeOutcome =
+  /** `etag` is the fetched object's; `width` and `height` are its pixels as seen upright. */
+  | { status: 'encoded'; etag: string; width: number; height: number }
+  | { status: 'failed'; failure: Failure }
+  /** Its store or its server was unavailable, at every try: worth another, later. */
+  | { status: 'deferred'; message: string };
+
+export interface EncodedImages {
+  /** One an image, in order. */
+  outcomes: EncodeOutcome[];
+  /** Of the n images that are `encoded`, in order; undefined where there are none. */
+  features: Features | undefined;
+}
+
+/** What travels from the encode stage to the decode stage. */
+export type Features =
+  /** [n, L, D], row-major, little-endian; n × L × D × 2 bytes. */
+  | {
+      dtype: 'float16';
+      shape: [images: number, locations: number, channels: number];
+      payload: Uint8Array;
+    }
+  /** [n]: what a server said of each image, as JSON. */
+  | { dtype: 'answers'; shape: [images: number]; payload: Uint8Array };
+
+/** What the decode stage found for one image. */
+export type CaptionOutcome = Captions | { failure: Failure; usage?: Usage };
+
+export type Captions = Omit<CaptionedRow, 'key' | 'etag' | 'status' | 'width' | 'height' | 'model'>;

@@ -1,0 +1,167 @@
+import { ImageError } from '@cutline/shared/errors';
+import { readDirectories, type TiffPage } from './read-directories.ts';
+
+/**
+ * Which picture of a TIFF file is meant, and who decodes it rightly. libvips does most, and fast;
+ * but it leaves tiles black that are missing, takes any fourth sample for transparency, and some
+ * kinds of samples for others. What it would get wrong goes to the second decoder, or is refused
+ * with the variant's name.
+ */
+export interface TiffVerdict {
+  decoder: 'first' | 'second' | 'jpeg';
+  /** Place in the chain of pages. */
+  page: number;
+  /** A sample that is no colour and no transparency is left out, not laid on white. */
+  dropsExtraSample: boolean;
+  /** Whether 0 is white. */
+  isNegative: boolean;
+  /** Whether samples are floating point, which mean 0 to 1 or 0 to 255. */
+  isFloat: boolean;
+  /** Bits of a sample of grey, where they are 2 or 4. */
+  greyBits: number | undefined;
+  /** For `jpeg`: where in the file it is. */
+  jpeg?: { offset: number; bytes: number };
+}
+
+/** @throws ImageError `unsupported` or `corrupt` */
+export function judgeTiff(bytes: Buffer): TiffVerdict {
+  const pages = readDirectories(bytes);
+  const page = pages && choosePage(pages);
+  const plain = {
+    ...{ page: 0, dropsExtraSample: false, isNegative: false, isFloat: false },
+    greyBits: undefined,
+  };
+  if (!page) return { decoder: 'first', ...plain }; // it says what is wrong
+  if (pages.some(({ isRaw }) => isRaw)) {
+    return { decoder: 'jpeg', ...plain, jpeg: previewOf(pages, bytes) };
+  }
+  requireWhole(page, bytes.length);
+  const extra =
+    page.samplesPerPixel - (colours.get(page.photometric ?? -1) ?? page.samplesPerPixel);
+  const isTransparent = page.extraSamples[0] === 1 || page.extraSamples[0] === 2;
+  const verdict: TiffVerdict = {
+    decoder: needsSecond(page, extra) ? 'second' : 'first',
+    page: page.index ?? 0,
+    dropsExtraSample: extra > 0 && !isTransparent,
+    isNegative: page.photometric === 0,
+    isFloat: page.sampleFormat === 3,
+    greyBits: greyBitsOf(page),
+  };
+  if (verdict.decoder === 'second' && verdict.page > 0) {
+    throw unsupported('whose first page is a thumbnail, and whose picture is of a rare kind');
+  }
+  return verdict;
+}
+
+/** Samples of a colour, by photometric interpretation. */
+const colours = new Map([
+  [0, 1], // white is zero
+  [1, 1], // black is zero
+  [2, 3], // RGB
+  [3, 1], // palette
+  [5, 4], // CMYK
+  [6, 3], // YCbCr
+  [8, 3], // CIE L*a*b*
+]);
+
+/** The first page, or, where that is a smaller version of another, the largest that is none. */
+function choosePage(pages: readonly TiffPage[]): TiffPage | undefined {
+  const [first] = pages;
+  if (!first?.isReduced) return first;
+  const whole = pages.filter(({ isReduced, index }) => !isReduced && index !== undefined);
+  const area = ({ width, height }: TiffPage) => width * height;
+  return whole.toSorted((a, b) => area(b) - area(a))[0] ?? first;
+}
+
+/** Compressions that sharp's libvips knows in strips and in tiles. */
+const knownCompressions = new Set([1, 2, 3, 4, 5, 7, 8, 32773, 32946, 50001]);
+
+const compressionNames = new Map([
+  [1, 'uncompressed'],
+  [2, 'CCITT'],
+  [3, 'CCITT fax 3'],
+  [4, 'CCITT fax 4'],
+  [5, 'LZW'],
+  [7, 'JPEG'],
+  [8, 'Deflate'],
+  [32773, 'PackBits'],
+  [32946, 'Deflate'],
+  [50001, 'WebP'],
+  [6, 'old-style JPEG'],
+  [34661, 'JBIG'],
+  [34712, 'JPEG 2000'],
+  [33003, 'JPEG 2000'],
+  [33005, 'JPEG 2000'],
+  [34887, 'LERC'],
+  [34925, 'LZMA'],
+  [34933, 'PNG'],
+  [34934, 'JPEG XR'],
+  [50000, 'Zstandard'],
+  [50002, 'JPEG XL'],
+]);
+
+/** As people call it. */
+export function compressionName(compression: number): string {
+  return compressionNames.get(compression) ?? `method ${compression}`;
+}
+
+/** @throws ImageError for what neither decoder gets right */
+function needsSecond(page: TiffPage, extra: number): boolean {
+  const { compression, photometric, bitsPerSample, sampleFormat, isPlanar, isTiled } = page;
+  const bits = bitsPerSample[0] ?? 1;
+  if (!knownCompressions.has(compression) && compression !== 6) {
+    throw unsupported(`compressed with ${compressionName(compression)}`);
+  }
+  if (photometric === undefined) throw unsupported('that does not say what its samples mean');
+  if (photometric === 9) throw unsupported('in ICC L*a*b*');
+  if (sampleFormat === 2) throw unsupported('with signed samples');
+  return (
+    compression === 6 ||
+    (isPlanar && (isTiled || extra > 0)) ||
+    extra > 1 ||
+    (extra > 0 && photometric === 5) ||
+    (photometric === 8 && bits === 8) ||
+    !(sampleFormat === 3 ? [16, 32, 64] : [1, 2, 4, 8, 16]).includes(bits) ||
+    (sampleFormat === 3 && bits === 16)
+  );
+}
+
+function greyBitsOf({ photometric, bitsPerSample: [bits] }: TiffPage): number | undefined {
+  const isGrey = photometric === 0 || photometric === 1;
+  return isGrey && (bits === 2 || bits === 4) ? bits : undefined;
+}
+
+/** @throws ImageError where strips or tiles are not there: decoders fill them with black. */
+function requireWhole({ chunks, chunksExpected, isTiled }: TiffPage, length: number): void {
+  const name = isTiled ? 'tiles' : 'strips';
+  if (chunks.length < chunksExpected) {
+    throw corrupt(`it has ${chunks.length} of ${chunksExpected} ${name}`);
+  }
+  const missing = chunks.filter(
+    // Of a single strip, old files do not say how long it is.
+    ({ offset, bytes }) => offset + (Number.isNaN(bytes) ? 1 : bytes) > length || bytes === 0,
+  ).length;
+  if (missing > 0) throw corrupt(`it lacks ${missing} of its ${chunks.length} ${name}`);
+}
+
+/** The largest JPEG in a camera's raw file. @throws ImageError where there is none */
+function previewOf(pages: readonly TiffPage[], bytes: Buffer): { offset: number; bytes: number } {
+  const previews = pages.flatMap(({ jpeg, compression, chunks, isRaw }) => {
+    const [chunk, ...others] = chunks;
+    const isJpeg = (compression === 6 || compression === 7) && !isRaw && others.length === 0;
+    return [jpeg, isJpeg ? chunk : undefined].filter((each) => each !== undefined);
+  });
+  const isWhole = ({ offset, bytes: length }: { offset: number; bytes: number }) =>
+    offset + length <= bytes.length && bytes.readUInt16BE(offset) === 0xffd8;
+  const largest = previews.filter(isWhole).toSorted((a, b) => b.bytes - a.bytes)[0];
+  if (largest) return largest;
+  throw new ImageError('unsupported', 'a raw photograph, without a preview that could be decoded');
+}
+
+function unsupported(what: string): ImageError {
+  return new ImageError('unsupported', `a variant of TIFF that is not decoded: ${what}`);
+}
+
+function corrupt(why: string): ImageError {
+  return new ImageError('corrupt', `TIFF that cannot be decoded: ${why}`);
+}

@@ -1,0 +1,75 @@
+import {
+  type CaptionedRow,
+  type SidecarKind,
+  type SidecarRules,
+  sha256,
+} from '@cutline/shared/run';
+import { formatJson, isOwnJson } from './json.ts';
+import { formatXmp, isOwnXmp, mergeXmp } from './xmp.ts';
+
+/** What is to be done about one sidecar. */
+export type SidecarPlan =
+  /** Where there is nothing, or, with an ETag, in place of exactly that. */
+  | { action: 'write'; bytes: Buffer; etag: string | undefined }
+  | { action: 'merge'; bytes: Buffer; etag: string; inserted: string }
+  /** What is there is somebody's own. */
+  | { action: 'keep' }
+  /** What is there is what would be written. */
+  | { action: 'none' };
+
+/** A file that is there already. */
+export interface FoundFile {
+  bytes: Buffer;
+  etag: string;
+}
+
+/**
+ * @param found undefined where there is no file; `too-large` for one that no sidecar would be
+ * @param isOurs whether this attempt is known to have written just these bytes before
+ */
+export function planSidecar(
+  {
+    row,
+    run,
+    kind,
+    rules,
+  }: { row: CaptionedRow; run: string; kind: SidecarKind; rules: SidecarRules },
+  found: FoundFile | 'too-large' | undefined,
+  isOurs: (sha256: string) => boolean,
+): SidecarPlan {
+  const bytes = Buffer.from(formatSidecar(row, run, kind));
+  if (found === undefined) return { action: 'write', bytes, etag: undefined };
+  if (found === 'too-large') return { action: 'keep' };
+  const { etag } = found;
+  if (found.bytes.equals(bytes) && isOurs(sha256(found.bytes))) return { action: 'none' };
+  const text = decodeText(found.bytes);
+  const isOwn = text !== undefined && (ownTests[kind]?.(text) ?? false);
+  if (isOwn && found.bytes.equals(bytes)) return { action: 'none' };
+  if (isOwn || rules.existing === 'replace') return { action: 'write', bytes, etag };
+  if (kind === 'xmp' && rules.existing === 'merge' && text !== undefined) {
+    const merged = mergeXmp(text, row, run);
+    if (merged) {
+      const { inserted } = merged;
+      return { action: 'merge', bytes: Buffer.from(merged.text), etag, inserted };
+    }
+  }
+  return { action: 'keep' };
+}
+
+/** A caption alone cannot say whose it is. */
+const ownTests: Record<SidecarKind, ((text: string) => boolean) | undefined> = {
+  txt: undefined,
+  json: isOwnJson,
+  xmp: isOwnXmp,
+};
+
+function formatSidecar(row: CaptionedRow, run: string, kind: SidecarKind): string {
+  if (kind === 'txt') return `${row.caption}\n`;
+  return kind === 'json' ? formatJson(row, run) : formatXmp(row, run);
+}
+
+/** undefined for what is not UTF-8: it would not be the same when it is written again. */
+function decodeText(bytes: Buffer): string | undefined {
+  const text = bytes.toString('utf8');
+  return Buffer.from(text).equals(bytes) ? text : undefined;
+}
