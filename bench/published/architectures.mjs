@@ -63,3 +63,18 @@ export const architectures = {
     text: { ...base, layers: 6, positions: 1024, vocabulary: 30522 },
   },
 };
+
+const tinyVision = { width: 24, layers: 2, heads: 3, inner: 40, patch: 16, image: 32 };
+const tinyText = { width: 16, layers: 3, heads: 2, inner: 24, positions: 32, vocabulary: 120 };
+
+/**
+ * The same at a size at which every number can be checked: tests make them, as the reference did for
+ * what it says of them (packages/captioner/test/fixtures).
+ *
+ * @type {Record<string, Architecture>}
+ */
+export const tinyArchitectures = {
+  'tiny-blip': { family: 'blip', repository: '', vision: tinyVision, text: tinyText },
+  'tiny-vit-gpt2': { family: 'vit-gpt2', repository: '', vision: tinyVision, text: tinyText },
+  'tiny-git': { family: 'git', repository: '', vision: tinyVision, text: tinyText },
+};

@@ -4,9 +4,8 @@
 
 /** @import { Architecture, Text, Vision } from './architectures.mjs' */
 
-/** BERT's and GPT-2's own. */
+/** BERT's own. */
 const bert = { pad: 0, unknown: 100, start: 101, end: 102 };
-const endOfText = 50256;
 
 /**
  * @param {Architecture} architecture
@@ -14,6 +13,8 @@ const endOfText = 50256;
  */
 export function settingsOf({ family, vision, text }) {
   const generation = { _from_model_config: true };
+  const blipStart = text.vocabulary - 2;
+  const endOfText = text.vocabulary - 1;
   if (family === 'blip') {
     return {
       'config.json': {
@@ -23,7 +24,7 @@ export function settingsOf({ family, vision, text }) {
           model_type: 'blip_text_model',
           ...bertConfig(text),
           encoder_hidden_size: vision.width,
-          bos_token_id: 30522,
+          bos_token_id: blipStart,
           sep_token_id: bert.end,
           eos_token_id: bert.end,
           is_decoder: true,
@@ -36,7 +37,7 @@ export function settingsOf({ family, vision, text }) {
       },
       'generation_config.json': {
         ...generation,
-        bos_token_id: 30522,
+        bos_token_id: blipStart,
         eos_token_id: bert.end,
         pad_token_id: bert.pad,
       },
@@ -61,6 +62,7 @@ export function settingsOf({ family, vision, text }) {
           n_embd: text.width,
           n_layer: text.layers,
           n_head: text.heads,
+          n_inner: text.inner,
           activation_function: 'gelu_new',
           add_cross_attention: true,
           is_decoder: true,
@@ -173,7 +175,10 @@ function wordPiece(size, last) {
       truncation: null,
       padding: null,
       added_tokens: addedTokens(special),
-      normalizer: { type: 'BertNormalizer', lowercase: true, clean_text: true },
+      normalizer: {
+        type: 'BertNormalizer',
+        ...{ clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true },
+      },
       pre_tokenizer: { type: 'BertPreTokenizer' },
       post_processor: null,
       decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
@@ -189,8 +194,11 @@ function wordPiece(size, last) {
   };
 }
 
+const byteLevel = { add_prefix_space: true, trim_offsets: true, use_regex: true };
+
 /** Made-up words, where GPT-2's are. @param {number} size */
 function bytePairs(size) {
+  const endOfText = size - 1;
   const words = Array.from({ length: size }, (_, id) =>
     id === endOfText ? '<|endoftext|>' : `Ġw${id}`,
   );
@@ -202,9 +210,9 @@ function bytePairs(size) {
       padding: null,
       added_tokens: addedTokens(special),
       normalizer: null,
-      pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: true },
+      pre_tokenizer: { type: 'ByteLevel', ...byteLevel, add_prefix_space: false },
       post_processor: null,
-      decoder: { type: 'ByteLevel', add_prefix_space: true, use_regex: true },
+      decoder: { type: 'ByteLevel', ...byteLevel },
       model: {
         type: 'BPE',
         vocab: Object.fromEntries(words.map((word, id) => [word, id])),

@@ -5,39 +5,40 @@
  * depend on them. Both `cutline model add <folder>` and transformers'
  * from_pretrained take it.
  *
- *     node bench/published/write-checkpoint.mjs blip-base <folder> [seed]
+ *     node bench/published/write-checkpoint.mjs blip-base <folder> [seed] [deviation]
  */
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRandom } from '@cutline/captioner';
-import { architectures } from './architectures.mjs';
+import { architectures, tinyArchitectures } from './architectures.mjs';
 import { settingsOf } from './settings.mjs';
 import { tensorsOf } from './tensors.mjs';
 
 /** @import { Architecture } from './architectures.mjs' */
 
-/** Of the reference's initial weights. */
-const deviation = 0.02;
+/**
+ * @typedef {object} Randomness
+ * @property {number} [seed] the same seed gives the same bytes
+ * @property {number} [deviation] standard deviation of weights; default: that of the reference's
+ *   initial weights
+ */
 
 /**
  * Writes a tensor at a time: the largest checkpoint has 1.9 GB.
  *
  * @param {Architecture} architecture
  * @param {string} folder is made if need be
- * @param {number} [seed] the same seed gives the same bytes
+ * @param {Randomness} [randomness]
  */
-export async function writeCheckpoint(architecture, folder, seed = 1) {
+export async function writeCheckpoint(architecture, folder, randomness) {
   await mkdir(folder, { recursive: true });
   for (const [name, json] of Object.entries(settingsOf(architecture))) {
     await writeFile(join(folder, name), JSON.stringify(json));
   }
-  const tensors = tensorsOf(architecture);
-  const random = createRandom(seed);
   const file = await open(join(folder, 'model.safetensors'), 'w');
   try {
-    await file.writeFile(headerOf(tensors));
-    for (const [name, shape] of tensors) {
-      const values = randomTensor(name, elementCount(shape), random);
+    await file.writeFile(headerOf(tensorsOf(architecture)));
+    for (const { values } of randomTensors(architecture, randomness)) {
       await file.writeFile(new Uint8Array(values.buffer));
     }
   } finally {
@@ -63,18 +64,20 @@ function headerOf(tensors) {
 }
 
 /**
- * Uniform, of that deviation around 0; norms around 1, as they start.
+ * Uniform around 0, of that deviation; norms around 1, as they start. In the order of the file.
  *
- * @param {string} name
- * @param {number} length
- * @param {() => number} random
+ * @param {Architecture} architecture
+ * @param {Randomness} [randomness]
  */
-function randomTensor(name, length, random) {
-  const isScale = /(norm|ln_|projection\.1)[^.]*\.weight$/i.test(name);
+export function* randomTensors(architecture, { seed = 1, deviation = 0.02 } = {}) {
+  const random = createRandom(seed);
   const limit = deviation * Math.sqrt(3);
-  const values = new Float32Array(length);
-  for (let n = 0; n < length; n++) values[n] = (isScale ? 1 : 0) + limit * (2 * random() - 1);
-  return values;
+  for (const [name, shape] of tensorsOf(architecture)) {
+    const mean = /(norm|ln_|projection\.1)[^.]*\.weight$/i.test(name) ? 1 : 0;
+    const values = new Float32Array(elementCount(shape));
+    for (let n = 0; n < values.length; n++) values[n] = mean + limit * (2 * random() - 1);
+    yield { name, shape, values };
+  }
 }
 
 /** @param {readonly number[]} shape */
@@ -83,12 +86,18 @@ function elementCount(shape) {
 }
 
 if (import.meta.filename === process.argv[1]) {
-  const [name = '', folder, seed] = process.argv.slice(2);
-  const architecture = architectures[name];
+  const [name = '', folder, seed, deviation] = process.argv.slice(2);
+  const known = { ...architectures, ...tinyArchitectures };
+  const architecture = known[name];
   if (!architecture || folder === undefined) {
-    const names = Object.keys(architectures).join('|');
-    process.stderr.write(`node bench/published/write-checkpoint.mjs ${names} <folder> [seed]\n`);
+    const names = Object.keys(known).join('|');
+    process.stderr.write(
+      `node bench/published/write-checkpoint.mjs ${names} <folder> [seed] [deviation]\n`,
+    );
     process.exit(2);
   }
-  await writeCheckpoint(architecture, folder, Number(seed ?? 1));
+  await writeCheckpoint(architecture, folder, {
+    ...(seed !== undefined && { seed: Number(seed) }),
+    ...(deviation !== undefined && { deviation: Number(deviation) }),
+  });
 }
