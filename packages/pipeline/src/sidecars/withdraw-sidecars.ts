@@ -63,7 +63,7 @@ async function withdraw(
     const { bytes, etag } = await store.get(key);
     if (record.how === 'written') {
       if (sha256(bytes) !== record.sha256) return 'changed';
-      await store.delete(key);
+      await store.delete(key, { ifMatch: etag });
       return 'removed';
     }
     const inserted = Buffer.from(record.inserted);

@@ -48,6 +48,19 @@ export function writeFileWhole(
   });
 }
 
+/**
+ * Removes a file; a folder is no object. `ifMatch` as above: looked at right before.
+ * @throws StoreError `exists`, and whatever the file system throws
+ */
+export function removeFile(path: string, { ifMatch }: PutCondition): Promise<void> {
+  return turns.take(path, async () => {
+    const stats = await stat(path);
+    if (stats.isDirectory()) return;
+    requireCondition({ ifMatch }, { etag: etagOf(stats) }, JSON.stringify(path));
+    await unlink(path);
+  });
+}
+
 /** By path: several stores in a process may have the same folder. */
 const turns = new Turns();
 
