@@ -1,10 +1,11 @@
 import { isForUser } from '@cutline/shared/errors';
-import { type Run, RunStore, readRunState, type Summary } from '@cutline/shared/run';
+import { type Run, RunStore, readRunState, type Summary, sidecarKinds } from '@cutline/shared/run';
 import { Draw } from './draw.ts';
 import { judgeRun, readRows } from './judge-run.ts';
 import { fillArchive } from './simulated-archive.ts';
 import { output, SimulatedCutline, sources } from './simulated-cutline.ts';
 import { modelId } from './simulated-model.ts';
+import { SimulatedPeople } from './simulated-people.ts';
 import { longestPauseMs } from './simulated-process.ts';
 import { drawTrouble, type Happens, minuteMs, troubledMs } from './trouble.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -59,6 +60,9 @@ export async function simulateRound(seed: number): Promise<Round> {
     { doneMax: draw.chance(0.5) ? draw.count(0, 3) : 100 },
   );
   const archive = await fillArchive(cutline, draw);
+  const people = new SimulatedPeople(cutline);
+  await people.begin(archive.kinds.keys(), draw);
+  cutline.isFickle = draw.chance(0.2);
   const request = drawRequest(draw, archive.keysFrom);
   const other: Run = {
     ...request,
@@ -80,7 +84,7 @@ export async function simulateRound(seed: number): Promise<Round> {
       return act();
     });
   };
-  drawTrouble(happens, { archive, cutline, draw, time });
+  drawTrouble(happens, { archive, cutline, draw, people, time });
 
   /** Captions that a summary counted: they must stay. */
   const captioned = new Set<string>();
@@ -129,8 +133,10 @@ export async function simulateRound(seed: number): Promise<Round> {
     }
   };
   if (await ends(operate())) {
-    violations.push(...(await judgeRun(runStore, archive, cutline)));
+    violations.push(...(await judgeRun(runStore, archive, people)));
     if (violations.length === 0) await wakeAll();
+    const { run } = await readRunState(runStore);
+    if (violations.length === 0) violations.push(...(await people.judgeWithdrawal(run, runStore)));
   }
   isOver = true;
   violations.push(...cutline.late.violations);
@@ -186,7 +192,7 @@ export async function simulateRound(seed: number): Promise<Round> {
         violations.push(`resumed once more, it ends: ${describe(outcome)}`);
       }),
     );
-    violations.push(...(await judgeRun(runStore, archive, cutline)));
+    violations.push(...(await judgeRun(runStore, archive, people)));
     const rows = await readRows(runStore);
     for (const key of captioned) {
       if (!rows.some((row) => row.key === key && row.status === 'captioned')) {
@@ -213,7 +219,11 @@ function drawRequest(draw: Draw, keysFrom: string | null): Run {
       noRepeatNgram: 0,
       attention: false,
     },
-    sidecars: draw.chance(0.3) ? ['txt'] : [],
+    sidecars: draw.chance(0.4) ? sidecarKinds.filter(() => draw.chance(0.6)) : [],
+    sidecarRules: {
+      existing: draw.chance(0.5) ? 'keep' : draw.chance(0.8) ? 'merge' : 'replace',
+      scoreMin: null,
+    },
     batchSize: draw.count(1, 5),
     chunkBatches: draw.count(1, 3),
     cutline: 'simulation',

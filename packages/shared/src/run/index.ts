@@ -61,6 +61,11 @@ export { type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
 export { needsWork, type ReadPart, type SettledImage, settleBatch } from './settle.ts';
 export {
+  addSidecarRecords,
+  listSidecarRecords,
+  readSidecarRecords,
+} from './sidecar-records.ts';
+export {
   type ExistingRule,
   existingRules,
   type SidecarKind,
