@@ -10,8 +10,8 @@
  *   boundaries. S3 lists in the order of the keys' UTF-8 bytes.
  * - It ignores `encoding-type=url`.
  * - It refuses objects above 11 MiB.
- * - It knows conditions on GET only, and writes whatever a PUT with `If-None-Match: *` or `If-Match`
- *   says.
+ * - It knows conditions on GET only, and does whatever a PUT with `If-None-Match: *` or `If-Match`, or
+ *   a DELETE with `If-Match`, asks.
  */
 
 /** S3's own limit for one request. */
@@ -90,8 +90,8 @@ function refuseUnmetConditions(s3Store) {
   return (request, reply, done) => {
     const { 'if-none-match': ifNoneMatch, 'if-match': ifMatch } = request.headers;
     const objects = s3Store.buckets.get(request.params.bucket);
-    const isPut = request.method === 'PUT' && request.params['*'] && objects !== undefined;
-    if (!isPut || (ifNoneMatch === undefined && ifMatch === undefined)) return done();
+    const isKept = /^(PUT|DELETE)$/.test(request.method) && request.params['*'] && objects;
+    if (!isKept || (ifNoneMatch === undefined && ifMatch === undefined)) return done();
     const found = objects.get(request.params['*'])?.etag;
     const refuse = (/** @type {number} */ status, /** @type {string} */ code) =>
       reply

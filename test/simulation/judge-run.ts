@@ -7,14 +7,15 @@ import {
   verifyRun,
 } from '@cutline/shared/run';
 import { type SimulatedArchive, short } from './simulated-archive.ts';
-import { output, type SimulatedCutline, sources } from './simulated-cutline.ts';
-import { expectedCaption } from './simulated-model.ts';
+import { sources } from './simulated-cutline.ts';
+import { isCaptionOf } from './simulated-model.ts';
+import type { SimulatedPeople } from './simulated-people.ts';
 
 /** Holds a finished run against the archive. @returns what is wrong, one line each. */
 export async function judgeRun(
   runStore: RunStore,
   archive: SimulatedArchive,
-  cutline: SimulatedCutline,
+  people: SimulatedPeople,
 ): Promise<string[]> {
   const { problems } = await verifyRun(runStore);
   const violations = problems.map((problem) => `verify: ${problem}`);
@@ -33,14 +34,8 @@ export async function judgeRun(
   for (const row of rows) {
     const wrong = isOther ? judgeOther(row) : judgeRow(row, archive);
     if (wrong) violations.push(`${short(row.key)} ${wrong}`);
-    if (row.status === 'captioned' && run.sidecars.length > 0) {
-      const path = `${output.prefix}${row.key}.txt`;
-      const sidecar = await cutline.store(output.store).head(path);
-      if (!sidecar !== (row.warnings !== undefined)) {
-        violations.push(`${short(row.key)}: its sidecar is there, or its warning, and not both`);
-      }
-    }
   }
+  violations.push(...(await people.judge(run, rows)));
   return violations;
 }
 
@@ -70,11 +65,11 @@ export async function judgeDecoded(
 
 function judgeAgain(row: PartRow, was: PartRow, isStrange: boolean): string | undefined {
   if (row.status === 'captioned') {
-    const expected =
-      was.status === 'captioned'
-        ? [was.caption]
-        : [row.key, 'another archive'].map(expectedCaption);
-    return expected.includes(row.caption) ? undefined : 'has the caption of another image';
+    const keys = [row.key, 'another archive'].filter(
+      (key) => was.status !== 'captioned' || isCaptionOf(was.caption, key),
+    );
+    const isRight = keys.some((key) => isCaptionOf(row.caption, key));
+    return isRight ? undefined : 'has the caption of another image';
   }
   if (row.status === 'skipped') return was.status === 'skipped' ? undefined : 'is skipped';
   const { class: failure, message } = row.failure;
@@ -112,14 +107,14 @@ function judgeKeys(rows: readonly PartRow[], archive: SimulatedArchive): string[
 }
 
 function judgeOther(row: PartRow): string | undefined {
-  if (row.status !== 'captioned' || row.caption === expectedCaption('another archive')) return;
+  if (row.status !== 'captioned' || isCaptionOf(row.caption, 'another archive')) return;
   return 'has the caption of another image';
 }
 
 function judgeRow(row: PartRow, { kinds, disturbed }: SimulatedArchive): string | undefined {
   const kind = disturbed.has(row.key) ? 'disturbed' : kinds.get(row.key);
   if (row.status === 'captioned') {
-    if (row.caption !== expectedCaption(row.key)) return 'has the caption of another image';
+    if (!isCaptionOf(row.caption, row.key)) return 'has the caption of another image';
     if (kind === 'corrupt' || kind === 'strange') return `is ${kind} and has a caption`;
   }
   if (row.status === 'failed') {

@@ -1,5 +1,5 @@
 import { isForUser } from '@cutline/shared/errors';
-import { type Run, RunStore, readRunState, type Summary } from '@cutline/shared/run';
+import { type Run, RunStore, readRunState, type Summary, sidecarKinds } from '@cutline/shared/run';
 import { Draw } from './draw.ts';
 import { judgeDecoded, judgeRun, readRows } from './judge-run.ts';
 import { fillArchive } from './simulated-archive.ts';
@@ -11,6 +11,7 @@ import {
   type WorkerKind,
 } from './simulated-cutline.ts';
 import { modelId } from './simulated-model.ts';
+import { SimulatedPeople } from './simulated-people.ts';
 import { longestPauseMs, type SharedFate } from './simulated-process.ts';
 import { drawTrouble, type Happens, minuteMs, troubledMs } from './trouble.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -66,6 +67,9 @@ export async function simulateRound(seed: number): Promise<Round> {
     doneMax: draw.chance(0.5) ? draw.count(0, 3) : 100,
   });
   const archive = await fillArchive(cutline, draw);
+  const people = new SimulatedPeople(cutline);
+  await people.begin(archive.kinds.keys(), draw);
+  cutline.isFickle = draw.chance(0.2);
   const request = drawRequest(draw, archive.keysFrom);
   const other: Run = {
     ...request,
@@ -87,7 +91,7 @@ export async function simulateRound(seed: number): Promise<Round> {
       return act();
     });
   };
-  drawTrouble(happens, { archive, cutline, draw, time });
+  drawTrouble(happens, { archive, cutline, draw, people, time });
 
   /** Captions that a summary counted: they must stay. */
   const captioned = new Set<string>();
@@ -136,9 +140,11 @@ export async function simulateRound(seed: number): Promise<Round> {
     }
   };
   if (await ends(operate())) {
-    violations.push(...(await judgeRun(runStore, archive, cutline)));
+    violations.push(...(await judgeRun(runStore, archive, people)));
     if (violations.length === 0) await wakeAll();
     if (violations.length === 0 && request.keepFeatures) await decodeAgain();
+    const { run } = await readRunState(runStore);
+    if (violations.length === 0) violations.push(...(await people.judgeWithdrawal(run, runStore)));
   }
   isOver = true;
   violations.push(...cutline.late.violations);
@@ -169,7 +175,8 @@ export async function simulateRound(seed: number): Promise<Round> {
     for (const key of archive.kinds.keys()) await cutline.store(sources[0]).delete(key);
     fate.quietFromMs = time.now() + troubledMs / 2;
     const { keepFeatures: _, ...rest } = request;
-    const again: Run = { ...rest, run: 'again', decodes: { run: name, location: null } };
+    const decodes = { run: name, location: null };
+    const again: Run = { ...rest, run: 'again', sidecars: [], decodes };
     const decoded = new RunStore(cutline.store(output.store), output.prefix, again.run);
     happens(0.2, 'the decoded run is cancelled', () =>
       cutline.cancel(again.run).done.catch(() => {}),
@@ -217,7 +224,7 @@ export async function simulateRound(seed: number): Promise<Round> {
         violations.push(`resumed once more, it ends: ${describe(outcome)}`);
       }),
     );
-    violations.push(...(await judgeRun(runStore, archive, cutline)));
+    violations.push(...(await judgeRun(runStore, archive, people)));
     const rows = await readRows(runStore);
     for (const key of captioned) {
       if (!rows.some((row) => row.key === key && row.status === 'captioned')) {
@@ -260,7 +267,11 @@ function drawRequest(draw: Draw, keysFrom: string | null): Run {
       noRepeatNgram: 0,
       attention: false,
     },
-    sidecars: draw.chance(0.3) ? ['txt'] : [],
+    sidecars: draw.chance(0.4) ? sidecarKinds.filter(() => draw.chance(0.6)) : [],
+    sidecarRules: {
+      existing: draw.chance(0.5) ? 'keep' : draw.chance(0.8) ? 'merge' : 'replace',
+      scoreMin: null,
+    },
     ...(draw.chance(0.3) && { keepFeatures: { location: null, encoder: 'simulated' } }),
     batchSize: draw.count(1, 5),
     chunkBatches: draw.count(1, 3),

@@ -87,6 +87,8 @@ export class SimulatedCutline {
   redis: RedisMode = 'fine';
   /** An engine that throws on every batch. */
   isEngineBroken = false;
+  /** A model that says something else each time. */
+  isFickle = false;
   /** The output store hands out no parts: somebody changed its policy. */
   arePartsDenied = false;
   readonly late: LateEffects;
@@ -248,7 +250,7 @@ export class SimulatedCutline {
         await compute(process);
         if (this.isEngineBroken) throw new Error(brokenEngine);
         return Array.from({ length: count }, (_, i) =>
-          captionOf(payload.subarray(i * 4, i * 4 + 4)),
+          captionOf(payload.subarray(i * 4, i * 4 + 4), this.#mood()),
         );
       },
       prove: () => this.#prove(),
@@ -280,6 +282,10 @@ export class SimulatedCutline {
       ...more,
       ...{ world: process.world, metrics: this.#metrics, log },
     });
+  }
+
+  #mood(): string {
+    return this.isFickle ? '!'.repeat(1 + Math.floor(this.#fate.random() * 3)) : '';
   }
 
   async #prove(): Promise<void> {

@@ -1,7 +1,9 @@
+import { sidecarKinds } from '@cutline/shared/run';
 import type { Draw } from './draw.ts';
 import { type SimulatedArchive, short } from './simulated-archive.ts';
 import { type SimulatedCutline, sources } from './simulated-cutline.ts';
 import { imageBytes } from './simulated-model.ts';
+import type { SimulatedPeople } from './simulated-people.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export const minuteMs = 60_000;
@@ -19,8 +21,15 @@ export function drawTrouble(
     archive,
     cutline,
     draw,
+    people,
     time,
-  }: { archive: SimulatedArchive; cutline: SimulatedCutline; draw: Draw; time: VirtualTime },
+  }: {
+    archive: SimulatedArchive;
+    cutline: SimulatedCutline;
+    draw: Draw;
+    people: SimulatedPeople;
+    time: VirtualTime;
+  },
 ): void {
   const aWhile = () => time.sleep(draw.between(1_000, 3 * minuteMs));
   const source = cutline.store(sources[0]);
@@ -33,6 +42,12 @@ export function drawTrouble(
       archive.disturbed.add(key);
       if (await source.head(key)) await source.put(key, imageBytes(key, 'replaced'));
     });
+  }
+  for (const key of archive.kinds.keys()) {
+    if (short(key) !== key) continue; // its sidecar's name would be too long
+    for (const kind of sidecarKinds) {
+      happens(0.02, `somebody writes ${key}.${kind}`, () => people.edit(key, kind));
+    }
   }
   happens(0.25, 'Redis is flushed', () => cutline.flushRedis());
   for (const mode of ['full', 'read-only'] as const) {

@@ -274,6 +274,7 @@ describe('a batch to decode', () => {
   test('whose sidecar the store cannot hold has its rows, with a warning', async () => {
     const store = {
       head: (key: string) => output.head(key),
+      list: (prefix?: string) => output.list(prefix),
       put: async (key: string, bytes: Uint8Array, options?: PutOptions) => {
         if (key.endsWith('a.txt')) throw new StoreError('refused', 'The name is too long.');
         return output.put(key, bytes, options);

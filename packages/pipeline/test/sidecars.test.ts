@@ -195,6 +195,21 @@ describe('files of others', () => {
     expect(await files()).toEqual(edited);
   });
 
+  test('stay, though they come in the moment between a withdrawal’s look and its deed', async () => {
+    for (const key of Object.keys(own)) await store.delete(key);
+    await write([row()]);
+    const { get } = store;
+    store.get = async (key, options) => {
+      const found = await get.call(store, key, options);
+      if (key === 'photo.jpg.txt') await store.put(key, Buffer.from('mine'));
+      return found;
+    };
+    const { removed, changed } = await withdraw();
+    store.get = get;
+    expect({ removed, changed }).toEqual({ removed: 2, changed: ['photo.jpg.txt'] });
+    expect(await files()).toEqual({ 'photo.jpg.txt': 'mine' });
+  });
+
   test('are replaced where that is asked for', async () => {
     await write([row()], { existing: 'replace' });
     expect(await read('photo.jpg.txt')).toBe('a boat on a lake\n');

@@ -113,6 +113,24 @@ describe.each(kinds)('$name', (kind) => {
     expect(await listAll(store)).toEqual([]);
   });
 
+  test('delete with ifMatch removes the version it names, and no other', async () => {
+    const { etag: first } = await put('k', 'first');
+    const { etag: second } = await put('k', 'second');
+    const refusal = {
+      name: 'StoreError',
+      reason: 'exists',
+      message: expect.stringContaining('k"'),
+    };
+    await expect(store.delete('k', { ifMatch: first })).rejects.toMatchObject(refusal);
+    expect(await read('k')).toBe('second');
+    await store.delete('k', { ifMatch: second });
+    expect(await store.head('k')).toBeUndefined();
+    await store.delete('k', { ifMatch: second });
+    await put('k', 'third');
+    await expect(store.delete('k', { ifMatch: second })).rejects.toMatchObject(refusal);
+    expect(await read('k')).toBe('third');
+  });
+
   test('refuses an empty key', async () => {
     await expect(put('', 'x')).rejects.toMatchObject({ name: 'StoreError' });
     await expect(store.get('')).rejects.toMatchObject({ name: 'StoreError' });

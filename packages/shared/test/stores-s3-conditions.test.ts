@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type ObjectStore, openStore, StorePool } from '@cutline/shared/stores';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { s3Access } from '../../../test/support/s3-server.ts';
 
-/** Conditional puts against servers that know, refuse, ignore or lose them. */
+/** Conditional puts and deletes against servers that know, refuse, ignore or lose them. */
 
-/** What becomes of a PUT that carries a condition; undefined: it is held to it. */
+/** What becomes of a PUT or DELETE that carries a condition; undefined: it is held to it. */
 type Answer = 'ignore' | { status: number; code: string } | 'lose reply' | undefined;
 
 let http: Server;
@@ -64,6 +64,19 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
     objects.set(key, bytes);
     if (answer === 'lose reply') return void response.destroy();
     response.writeHead(200, { etag: etagOf(bytes) });
+    return void response.end();
+  }
+  if (method === 'DELETE') {
+    const answer = condition ? answerTo(condition) : undefined;
+    found = objects.get(key);
+    if (answer && typeof answer === 'object') return refuse(answer.status, answer.code);
+    if (answer !== 'ignore' && condition === 'ifMatch') {
+      if (!found) return refuse(404, 'NoSuchKey');
+      if (etagOf(found) !== ifMatch) return refuse(412, 'PreconditionFailed');
+    }
+    objects.delete(key);
+    if (answer === 'lose reply') return void response.destroy();
+    response.writeHead(204);
     return void response.end();
   }
   if (!found) return refuse(404, 'NoSuchKey');
@@ -183,4 +196,42 @@ test('openStore takes the notice, too', async () => {
   await other.put('1', Buffer.from('a'), ifAbsent);
   expect(heard).toHaveLength(1);
   other.close();
+});
+
+describe('a delete with ifMatch', () => {
+  const putOne = async (text: string) => (await store.put('k', Buffer.from(text))).etag;
+
+  test.each<Answer>([
+    undefined,
+    'ignore',
+    { status: 501, code: 'NotImplemented' },
+    { status: 400, code: 'InvalidArgument' },
+  ])('removes that version and no other, in a store that answers %j', async (answer) => {
+    answerTo = () => answer;
+    const etag = await putOne('ours');
+    await putOne('somebody else’s');
+    await expect(store.delete('k', { ifMatch: etag })).rejects.toMatchObject({ reason: 'exists' });
+    expect(stored()).toBe('somebody else’s');
+    await store.delete('k', { ifMatch: await putOne('ours') });
+    expect(objects.size).toBe(0);
+  });
+
+  test('leaves what is written between its look and itself, where the store knows', async () => {
+    const etag = await putOne('ours');
+    answerTo = () => {
+      objects.set('k', Buffer.from('somebody else’s'));
+      return undefined;
+    };
+    await expect(store.delete('k', { ifMatch: etag })).rejects.toMatchObject({ reason: 'exists' });
+    expect(stored()).toBe('somebody else’s');
+  });
+
+  test('is done where its reply was lost', async () => {
+    const etag = await putOne('ours');
+    let replies = 0;
+    answerTo = () => (replies++ === 0 ? 'lose reply' : undefined);
+    await store.delete('k', { ifMatch: etag });
+    expect(requests).toEqual(['PUT', 'HEAD', 'DELETE ifMatch', 'DELETE ifMatch']);
+    expect(objects.size).toBe(0);
+  });
 });

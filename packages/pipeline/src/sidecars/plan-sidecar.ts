@@ -14,18 +14,19 @@ export type SidecarPlan =
   | { action: 'merge'; bytes: Buffer; etag: string; inserted: string }
   /** What is there is somebody's own. */
   | { action: 'keep' }
-  /** What is there is what would be written. */
-  | { action: 'none' };
+  /** What is there is what would be written, or was added. */
+  | { action: 'none'; isMerged: boolean };
 
 /** A file that is there already. */
 export interface FoundFile {
-  bytes: Buffer;
-  etag: string;
+  /** undefined of one that cannot be read, or is larger than any sidecar. */
+  bytes: Buffer | undefined;
+  etag: string | undefined;
 }
 
 /**
- * @param found undefined where there is no file; `too-large` for one that no sidecar would be
- * @param isOurs whether this attempt is known to have written just these bytes before
+ * @param found undefined where there is no file
+ * @param isRecorded whether this run is known to have written just these bytes before
  */
 export function planSidecar(
   {
@@ -34,20 +35,24 @@ export function planSidecar(
     kind,
     rules,
   }: { row: CaptionedRow; run: string; kind: SidecarKind; rules: SidecarRules },
-  found: FoundFile | 'too-large' | undefined,
-  isOurs: (sha256: string) => boolean,
+  found: FoundFile | undefined,
+  isRecorded: (sha256: string) => boolean,
 ): SidecarPlan {
   const bytes = Buffer.from(formatSidecar(row, run, kind));
   if (found === undefined) return { action: 'write', bytes, etag: undefined };
-  if (found === 'too-large') return { action: 'keep' };
   const { etag } = found;
-  if (found.bytes.equals(bytes) && isOurs(sha256(found.bytes))) return { action: 'none' };
+  if (etag === undefined) return { action: 'keep' };
+  if (found.bytes === undefined) {
+    return rules.existing === 'replace' ? { action: 'write', bytes, etag } : { action: 'keep' };
+  }
   const text = decodeText(found.bytes);
-  const isOwn = text !== undefined && (ownTests[kind]?.(text) ?? false);
-  if (isOwn && found.bytes.equals(bytes)) return { action: 'none' };
+  const isMarked = text !== undefined && (ownTests[kind]?.(text) ?? false);
+  const isOwn = isMarked || isRecorded(sha256(found.bytes));
+  if (isOwn && found.bytes.equals(bytes)) return { action: 'none', isMerged: false };
   if (isOwn || rules.existing === 'replace') return { action: 'write', bytes, etag };
   if (kind === 'xmp' && rules.existing === 'merge' && text !== undefined) {
     const merged = mergeXmp(text, row, run);
+    if (merged?.text === text) return { action: 'none', isMerged: true };
     if (merged) {
       const { inserted } = merged;
       return { action: 'merge', bytes: Buffer.from(merged.text), etag, inserted };
@@ -56,7 +61,7 @@ export function planSidecar(
   return { action: 'keep' };
 }
 
-/** A caption alone cannot say whose it is. */
+/** A caption alone cannot say whose it is: the run's records do. */
 const ownTests: Record<SidecarKind, ((text: string) => boolean) | undefined> = {
   txt: undefined,
   json: isOwnJson,

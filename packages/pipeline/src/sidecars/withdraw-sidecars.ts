@@ -1,6 +1,7 @@
-import { type RunStore, type SidecarRecord, sha256 } from '@cutline/shared/run';
+import { listSidecarRecords, type RunStore, type SidecarRecord, sha256 } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
+import { sidecarContentTypes } from './write-sidecars.ts';
 
 /** What became of the files that a run wrote beside images, or added something to. */
 export interface Withdrawal {
@@ -16,6 +17,9 @@ export interface Withdrawal {
 
 /** Requests at a time. */
 const parallelism = 16;
+
+/** A file that has grown beyond this is not read: somebody has changed it. */
+const fileBytesMax = 16 * 1024 * 1024;
 
 /** As many names of changed files are kept as a person would read. */
 const namesMax = 20;
@@ -35,47 +39,60 @@ export async function withdrawSidecars(
     missing: 0,
   };
   const limit = pLimit(parallelism);
-  for await (const records of run.listSidecars()) {
+  for await (const records of listSidecarRecords(run)) {
+    const byKey = new Map<string, SidecarRecord[]>();
+    for (const record of records) {
+      byKey.set(record.key, [...(byKey.get(record.key) ?? []), record]);
+    }
     const outcomes = await Promise.all(
-      records.map((record) =>
-        limit(async () => ({ record, outcome: await withdraw(run.store, record) })),
+      Array.from(byKey, ([key, ofKey]) =>
+        limit(async () => ({ key, outcome: await withdraw(run.store, key, ofKey) })),
       ),
     );
-    for (const { record, outcome } of outcomes) {
+    for (const { key, outcome } of outcomes) {
       if (outcome !== 'changed') {
         withdrawal[outcome] += 1;
         continue;
       }
       withdrawal.changedCount += 1;
-      if (withdrawal.changed.length < namesMax) withdrawal.changed.push(record.key);
+      if (withdrawal.changed.length < namesMax) withdrawal.changed.push(key);
     }
   }
   return withdrawal;
 }
 
+/** @param records of this key: what the run wrote there, or meant to, at one time or another. */
 async function withdraw(
   store: ObjectStore,
-  record: SidecarRecord,
+  key: string,
+  records: readonly SidecarRecord[],
 ): Promise<'removed' | 'restored' | 'changed' | 'missing'> {
-  const { key } = record;
   if (!(await store.head(key))) return 'missing';
   try {
-    const { bytes, etag } = await store.get(key);
-    if (record.how === 'written') {
-      if (sha256(bytes) !== record.sha256) return 'changed';
-      await store.delete(key);
+    const { bytes, etag } = await store.get(key, { bytesMax: fileBytesMax });
+    const hash = sha256(bytes);
+    if (records.some((record) => record.how === 'written' && record.sha256 === hash)) {
+      await store.delete(key, { ifMatch: etag });
       return 'removed';
     }
-    const inserted = Buffer.from(record.inserted);
-    const at = bytes.indexOf(inserted);
-    if (at < 0) return 'changed';
-    const without = [bytes.subarray(0, at), bytes.subarray(at + inserted.length)];
-    await store.put(key, Buffer.concat(without), { ifMatch: etag });
+    const without = records.reduce(takeOut, bytes);
+    if (without === bytes) return 'changed';
+    await store.put(key, without, { ifMatch: etag, contentType: sidecarContentTypes.xmp });
     return 'restored';
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     if (error.reason === 'not-found') return 'missing';
-    if (error.reason === 'exists') return 'changed';
+    // Of another size than what was written, or in the hands of somebody at this moment.
+    if (['exists', 'changed', 'too-large'].includes(error.reason)) return 'changed';
     throw error;
   }
+}
+
+/** @returns the same bytes where what was inserted is not in them. */
+function takeOut(bytes: Buffer, record: SidecarRecord): Buffer {
+  if (record.how !== 'merged') return bytes;
+  const inserted = Buffer.from(record.inserted);
+  const at = bytes.indexOf(inserted);
+  if (at < 0) return bytes;
+  return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + inserted.length)]);
 }

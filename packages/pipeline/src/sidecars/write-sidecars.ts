@@ -1,14 +1,17 @@
 import { describeError } from '@cutline/shared/errors';
-import type {
-  CaptionedRow,
-  PartRow,
-  RunStore,
-  SidecarKind,
-  SidecarRecord,
-  SidecarRules,
+import {
+  addSidecarRecords,
+  type CaptionedRow,
+  type PartRow,
+  type RunStore,
+  readSidecarRecords,
+  type SidecarKind,
+  type SidecarRecord,
+  type SidecarRules,
+  sha256,
 } from '@cutline/shared/run';
-import { sha256 } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
+import pLimit from 'p-limit';
 import { type FoundFile, planSidecar, type SidecarPlan } from './plan-sidecar.ts';
 
 export interface SidecarRequest {
@@ -21,15 +24,18 @@ export interface SidecarRequest {
   rules: SidecarRules;
 }
 
+/** One that is wanted. */
 interface Sidecar {
   /** In the output store. */
   key: string;
   kind: SidecarKind;
   row: CaptionedRow;
-  plan: SidecarPlan;
 }
 
-const contentTypes: Record<SidecarKind, string> = {
+/** What became of a sidecar that is not plainly written. */
+type Outcome = 'kept' | 'merged' | { warning: string } | undefined;
+
+export const sidecarContentTypes: Record<SidecarKind, string> = {
   txt: 'text/plain; charset=utf-8',
   json: 'application/json',
   xmp: 'application/rdf+xml',
@@ -38,6 +44,12 @@ const contentTypes: Record<SidecarKind, string> = {
 /** A file that is larger is nothing that Cutline wrote, and nothing that it adds to. */
 const fileBytesMax = 4 * 1024 * 1024;
 
+/** Files that are looked at, or written, at a time: each may have as many bytes. */
+const parallelism = 16;
+
+/** Looks at a file that others write to again and again; then it is theirs. */
+const looksMax = 3;
+
 /**
  * Writes small files beside each captioned image, for catalogues that look for them there:
  * `photo.jpg.txt` (the caption), `photo.jpg.json` (the row), `photo.jpg.xmp`. "Beside" means the
@@ -45,34 +57,74 @@ const fileBytesMax = 4 * 1024 * 1024;
  * stand beside the image itself, where others may have put files of their own: those are theirs
  * (see `ExistingRule`), also if they are put there at this moment.
  *
- * What is about to be written is recorded first, once an attempt: so that who finds a caption knows
- * whether it is ours, and `cutline withdraw` what to take away.
+ * What is about to be written is recorded first: so that who finds a caption knows whether it is
+ * ours, and `cutline withdraw` what to take away. Once an attempt has its part, its sidecars have
+ * been written, and are left to whoever they belong to.
  *
- * @returns the rows. They name the sidecars that were kept or added to, and warn of those that the
- *   store cannot hold (a key that is too long, say).
+ * @returns the rows that count for the attempt. They name the sidecars that were kept or added to,
+ *   and warn of those that the store cannot hold (a key that is too long, say).
  */
 export async function writeSidecars(
   request: SidecarRequest,
   rows: readonly PartRow[],
 ): Promise<PartRow[]> {
   const { run, batch, attempt, prefix, kinds, rules } = request;
-  const wanted = rows.filter((row): row is CaptionedRow => wantsSidecars(row, rules));
-  if (kinds.length === 0 || wanted.length === 0) return [...rows];
-  const before = await run.readSidecars(batch, attempt);
-  const sidecars = await Promise.all(
-    wanted.flatMap((row) =>
-      kinds.map(async (kind): Promise<Sidecar> => {
-        const key = `${prefix}${row.key}.${kind}`;
-        const found = await look(run.store, key);
-        const isOurs = (hash: string) => before?.get(key) === hash;
-        const plan = planSidecar({ row, run: run.run, kind, rules }, found, isOurs);
-        return { key, kind, row, plan };
-      }),
-    ),
-  );
-  if (!before) await run.createSidecars(batch, attempt, sidecars.flatMap(recordOf));
-  const done = await Promise.all(sidecars.map((sidecar) => carryOut(run.store, sidecar)));
-  return rows.map((row) => noteSidecars(row, sidecars, done));
+  const sidecars = rows
+    .filter((row): row is CaptionedRow => wantsSidecars(row, rules))
+    .flatMap((row) =>
+      kinds.map((kind): Sidecar => ({ key: `${prefix}${row.key}.${kind}`, kind, row })),
+    );
+  const outcomes = new Map<Sidecar, Outcome>();
+  let open = sidecars;
+  for (let look = 1; open.length > 0; look++) {
+    const records = await readSidecarRecords(run, batch);
+    // Somebody was at this batch before: they may have been done with it.
+    const part = records.length > 0 ? await run.findPart(batch, attempt) : undefined;
+    if (part) return part;
+    const plans = await planAll(request, open, records);
+    const known = new Set(records.map(nameOf));
+    const added = [...plans].flatMap(recordOf).filter((record) => !known.has(nameOf(record)));
+    if (added.length > 0) await addSidecarRecords(run, batch, added);
+    const done = await mapSome(plans, async ([sidecar, plan]) => {
+      const outcome = await carryOut(run.store, sidecar, plan);
+      return [sidecar, outcome] as const;
+    });
+    open = [];
+    for (const [sidecar, outcome] of done) {
+      if (outcome !== 'taken') outcomes.set(sidecar, outcome);
+      else if (look < looksMax) open.push(sidecar);
+      else outcomes.set(sidecar, 'kept');
+    }
+  }
+  return rows.map((row) => noteSidecars(row, outcomes));
+}
+
+/** With as many at a time as may be. */
+function mapSome<T, U>(items: Iterable<T>, map: (item: T) => Promise<U>): Promise<U[]> {
+  const limit = pLimit(parallelism);
+  return Promise.all(Array.from(items, (item) => limit(() => map(item))));
+}
+
+async function planAll(
+  { run, rules }: SidecarRequest,
+  sidecars: readonly Sidecar[],
+  records: readonly SidecarRecord[],
+): Promise<Map<Sidecar, SidecarPlan>> {
+  const written = new Set(records.filter(({ how }) => how === 'written').map(nameOf));
+  const plans = await mapSome(sidecars, async (sidecar) => {
+    const { key, row, kind } = sidecar;
+    const isRecorded = (hash: string) => written.has(nameOf({ key, how: 'written', sha256: hash }));
+    const found = await look(run.store, key);
+    const plan = planSidecar({ row, run: run.run, kind, rules }, found, isRecorded);
+    return [sidecar, plan] as const;
+  });
+  return new Map(plans);
+}
+
+/** What tells a record from others. */
+function nameOf(record: SidecarRecord): string {
+  const what = record.how === 'written' ? record.sha256 : record.inserted;
+  return JSON.stringify([record.key, record.how, what]);
 }
 
 function wantsSidecars(row: PartRow, { scoreMin }: SidecarRules): boolean {
@@ -81,38 +133,45 @@ function wantsSidecars(row: PartRow, { scoreMin }: SidecarRules): boolean {
 }
 
 /** By a HEAD first: where there is nothing, as nearly always, that is all. */
-async function look(store: ObjectStore, key: string): Promise<FoundFile | 'too-large' | undefined> {
+async function look(store: ObjectStore, key: string): Promise<FoundFile | undefined> {
+  let etag: string | undefined;
   try {
-    if (!(await store.head(key))) return undefined;
+    etag = (await store.head(key))?.etag;
+    if (etag === undefined) return undefined;
     return await store.get(key, { bytesMax: fileBytesMax });
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    if (error.reason === 'too-large') return 'too-large';
     // Gone meanwhile, or of a name that the store cannot hold: writing it will tell.
     if (error.reason === 'not-found' || error.reason === 'refused') return undefined;
+    // Nothing of ours, locked away, in an archive tier, or being written at this moment.
+    if (['too-large', 'access-denied', 'changed'].includes(error.reason)) {
+      return { bytes: undefined, etag };
+    }
     throw error;
   }
 }
 
-function recordOf({ key, plan }: Sidecar): SidecarRecord[] {
+function recordOf([{ key }, plan]: [Sidecar, SidecarPlan]): SidecarRecord[] {
   if (plan.action === 'write') return [{ key, how: 'written', sha256: sha256(plan.bytes) }];
   if (plan.action === 'merge') return [{ key, how: 'merged', inserted: plan.inserted }];
   return [];
 }
 
-/** What became of a sidecar that is not plainly written. */
-type Outcome = 'kept' | 'merged' | { warning: string } | undefined;
-
-async function carryOut(store: ObjectStore, { key, kind, plan }: Sidecar): Promise<Outcome> {
-  if (plan.action === 'none') return undefined;
+/** @returns `taken` where somebody was at the file since it was looked at. */
+async function carryOut(
+  store: ObjectStore,
+  { key, kind }: Sidecar,
+  plan: SidecarPlan,
+): Promise<Outcome | 'taken'> {
+  if (plan.action === 'none') return plan.isMerged ? 'merged' : undefined;
   if (plan.action === 'keep') return 'kept';
   const condition = plan.etag === undefined ? { ifAbsent: true as const } : { ifMatch: plan.etag };
   try {
-    await store.put(key, plan.bytes, { contentType: contentTypes[kind], ...condition });
+    await store.put(key, plan.bytes, { contentType: sidecarContentTypes[kind], ...condition });
     return plan.action === 'merge' ? 'merged' : undefined;
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    if (error.reason === 'exists') return 'kept'; // somebody was at it in this moment
+    if (error.reason === 'exists') return 'taken';
     if (error.reason === 'refused') {
       return { warning: `no .${kind} sidecar: ${describeError(error)}` };
     }
@@ -120,23 +179,18 @@ async function carryOut(store: ObjectStore, { key, kind, plan }: Sidecar): Promi
   }
 }
 
-function noteSidecars(
-  row: PartRow,
-  sidecars: readonly Sidecar[],
-  done: readonly Outcome[],
-): PartRow {
+function noteSidecars(row: PartRow, outcomes: ReadonlyMap<Sidecar, Outcome>): PartRow {
   if (row.status !== 'captioned') return row;
   const warnings = [...(row.warnings ?? [])];
-  const outcomes: NonNullable<CaptionedRow['sidecars']> = {};
-  for (const [index, { row: of, kind }] of sidecars.entries()) {
-    const outcome = done[index];
+  const noted: NonNullable<CaptionedRow['sidecars']> = {};
+  for (const [{ row: of, kind }, outcome] of outcomes) {
     if (of !== row || outcome === undefined) continue;
-    if (typeof outcome === 'string') outcomes[kind] = outcome;
+    if (typeof outcome === 'string') noted[kind] = outcome;
     else warnings.push(outcome.warning);
   }
   return {
     ...row,
     ...(warnings.length > 0 && { warnings }),
-    ...(Object.keys(outcomes).length > 0 && { sidecars: outcomes }),
+    ...(Object.keys(noted).length > 0 && { sidecars: noted }),
   };
 }

@@ -126,11 +126,17 @@ function digestOf(block: string): string {
   return createHash('sha256').update(block).digest('hex');
 }
 
+/** Prefixes of one namespace in one file. Tools use one. */
+const prefixesMax = 8;
+
 /** Whether a file has a property, as an element or as an attribute, whatever prefix it uses. */
 function hasProperty(text: string, namespace: string, property: string): boolean {
   const declared = new RegExp(`xmlns:([\\w.-]+)\\s*=\\s*["']${escapePattern(namespace)}["']`, 'g');
-  return [...text.matchAll(declared)].some(([, prefix]) =>
-    new RegExp(`[<\\s]${escapePattern(prefix ?? '')}:${property}[\\s=>/]`).test(text),
+  const prefixes = new Set([...text.matchAll(declared)].map(([, prefix]) => prefix ?? ''));
+  // Each is looked for through the whole text: of so many, none is, and it is taken to say it.
+  if (prefixes.size > prefixesMax) return true;
+  return [...prefixes].some((prefix) =>
+    new RegExp(`[<\\s]${escapePattern(prefix)}:${property}[\\s=>/]`).test(text),
   );
 }
 

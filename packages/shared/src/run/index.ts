@@ -73,6 +73,11 @@ export {
   settleBatch,
 } from './settle.ts';
 export {
+  addSidecarRecords,
+  listSidecarRecords,
+  readSidecarRecords,
+} from './sidecar-records.ts';
+export {
   type ExistingRule,
   existingRules,
   type SidecarKind,

@@ -4,9 +4,8 @@ import { type ObjectInfo, type ObjectStore, StoreError } from '../stores/object-
 import { attemptName, batchNumber, parseAttemptName } from './attempt.ts';
 import { type Claim, claimSchema, generationSuffix } from './claim.ts';
 import { checkLedger, type Ledger, ledgerSchema } from './ledger.ts';
-import { formatPart, type PartRow, parseJsonLines, parsePart } from './part.ts';
+import { formatPart, type PartRow, parsePart } from './part.ts';
 import { checkSummary, type Run, runSchema, type Summary, summarySchema } from './run.ts';
-import { type SidecarRecord, sidecarRecordSchema } from './sidecars.ts';
 
 /**
  * Reads and writes one run's objects in the output store:
@@ -16,7 +15,7 @@ import { type SidecarRecord, sidecarRecordSchema } from './sidecars.ts';
  *   <prefix>runs/<run>/manifest/000000.jsonl.gz   what was listed, in batch order …
  *   <prefix>runs/<run>/manifest/end.json          … and how much that is in all
  *   <prefix>runs/<run>/parts/000000.jsonl         results: one object for each attempt at a batch
- *   <prefix>runs/<run>/sidecars/000000.jsonl      what was written beside images, an object an attempt
+ *   <prefix>runs/<run>/sidecars/000000.….jsonl    what was written beside images: sidecar-records.ts
  *   <prefix>runs/<run>/ledger/000000.json         what counts of a chunk of the manifest
  *   <prefix>runs/<run>/summary.json               the sum of ledgers; written last
  *
@@ -123,6 +122,13 @@ export class RunStore {
     return { rows: parsePart(bytes, part.key), bytes };
   }
 
+  /** The rows of an attempt, if it has its part. */
+  async findPart(batch: number, attempt: string): Promise<PartRow[] | undefined> {
+    const key = this.partKey(batch, attempt);
+    if (!(await this.store.head(key))) return undefined;
+    return (await this.readPart({ batch, attempt, key })).rows;
+  }
+
   /**
    * Writes the results of an attempt, unless it has some: the first ones stay.
    * @returns the rows that count for the attempt: these, or those that were there before.
@@ -137,42 +143,6 @@ export class RunStore {
     } catch (error) {
       if (!isTaken(error)) throw error;
       return (await this.readPart({ batch, attempt, key })).rows;
-    }
-  }
-
-  /**
-   * What an attempt was about to write beside images when it was first finished: keys and, of files
-   * of Cutline's, their SHA-256; undefined where it was not yet.
-   */
-  async readSidecars(batch: number, attempt: string): Promise<Map<string, string> | undefined> {
-    const object = await readIfThere(this.store, this.#attemptKey('sidecars', batch, attempt));
-    if (!object) return undefined;
-    const records = parseJsonLines(object.bytes, sidecarRecordSchema, 'sidecars');
-    return new Map(
-      records.flatMap((each) => (each.how === 'written' ? [[each.key, each.sha256]] : [])),
-    );
-  }
-
-  /** Records what an attempt is about to write beside images, unless it has a record: that stays. */
-  async createSidecars(batch: number, attempt: string, records: SidecarRecord[]): Promise<void> {
-    const lines = records.map((record) => `${JSON.stringify(record)}\n`).join('');
-    const options = { contentType: 'application/x-ndjson', ifAbsent: true as const };
-    try {
-      await this.store.put(
-        this.#attemptKey('sidecars', batch, attempt),
-        Buffer.from(lines),
-        options,
-      );
-    } catch (error) {
-      if (!isTaken(error)) throw error;
-    }
-  }
-
-  /** The records of all attempts, one after the other. */
-  async *listSidecars(): AsyncGenerator<SidecarRecord[]> {
-    for await (const { key } of this.store.list(`${this.prefix}sidecars/`)) {
-      const { bytes } = await this.store.get(key);
-      yield parseJsonLines(bytes, sidecarRecordSchema, key);
     }
   }
 

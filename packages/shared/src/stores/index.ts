@@ -9,6 +9,7 @@ export {
 } from './location.ts';
 export { MemoryStore } from './memory-store.ts';
 export {
+  type DeleteOptions,
   type GetOptions,
   type ListOptions,
   type ObjectInfo,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { compareKeys } from './key-order.ts';
 import {
+  type DeleteOptions,
   type GetOptions,
   type ListOptions,
   type ObjectInfo,
@@ -69,8 +70,10 @@ export class MemoryStore implements ObjectStore {
     return { etag };
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { ifMatch }: DeleteOptions = {}): Promise<void> {
     if (key === '') throw new StoreError('not-found', 'An empty key names no object.');
+    const found = this.#objects.get(key);
+    if (found) requireCondition({ ifMatch }, found, JSON.stringify(key));
     this.#objects.delete(key);
   }
 

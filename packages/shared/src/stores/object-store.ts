@@ -39,8 +39,12 @@ export interface ObjectStore {
    */
   put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<{ etag: string }>;
 
-  /** Deleting what does not exist is not an error. */
-  delete(key: string): Promise<void>;
+  /**
+   * Deleting what does not exist is not an error. With `ifMatch`, only the object that has this
+   * ETag is deleted; as with `put`, some stores look right before it, which leaves a moment.
+   * @throws StoreError `exists` when there is another.
+   */
+  delete(key: string, options?: DeleteOptions): Promise<void>;
 
   /** Resolves when the store can be reached and its bucket or folder exists; else StoreError. */
   check(): Promise<void>;
@@ -64,6 +68,8 @@ export interface PutCondition {
   /** Only in place of the object that has this ETag. */
   ifMatch?: string | undefined;
 }
+
+export type DeleteOptions = Pick<PutCondition, 'ifMatch'>;
 
 export interface ObjectInfo {
   key: string;

@@ -55,7 +55,7 @@ export function patientStore(
     get: (key, getOptions) => getPatiently(store, outages, key, getOptions),
     head: (key) => outages.sitOut(() => store.head(key)),
     put: (key, bytes, putOptions) => putPatiently(store, outages, key, bytes, putOptions),
-    delete: (key) => outages.sitOut(() => store.delete(key)),
+    delete: (key, deleteOptions) => outages.sitOut(() => store.delete(key, deleteOptions)),
     check: () => store.check(),
     close: () => store.close(),
   };

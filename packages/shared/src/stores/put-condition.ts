@@ -1,10 +1,10 @@
 import { type ObjectInfo, type PutCondition, StoreError } from './object-store.ts';
 
-/** What is said when the condition of a put does not hold. `name` as messages show it. */
+/** What is said when the condition of a put, or of a delete, does not hold. `name` as messages show it. */
 export function preconditionFailed(name: string, options?: ErrorOptions): StoreError {
   return new StoreError(
     'exists',
-    `${name} was not written: it exists already, or is not the version that was to be replaced.`,
+    `${name} was left as it is: it exists already, or is not the version that was meant.`,
     options,
   );
 }

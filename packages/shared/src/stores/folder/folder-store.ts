@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { folderUrl } from '../location.ts';
 import {
+  type DeleteOptions,
   type GetOptions,
   type ListOptions,
   type ObjectInfo,
@@ -14,7 +15,7 @@ import {
 import { isMissing, readError, requireFolder, writeError } from './folder-errors.ts';
 import { pathOfKey } from './folder-key.ts';
 import { etagOf, listFolder } from './folder-listing.ts';
-import { writeFileWhole } from './folder-write.ts';
+import { removeFile, writeFileWhole } from './folder-write.ts';
 
 /**
  * A folder as an object store. An object is a file, its key the path relative to the folder.
@@ -72,12 +73,10 @@ export class FolderStore implements ObjectStore {
     }
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, options: DeleteOptions = {}): Promise<void> {
     const path = pathOfKey(this.#root, key);
     try {
-      // A folder is no object; deleting what does not exist is no error.
-      if ((await stat(path)).isDirectory()) return;
-      await unlink(path);
+      await removeFile(path, options);
     } catch (error) {
       if (!isMissing(error)) throw writeError(error, path);
       await requireFolder(this.#root);

@@ -36,7 +36,7 @@ export function writeFileWhole(
     try {
       const before = await statIfThere(path);
       requireCondition(condition, before && { etag: etagOf(before) }, JSON.stringify(path));
-      const etag = await makeLater(temporary, before);
+      const etag = await makeLike(temporary, before);
       await (condition.ifAbsent
         ? moveIfAbsent(temporary, path, linkFile)
         : rename(temporary, path));
@@ -45,6 +45,19 @@ export function writeFileWhole(
       await rm(temporary, { force: true }).catch(() => undefined); // `error` is what matters
       throw error;
     }
+  });
+}
+
+/**
+ * Removes a file; a folder is no object. `ifMatch` as above: looked at right before.
+ * @throws StoreError `exists`, and whatever the file system throws
+ */
+export function removeFile(path: string, { ifMatch }: PutCondition): Promise<void> {
+  return turns.take(path, async () => {
+    const stats = await stat(path);
+    if (stats.isDirectory()) return;
+    requireCondition({ ifMatch }, { etag: etagOf(stats) }, JSON.stringify(path));
+    await unlink(path);
   });
 }
 
@@ -78,23 +91,38 @@ async function statIfThere(path: string): Promise<Stats | undefined> {
 }
 
 /**
- * Makes the file's time later than that of the file which it replaces. File systems take the time
- * from a clock that ticks every few milliseconds: two quick writes of the same size would have
- * the same ETag, and so would the first and the third.
+ * Leaves the file to whom the one that it replaces belonged, with the same permissions, and makes
+ * its time later than that one's. File systems take the time from a clock that ticks every few
+ * milliseconds: two quick writes of the same size would have the same ETag, and so would the first
+ * and the third.
  *
  * @returns the file's ETag
  */
-async function makeLater(temporary: string, before: Stats | undefined): Promise<string> {
+async function makeLike(temporary: string, before: Stats | undefined): Promise<string> {
   const file = await open(temporary, 'r+');
   try {
     const stats = await file.stat();
-    if (before === undefined || stats.mtimeMs > before.mtimeMs) return etagOf(stats);
+    if (before === undefined) return etagOf(stats);
+    if (stats.uid !== before.uid || stats.gid !== before.gid) {
+      await file.chown(before.uid, before.gid).catch(unlessUnable);
+    }
+    if (stats.mode !== before.mode) await file.chmod(before.mode & 0o777).catch(unlessUnable);
+    if (stats.mtimeMs > before.mtimeMs) return etagOf(stats);
     // By 2 ms: it is handed over in seconds, and may come out a little less than it was.
     const later = new Date(Math.floor(before.mtimeMs) + 2);
     await file.utimes(later, later);
     return etagOf(await file.stat());
   } finally {
     await file.close();
+  }
+}
+
+/** Only root gives files away, and not every file system has owners or permissions. */
+function unlessUnable(error: unknown): void {
+  if (
+    !['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(codeOf(error) ?? '')
+  ) {
+    throw error;
   }
 }
 

@@ -4,7 +4,7 @@ import { Turns } from '../turns.ts';
 import { attemptsOf, statusOf } from './s3-errors.ts';
 
 /**
- * Puts with conditions, in stores that know them and in stores that do not.
+ * Puts and deletes with conditions, in stores that know them and in stores that do not.
  *
  * Amazon knows `If-None-Match: *` and `If-Match` for puts since 2024. Of others, some answer 501
  * or 400, and some ignore them, which is worse: two writers would both be told that they were
@@ -47,6 +47,24 @@ export class S3Conditions {
       await this.#requireByHead(put);
       return this.#requests.put({ ...put, condition: {} });
     });
+  }
+
+  /**
+   * By a HEAD first, whatever the store knows: Amazon keeps `If-Match` of deletes since 2025, others
+   * may ignore it, and which of them do is not worth finding out by deleting something.
+   * @throws StoreError `exists` when there is another version
+   */
+  async delete(key: string, ifMatch: string): Promise<void> {
+    const found = await this.#requests.head(key);
+    if (!found) return;
+    requireCondition({ ifMatch }, found, this.#requests.nameOf(key));
+    try {
+      await this.#requests.delete(key, ifMatch);
+    } catch (error) {
+      if (error instanceof StoreError && error.reason === 'not-found') return;
+      if (!isUnknownHeader(error)) throw error;
+      await this.#requests.delete(key);
+    }
   }
 
   async #tryIfAbsent(put: ConditionalPut): Promise<string> {
@@ -132,6 +150,7 @@ export interface ConditionalRequests {
   url: string;
   /** Sends the condition along as it is. @returns the new ETag @throws StoreError */
   put(put: ConditionalPut): Promise<string>;
+  delete(key: string, ifMatch?: string): Promise<void>;
   head(key: string): Promise<ObjectInfo | undefined>;
   /** The object's ETag where it has exactly these bytes. */
   etagIfSame(key: string, bytes: Uint8Array): Promise<string | undefined>;

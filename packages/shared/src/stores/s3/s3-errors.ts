@@ -158,12 +158,12 @@ function keyRefused({ code, status }: Failure, { operation, name }: S3Request): 
 }
 
 function conditionFailed({ code, status }: Failure, { operation, name }: S3Request): Verdict {
-  if (operation !== 'put') return undefined;
-  // 404 is the answer to If-Match where there is no object.
-  if (status === 412 || code === 'NoSuchKey') {
+  if (operation !== 'put' && operation !== 'delete') return undefined;
+  // 404 is the answer to a put with If-Match where there is no object.
+  if (status === 412 || (code === 'NoSuchKey' && operation === 'put')) {
     return [
       'exists',
-      `${name} was not written: it exists already, or is not the version that was to be replaced.`,
+      `${name} was left as it is: it exists already, or is not the version that was meant.`,
     ];
   }
   // Others were writing it in the same moment: which of them was first shows when asked again.

@@ -2,6 +2,7 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { compareKeys } from '../key-order.ts';
 import {
+  type DeleteOptions,
   type GetOptions,
   type ListOptions,
   type ObjectInfo,
@@ -39,6 +40,7 @@ export class S3Store implements ObjectStore {
     this.#conditions = new S3Conditions({
       url: this.url,
       put: (put) => this.#put(put),
+      delete: (key, ifMatch) => this.#delete(key, ifMatch),
       head: (key) => this.head(key),
       etagIfSame: (key, bytes) => etagIfSame(this, key, bytes),
       nameOf: (key) => this.#name(key),
@@ -143,10 +145,20 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { ifMatch }: DeleteOptions = {}): Promise<void> {
+    await (ifMatch === undefined ? this.#delete(key) : this.#conditions.delete(key, ifMatch));
+  }
+
+  async #delete(key: string, ifMatch?: string): Promise<void> {
     try {
       await this.#client.send((client) =>
-        client.send(new s3Sdk.DeleteObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) })),
+        client.send(
+          new s3Sdk.DeleteObjectCommand({
+            Bucket: this.#bucket,
+            Key: requireKey(key),
+            ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
+          }),
+        ),
       );
     } catch (error) {
       throw this.#storeError(error, 'delete', key);
