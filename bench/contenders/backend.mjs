@@ -3,7 +3,7 @@
 /**
  * A backend of ours, in a process of its own:
  *
- *     node backend.mjs <folder of images> <images to measure one stage with> <backend>
+ *     node backend.mjs <folder of images> <images to measure one stage with> <backend> [bundle]
  *
  * It computes on all cores: `onnx` and `wasm` with one engine on each, `tensorflow` with threads of
  * its own. What is timed is what workers call, messages to inference threads and float16 included:
@@ -26,9 +26,10 @@ import { timePasses, timeStream } from '../time-passes.mjs';
 /** @import { InferencePool } from '@cutline/inference' */
 /** @import { Said } from './start-contenders.mjs' */
 
-/** @typedef {Required<import('./start-contenders.mjs').ContenderRequest>} Request */
+/** @import { ContenderRequest } from './start-contenders.mjs' */
+/** @typedef {Required<Omit<ContenderRequest, 'words'>> & { words?: number }} Request */
 
-const [, , folder = '', stageImages = '', backend = ''] = process.argv;
+const [, , folder = '', stageImages = '', backend = '', bundle] = process.argv;
 /** The defaults of `cutline caption`. */
 const limits = {
   fetchConcurrency: 16,
@@ -41,7 +42,7 @@ const limits = {
 
 try {
   const pool = await startInference({
-    bundleFolder: defaultBundleFolder(),
+    bundleFolder: bundle ?? defaultBundleFolder(),
     stages: { encode: true, decode: true },
     backend: /** @type {InferencePool['backend']} */ (backend),
   });
@@ -76,8 +77,8 @@ async function serve(pool) {
           await pool.encode(pixels.subarray(first * imageBytes, end * imageBytes), images);
         }
       }),
-    decode({ batchSize, beamSize, secondsMin }) {
-      const options = captionOptions({ beamSize }, pool.model.decoding);
+    decode({ batchSize, secondsMin, ...search }) {
+      const options = optionsOf(search, pool);
       const atOnce = pool.threadCount + 1; // as a decoder-worker
       const stream = { batches: batchesOf(batchSize), atOnce, secondsMin };
       return timeStream(stream, ({ first, end, images }) =>
@@ -96,6 +97,12 @@ async function serve(pool) {
   );
 }
 
+/** @param {Pick<Request, 'beamSize' | 'words'>} search @param {InferencePool} pool */
+function optionsOf({ beamSize, words }, pool) {
+  const length = words === undefined ? {} : { lengthMin: words, lengthMax: words };
+  return captionOptions({ beamSize, ...length }, pool.model.decoding);
+}
+
 /**
  * @param {Awaited<ReturnType<typeof readImages>>} images
  * @param {InferencePool} pool
@@ -109,11 +116,11 @@ async function preprocess(images, pool) {
 }
 
 /** @param {InferencePool} pool @param {Request} request */
-async function captionFolder(pool, { folder, beamSize }) {
+async function captionFolder(pool, { folder, ...search }) {
   const { store: url, prefix } = parseLocation(folder);
   const store = await openStore(url);
   const everything = { keysFrom: null, include: [], exclude: [], limit: null, sample: null };
-  const options = captionOptions({ beamSize }, pool.model.decoding);
+  const options = optionsOf(search, pool);
   const pipeline = { store, options, ...stagesOf(pool, { limits, metrics: new Metrics() }) };
   /** @type {Record<string, Said>} */
   const captions = {};

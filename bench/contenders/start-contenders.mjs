@@ -23,6 +23,7 @@ import { LineProcess } from '../line-process.mjs';
  * @property {number} secondsMin
  * @property {number} [batchSize] of encode and decode
  * @property {number} [beamSize] of decode and caption
+ * @property {number} [words] of decode and caption: just so many, or tokens; else the model's own
  * @property {string} [folder] of caption
  */
 
@@ -71,7 +72,7 @@ export async function startContenders(options, folders) {
   const contenders = [];
   const absent = [];
   for (const program of programs) {
-    const started = await start(program);
+    const started = await startContender(program);
     if ('reason' in started) absent.push(started);
     else contenders.push(started);
   }
@@ -82,7 +83,7 @@ export async function startContenders(options, folders) {
  * @param {{ name: string, command: string, args: string[] }} program
  * @returns {Promise<Contender | { name: string, reason: string }>}
  */
-async function start({ name, command, args }) {
+export async function startContender({ name, command, args }) {
   const lines = new LineProcess(command, args);
   try {
     const { unavailable, tasks, description } = await lines.first();

@@ -14,8 +14,12 @@ def list_files(folder):
     return sorted(file for file in Path(folder).iterdir() if file.suffix.lower() in SUFFIXES)
 
 
+def source_of(file):
+    """What PIL opens. `file` is a path, or the bytes of a file."""
+    return BytesIO(file) if isinstance(file, bytes) else file
+
+
 def decode(file, size):
-    """[H,W,3] uint8. `file` is a path, or the bytes of a file."""
-    source = BytesIO(file) if isinstance(file, bytes) else file
-    with Image.open(source) as image:
+    """[H,W,3] uint8."""
+    with Image.open(source_of(file)) as image:
         return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC))

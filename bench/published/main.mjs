@@ -10,20 +10,17 @@
  * The folder keeps what is made (2 to 4 GB a captioner), and is asked first.
  */
 import { execFile } from 'node:child_process';
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describeBundle, modelSize } from '@cutline/inference';
 import { describeMachine, versions } from '../describe-machine.mjs';
 import { alignColumns, formatNumber } from '../format-text.mjs';
 import { architectures } from './architectures.mjs';
-import { writeCheckpoint } from './write-checkpoint.mjs';
+import { bundleOf } from './bundle-of.mjs';
 
 /** @typedef {{ images: number, cpuSeconds: number, rssBytesMax: number }} Measured */
 
 const run = promisify(execFile);
-const cutline = fileURLToPath(new URL('../../apps/cutline/bin/cutline.js', import.meta.url));
 const program = fileURLToPath(new URL('./measure-stage.mjs', import.meta.url));
 
 const [folder, names = Object.keys(architectures).join()] = process.argv.slice(2);
@@ -39,7 +36,7 @@ const head = [
   ...['memory, MB', 'as estimated'],
 ];
 for (const name of names.split(',')) {
-  const bundle = await bundleOf(name);
+  const { bundle } = await bundleOf(folder, name);
   const { memory } = modelSize((await describeBundle(bundle)).description);
   const rows = [];
   for (const stage of /** @type {const} */ (['encode', 'decode'])) {
@@ -71,27 +68,4 @@ async function measure(bundle, stage, count, seconds) {
   const args = [program, bundle, stage, String(count), String(seconds)];
   const { stdout } = await run(process.execPath, args);
   return JSON.parse(stdout);
-}
-
-/** @param {string} name */
-async function bundleOf(name) {
-  const architecture = architectures[name];
-  if (!architecture) throw new Error(`${name}: expected ${Object.keys(architectures).join(', ')}`);
-  const checkpoint = join(folder ?? '', name);
-  const bundle = `${checkpoint}-bundle`;
-  if (!(await exists(join(bundle, 'model.json')))) {
-    if (!(await exists(join(checkpoint, 'model.safetensors')))) {
-      await writeCheckpoint(architecture, checkpoint);
-    }
-    await run(process.execPath, [cutline, 'model', 'add', checkpoint, '--into', bundle]);
-  }
-  return bundle;
-}
-
-/** @param {string} path */
-function exists(path) {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -14,7 +14,7 @@ export type Trial =
   | { notTried: string };
 
 /** A first computation also chooses kernels and allocates memory; it counts where it is so long. */
-const onceSecondsMin = 1;
+const onceSecondsMin = 3;
 
 /** @throws UserError where the bundle or every backend cannot be used */
 export async function tryModel(bundleFolder: string): Promise<Trial> {
