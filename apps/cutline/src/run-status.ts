@@ -1,8 +1,8 @@
 import type { FeatureBooks, JobQueue } from '@cutline/pipeline';
 import { progressOf, type RunProgress } from '@cutline/pipeline';
 import {
-  addCounts,
-  countResults,
+  type Counts,
+  countLedgers,
   type RunState,
   type RunStore,
   readRunState,
@@ -40,14 +40,16 @@ export interface QueueStatus {
 
 /**
  * Asks the results first: a finished run has a summary, and needs no Redis. For a run under way,
- * Redis knows the numbers; where it was flushed, they are counted from the ledgers, and from the
- * parts of chunks that have none.
+ * Redis knows the numbers; where it was flushed, they are counted from the ledgers alone: what is
+ * in chunks that are not closed is counted once somebody resumes the run.
  *
  * @param connect is called only for a run under way.
+ * @param known ledgers that an earlier look at the run has read
  */
 export async function readStatus(
   runStore: RunStore,
   connect: (state: RunState) => Promise<StatusContext>,
+  known: Map<string, Counts> = new Map(),
 ): Promise<RunStatus> {
   const state = await readRunState(runStore);
   const { summary, isCancelled } = state;
@@ -57,7 +59,7 @@ export async function readStatus(
   const { run } = runStore;
   return {
     ...base,
-    progress: (await board.progress(run)) ?? (await countParts(runStore, state)),
+    progress: (await board.progress(run)) ?? (await countClosed(runStore, state, known)),
     queues: { encode: await queueStatus(queues.encode), decode: await queueStatus(queues.decode) },
     featureBytes: await features.bytesInFlight(),
     hasProducer: (await board.owner(run)) !== undefined,
@@ -69,9 +71,13 @@ async function queueStatus(queue: Pick<JobQueue, 'counts' | 'workers'>): Promise
   return { waiting, active, delayed, workers: await queue.workers() };
 }
 
-async function countParts(runStore: RunStore, state: RunState): Promise<RunProgress> {
+async function countClosed(
+  runStore: RunStore,
+  state: RunState,
+  known: Map<string, Counts>,
+): Promise<RunProgress> {
   const { images } = state.manifest;
-  const counts = addCounts(await countResults(runStore, state));
+  const counts = await countLedgers(runStore, known);
   return {
     listed: images ?? counts.images,
     listingComplete: images === null ? 0 : 1,

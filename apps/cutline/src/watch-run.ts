@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openFeatureBooks } from '@cutline/pipeline';
 import { isTransient } from '@cutline/shared/errors';
 import type { Closers, Settings } from '@cutline/shared/process';
-import type { RunStore } from '@cutline/shared/run';
+import type { Counts, RunState, RunStore } from '@cutline/shared/run';
 import { showProgress } from './progress-display.ts';
 import { connectToRun } from './run-context.ts';
 import { type RunStatus, readStatus, type StatusContext } from './run-status.ts';
@@ -24,11 +24,12 @@ export function statusReader(
     return { ...context, features: books };
   };
   let context: Promise<StatusContext> | undefined;
-  return (): Promise<RunStatus> =>
-    readStatus(runStore, ({ run }) => {
-      context ??= connect(run.model);
-      return context;
-    });
+  const ledgers = new Map<string, Counts>();
+  const connectOnce = ({ run }: RunState) => {
+    context ??= connect(run.model);
+    return context;
+  };
+  return (): Promise<RunStatus> => readStatus(runStore, connectOnce, ledgers);
 }
 
 /**

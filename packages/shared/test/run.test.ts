@@ -167,9 +167,23 @@ describe('parts', () => {
     expect(store.partKey(12, '0ra')).toBe('a/b/runs/r1/parts/000012.0ra.jsonl');
   });
 
+  test('are listed in the order of their batches, also beyond six digits', async () => {
+    const batches = [99, 100, 101, 999_999, 1_000_000, 1_000_001, 9_999_999, 10_000_000];
+    for (const batch of batches.toReversed()) await store.createPart(batch, '0', rows);
+    const numbers = async (...range: number[]) =>
+      (await store.listParts(...range)).map(({ batch }) => batch);
+    expect(await numbers()).toEqual(batches);
+    expect(await numbers(100, 102)).toEqual([100, 101]);
+    expect(await numbers(999_999, 1_000_001)).toEqual([999_999, 1_000_000]);
+    expect(await numbers(9_999_999)).toEqual([9_999_999, 10_000_000]);
+    expect(store.partKey(1_000_000, '1a')).toBe('a/b/runs/r1/parts/a1000000.1a.jsonl');
+  });
+
   test('are not mistaken for what else somebody put there', async () => {
     for (const name of [
       'notes.txt',
+      '1000000.jsonl', // it would not sort
+      'a000001.jsonl',
       'x.jsonl',
       '000001.0.jsonl', // the first attempt has no suffix
       '1.jsonl',
@@ -202,6 +216,20 @@ describe('ledgers', () => {
         [1, 1],
       ]),
     );
+  });
+
+  test('are found one by one, also beyond six digits', async () => {
+    for (const [chunk, generation] of [
+      [100_000, 1],
+      [1_000_000, 0],
+      [1_000_000, 2],
+    ] as const) {
+      await store.createLedger({ ...ledger, chunk, generation });
+    }
+    expect(await store.findLedger(100_000)).toBe(1);
+    expect(await store.findLedger(1_000_000)).toBe(2);
+    expect(await store.findLedger(10_000)).toBeUndefined();
+    expect((await store.readLedger(1_000_000, 2)).chunk).toBe(1_000_000);
   });
 
   test('of one generation are one: the first', async () => {

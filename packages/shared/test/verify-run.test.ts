@@ -1,4 +1,6 @@
 import {
+  type Counts,
+  countLedgers,
   countResults,
   countRows,
   createChunk,
@@ -137,6 +139,15 @@ describe('a run', () => {
     expect(await sum()).toEqual([6, 3]);
     for (const chunk of [0, 1]) await store.delete(run.prefix + run.ledgerName(chunk, 0));
     expect(await sum()).toEqual([6, 3]);
+  });
+
+  test('is counted from its ledgers alone, each of which is read once', async () => {
+    const known = new Map<string, Counts>();
+    const { images, captioned } = await countLedgers(run, known);
+    expect({ images, captioned }).toEqual({ images: 6, captioned: 3 });
+    await store.delete(run.prefix + run.ledgerName(0, 0));
+    expect((await countLedgers(run, known)).images).toBe(2);
+    expect(known.size).toBe(2);
   });
 
   test('is not harmed by what came too late to count', async () => {

@@ -30,6 +30,13 @@ interface ChunkContext {
   claims: readonly Claim[];
 }
 
+/** What a producer remembers of a ledger: of all chunks, so not the names of all parts. */
+export type ClosedChunk = Omit<Ledger, 'parts'> & { parts: number };
+
+export function closedBy(ledger: Ledger): ClosedChunk {
+  return { ...ledger, parts: ledger.parts.length };
+}
+
 /** Holds a chunk of the manifest against the parts that there are. */
 export async function examineChunk(context: ChunkContext, chunk: number): Promise<ChunkState> {
   const missing = new Map<number, ImageRef[]>();

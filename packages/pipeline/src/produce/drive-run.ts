@@ -109,8 +109,8 @@ async function openListing(
     onExcluded: (keys: number) => log.info(describeExcluded(keys, exceptPrefix)),
     stores: { open },
   };
-  return resumeListing(runStore, state, () =>
-    listImages({ store, prefix: source.prefix }, selection, options),
+  return resumeListing(runStore, state, (startAfter) =>
+    listImages({ store, prefix: source.prefix }, selection, { ...options, startAfter }),
   );
 }
 

@@ -1,9 +1,9 @@
 import type { QueueName } from '@cutline/shared/process';
-import { batchesOf, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
+import { batchesOf, isReopened, readChunk } from '@cutline/shared/run';
 import { countByOutcome, partStep } from '../board/run-progress.ts';
 import { patiently } from '../patience.ts';
 import type { ClaimedRun } from './claim-run.ts';
-import { closeChunk, examineChunk } from './close-chunk.ts';
+import { type ClosedChunk, closeChunk, closedBy, examineChunk } from './close-chunk.ts';
 import { enqueue, type PlannedBatch } from './enqueue.ts';
 import type { ProduceContext } from './produce.ts';
 
@@ -11,7 +11,7 @@ import type { ProduceContext } from './produce.ts';
 export interface PassContext extends ProduceContext {
   claimed: ClaimedRun;
   /** The ledgers that count so far, by chunk; the pass adds those that it writes. */
-  ledgers: Map<number, Ledger>;
+  ledgers: Map<number, ClosedChunk>;
 }
 
 /** Looks soon at first, for short runs, then every second. */
@@ -154,7 +154,7 @@ async function settle(context: PassContext, chunk: number): Promise<number> {
   await claimed.lock.held();
   const closed = await closeChunk({ runStore, run, claims, generation, world }, chunk);
   if ('ledger' in closed) {
-    ledgers.set(chunk, closed.ledger);
+    ledgers.set(chunk, closedBy(closed.ledger));
     return 0;
   }
   const images = [...closed.missing.values()].reduce((sum, refs) => sum + refs.length, 0);
@@ -174,7 +174,12 @@ async function tellProgress(context: PassContext, chunks: number): Promise<void>
 }
 
 /** `captioned`, `skipped`, `failed` and `failed:<class>`, as the board counts them. */
-function outcomes({ captioned, skipped, failed, failedByClass }: Ledger): Record<string, number> {
+function outcomes({
+  captioned,
+  skipped,
+  failed,
+  failedByClass,
+}: ClosedChunk): Record<string, number> {
   const byClass = Object.entries(failedByClass).map(([name, n]) => [`failed:${name}`, n]);
   return { encoded: captioned, captioned, skipped, failed, ...Object.fromEntries(byClass) };
 }

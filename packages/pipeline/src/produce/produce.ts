@@ -1,6 +1,6 @@
 import { UserError } from '@cutline/shared/errors';
 import type { Logger, Metrics } from '@cutline/shared/process';
-import type { KeptFeatures, Ledger, RunStore, Summary } from '@cutline/shared/run';
+import type { KeptFeatures, RunStore, Summary } from '@cutline/shared/run';
 import { generationOfChunk } from '@cutline/shared/run';
 import type { RunBoard } from '../board/run-board.ts';
 import type { EncodeJob } from '../jobs.ts';
@@ -8,6 +8,7 @@ import { patiently } from '../patience.ts';
 import type { Queues } from '../queue/open-queues.ts';
 import type { World } from '../world.ts';
 import { type ClaimedRun, claimRun } from './claim-run.ts';
+import { type ClosedChunk, closedBy } from './close-chunk.ts';
 import { makePass } from './make-pass.ts';
 import type { Listing } from './resume-listing.ts';
 import { writeSummary } from './summarise.ts';
@@ -81,6 +82,8 @@ export async function produce(
   }
   const summary = await writeSummary(context, claimed, ledgers);
   await patiently('progress', () => board.raiseFloor(run.run, summary.generation + 1), base);
+  // The summary says it all: what Redis keeps of a finished run does not depend on its size.
+  await patiently('progress', () => board.resetProgress(run.run), base);
   return summary;
 }
 
@@ -102,13 +105,13 @@ async function writeListing(
 async function readLedgers(
   runStore: RunStore,
   { state: { claims } }: ClaimedRun,
-): Promise<Map<number, Ledger>> {
-  const ledgers = new Map<number, Ledger>();
+): Promise<Map<number, ClosedChunk>> {
+  const ledgers = new Map<number, ClosedChunk>();
   const latest = [...(await runStore.listLedgers())];
   for (let start = 0; start < latest.length; start += 16) {
     const some = latest.slice(start, start + 16).map(async ([chunk, generation]) => {
       if (generation < generationOfChunk(claims, chunk)) return;
-      ledgers.set(chunk, await runStore.readLedger(chunk, generation));
+      ledgers.set(chunk, closedBy(await runStore.readLedger(chunk, generation)));
     });
     await Promise.all(some);
   }

@@ -13,12 +13,12 @@ export interface Listing {
  * (which lists in key order), after as many rows for a list of keys or another run's manifest, and
  * without the keys that are there already for a sample.
  *
- * @param listing from its beginning
+ * @param listing from its beginning, or, of a store, from after a key on
  */
 export async function resumeListing(
   runStore: RunStore,
   { run, claims, manifest: { chunks } }: Pick<RunState, 'run' | 'claims' | 'manifest'>,
-  listing: () => AsyncIterable<ImageRef>,
+  listing: (startAfter?: string) => AsyncIterable<ImageRef>,
 ): Promise<Listing> {
   const { selection, batchSize, chunkBatches, decodes } = run;
   if (chunks === 0) return { imagesBefore: 0, rest: listing() };
@@ -39,7 +39,10 @@ export async function resumeListing(
     rows: selection.keysFrom !== null || decodes ? imagesBefore : undefined,
     lastKey: lastImages.at(-1)?.key ?? '',
   };
-  return { imagesBefore, rest: without(listing(), written) };
+  const isOfStore = written.keys === undefined && written.rows === undefined;
+  // A limit is counted from the first image on.
+  const startAfter = isOfStore && selection.limit === null ? written.lastKey : undefined;
+  return { imagesBefore, rest: without(listing(startAfter), written) };
 }
 
 async function* nothing(): AsyncGenerator<ImageRef> {}

@@ -1,6 +1,7 @@
-import { addCounts, type Ledger, type Summary } from '@cutline/shared/run';
+import { addCounts, type Summary } from '@cutline/shared/run';
 import { superseded } from '../board/run-lock.ts';
 import type { ClaimedRun } from './claim-run.ts';
+import type { ClosedChunk } from './close-chunk.ts';
 import type { ProduceContext } from './produce.ts';
 
 /**
@@ -10,7 +11,7 @@ import type { ProduceContext } from './produce.ts';
 export async function writeSummary(
   { runStore, manifest, world }: ProduceContext,
   { state, claim, lock }: ClaimedRun,
-  ledgers: ReadonlyMap<number, Ledger>,
+  ledgers: ReadonlyMap<number, ClosedChunk>,
 ): Promise<Summary> {
   const { run } = state;
   const totals = addCounts(ledgers.values());
@@ -32,7 +33,7 @@ export async function writeSummary(
       generation: claim.generation,
       ...totals,
       chunks: manifest.chunks,
-      parts: [...ledgers.values()].reduce((sum, { parts }) => sum + parts.length, 0),
+      parts: [...ledgers.values()].reduce((sum, { parts }) => sum + parts, 0),
       model: run.model,
       created: run.created,
       // When it finished first, and how fast it was then, stays true whatever is tried again.

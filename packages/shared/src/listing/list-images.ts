@@ -19,10 +19,10 @@ export async function* listImages(
   options: ListImagesOptions = {},
 ): AsyncGenerator<ImageRef> {
   const wanted = keyFilter(selection);
-  const { exceptPrefix, onExcluded, stores } = options;
+  const { exceptPrefix, onExcluded } = options;
   let excluded = 0;
   const images = (async function* () {
-    for await (const listed of listKeys(source, selection, stores)) {
+    for await (const listed of listKeys(source, selection, options)) {
       if (exceptPrefix !== undefined && isResult(listed.key, exceptPrefix)) excluded += 1;
       else if (wanted(listed.key)) yield classify(listed);
     }
@@ -37,6 +37,8 @@ export interface ListImagesOptions {
   exceptPrefix?: string | undefined;
   /** Told at the end how many keys that were, if any. */
   onExcluded?: ((keys: number) => void) | undefined;
+  /** Only keys that come after it, of a source that is listed: not of a list of keys. */
+  startAfter?: string | undefined;
   /** Opens the store of a list of keys, where that is another than the source. */
   stores?: Stores | undefined;
 }
@@ -44,10 +46,10 @@ export interface ListImagesOptions {
 function listKeys(
   { store, prefix }: { store: ObjectStore; prefix: string },
   { keysFrom, columns }: Selection,
-  stores: Stores | undefined,
+  { stores, startAfter }: ListImagesOptions,
 ): AsyncIterable<ListedKey> {
   return keysFrom === null
-    ? listObjects(store, prefix)
+    ? listObjects(store, prefix, startAfter)
     : readKeys(keysFrom, store, stores, columns);
 }
 
@@ -64,8 +66,12 @@ function isResult(key: string, prefix: string): boolean {
 const resultPath =
   /^((run|summary)\.json$|(manifest|parts|sidecars|ledger|claims|features|results|reviews)\/)/;
 
-async function* listObjects(store: ObjectStore, prefix: string): AsyncGenerator<ListedKey> {
-  for await (const object of inKeyOrder(store.url, store.list(prefix))) {
+async function* listObjects(
+  store: ObjectStore,
+  prefix: string,
+  startAfter: string | undefined,
+): AsyncGenerator<ListedKey> {
+  for await (const object of inKeyOrder(store.url, store.list(prefix, { startAfter }))) {
     // Consoles make empty objects that stand for folders.
     if (object.key.endsWith('/') && object.bytes === 0) continue;
     yield object;

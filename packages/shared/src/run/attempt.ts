@@ -18,8 +18,8 @@ export function jobId({ run, batch, attempt }: BatchAttempt): string {
 
 /** The inverse of `jobId`; undefined for an id that Cutline did not make. */
 export function parseJobId(id: string): BatchAttempt | undefined {
-  const match = /^([^.]+)\.(\d+)\.(\d+[rabe]*)$/.exec(id);
-  return match ? { run: match[1]!, batch: Number(match[2]), attempt: match[3]! } : undefined;
+  const match = /^([^.]+)\.([a-z]?\d+)\.(\d+[rabe]*)$/.exec(id);
+  return match ? { run: match[1]!, batch: numberIn(match[2]!), attempt: match[3]! } : undefined;
 }
 
 /** What objects of an attempt are called: `000512`, `000512.3ra`. */
@@ -41,6 +41,20 @@ export function parseAttemptName(
   return parseJobId(`${run}.${number}.${attempt}`);
 }
 
+const digitsPlain = 6;
+
+/**
+ * A number in a name, of a batch or of a chunk. It has six digits; a larger one has a letter before
+ * them that says how many more there are (`a1000000`, `b10000000`), so that in the byte order in
+ * which stores list, names come in the order of their numbers.
+ */
 export function batchNumber(batch: number): string {
-  return String(batch).padStart(6, '0');
+  const digits = String(batch).padStart(digitsPlain, '0');
+  const more = digits.length - digitsPlain;
+  return more === 0 ? digits : String.fromCharCode('a'.charCodeAt(0) + more - 1) + digits;
+}
+
+/** The inverse. */
+export function numberIn(name: string): number {
+  return Number(name.replace(/^[a-z]/, ''));
 }

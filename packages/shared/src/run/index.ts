@@ -33,6 +33,7 @@ export {
   skippedRowSchema,
 } from './part.ts';
 export {
+  countLedgers,
   countResults,
   readResults,
   type SettledBatch,

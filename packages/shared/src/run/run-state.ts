@@ -25,12 +25,16 @@ export async function readRunState(runStore: RunStore): Promise<RunState> {
   const lastSummary = await runStore.readSummary();
   const finished = finishedBy(claims, lastSummary?.value);
   const isFinished = finished !== undefined;
+  const summary = isFinished ? lastSummary?.value : undefined;
   return {
     run,
     claims,
-    manifest: await measureManifest(runStore, claims),
+    // Of a finished run, the summary says it.
+    manifest: summary
+      ? { chunks: summary.chunks, images: summary.images }
+      : await measureManifest(runStore, claims),
     lastSummary,
-    summary: isFinished ? lastSummary?.value : undefined,
+    summary,
     isCancelled: !isFinished && claims.at(-1)?.kind === 'cancel',
     floor: floorOf(claims, finished),
   };

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { UserError } from '../errors.ts';
 import { type ObjectInfo, type ObjectStore, StoreError } from '../stores/object-store.ts';
-import { attemptName, batchNumber, parseAttemptName } from './attempt.ts';
+import { attemptName, batchNumber, numberIn, parseAttemptName } from './attempt.ts';
 import { type Claim, claimSchema, generationSuffix } from './claim.ts';
 import { checkLedger, type Ledger, ledgerSchema } from './ledger.ts';
 import { formatPart, type PartRow, parsePart } from './part.ts';
@@ -65,8 +65,8 @@ export class RunStore {
     for await (const { key } of this.store.list(`${this.prefix}claims/`)) {
       const name = key.slice(this.prefix.length);
       if (name !== claimName(claims.length)) continue;
-      const claim = await this.#read(name, claimSchema);
-      if (claim) claims.push(claim.value);
+      const claim = await this.#readListed(name, claimSchema);
+      if (claim) claims.push(claim);
     }
     return claims;
   }
@@ -154,21 +154,36 @@ export class RunStore {
   async listLedgers(): Promise<Map<number, number>> {
     const latest = new Map<number, number>();
     for await (const { key } of this.store.list(`${this.prefix}ledger/`)) {
-      const match = /^ledger\/(\d+)(?:\.(\d+))?\.json$/.exec(key.slice(this.prefix.length));
-      if (!match) continue;
-      const [chunk, generation] = [Number(match[1]), Number(match[2] ?? 0)];
-      if (key !== this.prefix + this.ledgerName(chunk, generation)) continue;
-      latest.set(chunk, Math.max(latest.get(chunk) ?? 0, generation));
+      const found = this.#parseLedgerKey(key);
+      if (found) latest.set(found.chunk, Math.max(latest.get(found.chunk) ?? 0, found.generation));
     }
     return latest;
+  }
+
+  /** The latest generation of one chunk's ledger; undefined where it has none. */
+  async findLedger(chunk: number): Promise<number | undefined> {
+    let latest: number | undefined;
+    for await (const { key } of this.store.list(`${this.prefix}ledger/${batchNumber(chunk)}.`)) {
+      const found = this.#parseLedgerKey(key);
+      if (found) latest = Math.max(latest ?? 0, found.generation);
+    }
+    return latest;
+  }
+
+  #parseLedgerKey(key: string): { chunk: number; generation: number } | undefined {
+    const match = /^ledger\/([a-z]?\d+)(?:\.(\d+))?\.json$/.exec(key.slice(this.prefix.length));
+    if (!match) return undefined;
+    const [chunk, generation] = [numberIn(match[1]!), Number(match[2] ?? 0)];
+    const isOurs = key === this.prefix + this.ledgerName(chunk, generation);
+    return isOurs ? { chunk, generation } : undefined;
   }
 
   /** @throws UserError where it is not there, or not as this version writes it. */
   async readLedger(chunk: number, generation: number): Promise<Ledger> {
     const name = this.ledgerName(chunk, generation);
-    const ledger = await this.#read(name, ledgerSchema);
+    const ledger = await this.#readListed(name, ledgerSchema);
     if (!ledger) throw new UserError(`${this.url}${name} is gone.`);
-    return ledger.value;
+    return ledger;
   }
 
   /** @returns the ledger that counts for this generation: this one, or the one that was there. */
@@ -214,14 +229,22 @@ export class RunStore {
     name: string,
     schema: z.ZodType<T>,
   ): Promise<{ value: T; etag: string } | undefined> {
-    const key = this.prefix + name;
-    const object = await readIfThere(this.store, key);
-    if (!object) return undefined;
+    const object = await readIfThere(this.store, this.prefix + name);
+    return object && { value: this.#parse(name, schema, object.bytes), etag: object.etag };
+  }
+
+  /** What a listing, or a put, has just said to be there: without a HEAD before it. */
+  async #readListed<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    const object = await getIfThere(this.store, this.prefix + name);
+    return object && this.#parse(name, schema, object.bytes);
+  }
+
+  #parse<T>(name: string, schema: z.ZodType<T>, bytes: Buffer): T {
     try {
-      return { value: schema.parse(JSON.parse(object.bytes.toString('utf8'))), etag: object.etag };
+      return schema.parse(JSON.parse(bytes.toString('utf8')));
     } catch (cause) {
       throw new UserError(
-        `${this.store.url}/${key} is not a ${name} that this version of Cutline understands. ` +
+        `${this.url}${name} is not a ${name} that this version of Cutline understands. ` +
           'It may come from another version, or be damaged.',
         { cause },
       );
@@ -247,7 +270,10 @@ export function isTaken(error: unknown): boolean {
  */
 async function readIfThere(store: ObjectStore, key: string) {
   const found: ObjectInfo | undefined = await store.head(key);
-  if (!found) return undefined;
+  return found && getIfThere(store, key);
+}
+
+async function getIfThere(store: ObjectStore, key: string) {
   try {
     return await store.get(key);
   } catch (error) {

@@ -4,7 +4,7 @@ import { StoreError } from '../stores/object-store.ts';
 import { generationOfChunk } from './claim.ts';
 import { addCounts, type Counts, countRows } from './counts.ts';
 import { isReopened, type Ledger, sha256 } from './ledger.ts';
-import { batchesOf, readChunk } from './manifest.ts';
+import { batchesOf, measureManifest, readChunk } from './manifest.ts';
 import { parsePart } from './part.ts';
 import { readAhead } from './read-results.ts';
 import { type RunState, readRunState } from './run-state.ts';
@@ -39,7 +39,8 @@ export async function verifyRun(
     onProblem(problem);
   };
   const state = await readRunState(runStore);
-  const { summary, manifest } = state;
+  const { summary } = state;
+  const manifest = await measureManifest(runStore, state.claims); // and not as the summary says it
   if (!summary) report(unfinished(state));
   if (manifest.images === null)
     report('the listing is not complete: there is no manifest/end.json');
