@@ -38,6 +38,7 @@ export {
   type SettledBatch,
   type StoredPart,
   settleChunk,
+  settleRun,
 } from './read-results.ts';
 export {
   type Run,
@@ -55,6 +56,7 @@ export {
   type CaptionFlags,
   captionOptions,
   featureTypeOption,
+  minScoreOption,
   type RunFlags,
   type SelectionFlags,
   selectionOf,
