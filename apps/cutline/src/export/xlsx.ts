@@ -1,3 +1,4 @@
+import { UserError } from '@cutline/shared/errors';
 import { cellOf, columns, type RowBatches } from './columns.ts';
 
 /**
@@ -12,12 +13,21 @@ export async function* xlsxOf(
   { rowsOfSheetMax }: { rowsOfSheetMax?: number } = {},
 ): AsyncGenerator<Uint8Array> {
   const { writeXlsxStream } = await import('hucre/xlsx');
-  yield* writeXlsxStream(cells(rows), {
-    name: 'captions',
-    columns: columns.map(({ name }) => ({ header: name, width: widths[name] ?? 12 })),
-    freezePane: { rows: 1 },
-    ...(rowsOfSheetMax !== undefined && { maxRowsPerSheet: rowsOfSheetMax }),
-  });
+  try {
+    yield* writeXlsxStream(cells(rows), {
+      name: 'captions',
+      columns: columns.map(({ name }) => ({ header: name, width: widths[name] ?? 12 })),
+      freezePane: { rows: 1 },
+      ...(rowsOfSheetMax !== undefined && { maxRowsPerSheet: rowsOfSheetMax }),
+    });
+  } catch (cause) {
+    if ((cause as Error).name !== 'ZipError') throw cause;
+    throw new UserError(
+      'That is more than a workbook holds (4 GiB of text a sheet, or 4 GiB in all): choose another ' +
+        'format, or fewer rows.',
+      { cause },
+    );
+  }
 }
 
 /**
