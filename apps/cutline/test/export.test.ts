@@ -105,13 +105,12 @@ test.each(['csv', 'xlsx', 'parquet', 'jsonl'])(
       expect({ code, stderr }).toEqual({ code: 0, stderr: `${file}: 5 rows\n` });
     }
     const own = await readFile(join(folder, file));
-    for (const bytes of ['key,etag,status\r\na.jpg,,captioned\r\n', 'PK\u0003\u0004', 'PAR1PAR1']) {
-      await writeFile(join(folder, file), bytes);
-      const { code, stderr } = await cutline('--to', to, '-o', file);
-      expect(code).toBe(2);
-      expect(stderr).toMatch(/results\.\w+ is there already, and was not made by Cutline: choose/);
-      expect(await readFile(join(folder, file), 'latin1')).toBe(bytes);
-    }
+    const edited = 'key,etag,status\r\na.jpg,,captioned\r\n';
+    await writeFile(join(folder, file), edited);
+    const { code, stderr } = await cutline('--to', to, '-o', file);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/results\.\w+ is there already, and was not made by Cutline: choose/);
+    expect(await readFile(join(folder, file), 'utf8')).toBe(edited);
     expect(own.length).toBeGreaterThan(100);
   },
 );

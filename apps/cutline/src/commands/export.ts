@@ -36,13 +36,13 @@ export function addExport(program: Command): void {
     .command('export')
     .description('Write the results of a run for spreadsheets, databases and IIIF viewers.')
     .addOption(
-      new Option('--to <format>', 'jsonl: whole rows; iiif: annotations, a page an image')
+      new Option('--to <format>', 'csv, xlsx, parquet, jsonl (whole rows) or iiif (annotations)')
         .choices([...Object.keys(fileFormats), 'iiif'])
         .makeOptionMandatory(),
     )
-    .option('-o, --file <path>', 'where to; of iiif a folder or s3://bucket/prefix')
+    .option('-o, --file <path>', 'where to put it; of iiif a folder or s3://bucket/prefix')
     .addOption(
-      new Option('--status <statuses...>', 'only these').choices([
+      new Option('--status <statuses...>', 'only these: captioned, skipped, failed').choices([
         'captioned',
         'skipped',
         'failed',
