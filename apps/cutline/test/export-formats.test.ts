@@ -22,11 +22,19 @@ const hostile = captionedRow({
   visibleText: 'STOP',
   warnings: ['blank'],
 });
+function reviewed(decision: 'corrected' | 'rejected', caption: string | null) {
+  const row = captionedRow({ key: `${decision}.jpg` });
+  const [who, at] = ['anna', '2026-11-27T08:00:00.000Z'];
+  return { key: row.key, etag: null, status: 'reviewed' as const, decision, caption, who, at, row };
+}
+
 const rows: ExportedRow[] = [
   { row: hostile, attempt: '0' },
   { row: captionedRow({ key: 'no-score.jpg', score: null, logProb: null }), attempt: '3ra' },
   { row: failedRow('broken.tif', { class: 'corrupt', message: '-cut off' }), attempt: '0' },
   { row: skippedRow('notes.txt', 'not-an-image'), attempt: '1' },
+  { row: reviewed('corrected', 'our cat'), attempt: '0' },
+  { row: reviewed('rejected', null), attempt: '0' },
 ];
 
 async function* batches(all: readonly ExportedRow[] = rows, size = 3) {
@@ -35,7 +43,7 @@ async function* batches(all: readonly ExportedRow[] = rows, size = 3) {
 
 const names =
   'key,etag,status,caption,score,logProb,candidates,class,message,reason,width,height,model,' +
-  'attempt,altText,keywords,visibleText,warnings';
+  'attempt,altText,keywords,visibleText,warnings,decision,reviewedBy,reviewedAt,modelCaption';
 
 describe('CSV', () => {
   const csv = (bom = false) => text(csvOf(batches(), { bom }));
@@ -43,10 +51,10 @@ describe('CSV', () => {
   test('is read back as it was, but for what would be a formula', async () => {
     const [head, ...body] = parseCsv(await csv());
     expect(head?.join(',')).toBe(names);
-    const [first, second, third, fourth] = body.map((cells) =>
+    const [first, second, third, fourth, fifth, sixth] = body.map((cells) =>
       Object.fromEntries(cells.map((cell, index) => [head![index], cell])),
     );
-    expect(body).toHaveLength(4);
+    expect(body).toHaveLength(6);
     expect(first).toMatchObject({
       key: "'=cmd|'/c calc'!A1;\"x\",\r\n'=2.jpg",
       caption: hostile.caption,
@@ -60,7 +68,10 @@ describe('CSV', () => {
     expect(rearm(String(first!.altText))).toBe(hostile.altText);
     expect(second).toMatchObject({ score: '', attempt: '3ra', keywords: '' });
     expect(third).toMatchObject({ class: 'corrupt', message: "'-cut off", caption: '' });
-    expect(fourth).toMatchObject({ status: 'skipped', reason: 'not-an-image' });
+    expect(fourth).toMatchObject({ status: 'skipped', reason: 'not-an-image', modelCaption: '' });
+    const review = { status: 'reviewed', reviewedBy: 'anna', modelCaption: 'a dog runs' };
+    expect(fifth).toMatchObject({ ...review, decision: 'corrected', caption: 'our cat' });
+    expect(sixth).toMatchObject({ ...review, decision: 'rejected', caption: '', score: '-1.5' });
   });
 
   test('no text of it begins a formula, whichever separator a program takes it to have', async () => {
@@ -136,15 +147,15 @@ describe('Excel', () => {
   });
 
   test('goes on in another sheet, with its head, where one is full', async () => {
-    const files = unzip(await buffer(xlsxOf(batches(), { rowsOfSheetMax: 3 })));
+    const files = unzip(await buffer(xlsxOf(batches(), { rowsOfSheetMax: 4 })));
     const sheets = ['sheet1', 'sheet2'].map((name) => files.get(`xl/worksheets/${name}.xml`)!);
     expect(
       sheets.map((sheet) => [...cellsOf(sheet).keys()].filter((at) => /^A/.test(at!))),
     ).toEqual([
-      ['A1', 'A2', 'A3'],
-      ['A1', 'A2', 'A3'],
+      ['A1', 'A2', 'A3', 'A4'],
+      ['A1', 'A2', 'A3', 'A4'],
     ]);
-    expect(cellsOf(sheets[1]!).get('A3')?.inner).toBe('notes.txt');
+    expect(cellsOf(sheets[1]!).get('A2')?.inner).toBe('notes.txt');
     expect(files.get('xl/workbook.xml')).toContain('<sheet name="captions_2"');
   });
 
@@ -187,18 +198,20 @@ describe('Parquet', () => {
     expect(read[1]?.candidates).toEqual([{ caption: 'a dog runs', logProb: null, score: null }]);
     expect(read[2]).toMatchObject({ class: 'corrupt', message: '-cut off', candidates: undefined });
     expect(read[3]).toMatchObject({ status: 'skipped', reason: 'not-an-image' });
+    expect(read[4]).toMatchObject({ caption: 'our cat', modelCaption: 'a dog runs' });
+    expect(read[5]).toMatchObject({ caption: null, decision: 'rejected', reviewedBy: 'anna' });
   });
 
   test('has statistics, and row groups of a bounded size', async () => {
-    const { row_groups, key_value_metadata } = parquetMetadata(await file({ rowsOfGroupMax: 2 }));
-    expect(row_groups.map(({ num_rows }) => num_rows)).toEqual([2n, 2n]);
+    const { row_groups, key_value_metadata } = parquetMetadata(await file({ rowsOfGroupMax: 4 }));
+    expect(row_groups.map(({ num_rows }) => num_rows)).toEqual([4n, 2n]);
     const columns = row_groups.map(({ columns }) => columns.map(({ meta_data }) => meta_data));
     const scores = columns.map((of) => of.find((each) => each?.path_in_schema[0] === 'score'));
     expect(scores.map((each) => each?.statistics)).toMatchObject([
-      { min_value: -0.25, max_value: -0.25, null_count: 1n },
-      { null_count: 2n },
+      { min_value: -0.25, max_value: -0.25, null_count: 3n },
+      { min_value: -1.5, max_value: -1.5, null_count: 0n },
     ]);
-    expect(columns.flat().map((each) => each?.codec)).toEqual(Array(40).fill('SNAPPY'));
+    expect(columns.flat().map((each) => each?.codec)).toEqual(Array(48).fill('SNAPPY'));
     expect(key_value_metadata).toEqual([{ key: 'run', value: 'r1' }]);
   });
 

@@ -1,4 +1,4 @@
-import type { CaptionedRow } from '@cutline/shared/run';
+import type { ResultRow, ReviewedRow } from '@cutline/shared/run';
 import { MemoryStore } from '@cutline/shared/stores';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
@@ -30,7 +30,7 @@ const pageSchema = z.strictObject({
           format: z.literal('text/plain'),
         }),
         created: z.iso.datetime(),
-        creator: z.strictObject({ type: z.literal('Software'), name: z.string() }),
+        creator: z.strictObject({ type: z.enum(['Software', 'Person']), name: z.string() }),
         generator: z.strictObject({ type: z.literal('Software'), name: z.literal('Cutline') }),
         target: z.url(),
       }),
@@ -38,7 +38,7 @@ const pageSchema = z.strictObject({
     .min(1),
 });
 
-const write = (store: MemoryStore, rows: CaptionedRow[]) =>
+const write = (store: MemoryStore, rows: ResultRow[]) =>
   writePages(
     (async function* () {
       yield [...rows, failedRow('b.jpg', { class: 'empty', message: '0 bytes' })].map((row) => ({
@@ -49,6 +49,11 @@ const write = (store: MemoryStore, rows: CaptionedRow[]) =>
     { store, prefix: 'notes/' },
     { placesOf: (key) => ({ target: target(key), id: id(key) }), created },
   );
+
+const outcomes = (some: object) => ({
+  ...{ written: 0, unchanged: 0, removed: 0, kept: 0, refused: 0 },
+  ...some,
+});
 
 const read = async (store: MemoryStore, key: string) =>
   (await store.get(`notes/${key}.annotations.json`)).bytes.toString('utf8');
@@ -62,7 +67,7 @@ const row = captionedRow({
 
 test('a captioned image has a page, as IIIF and the W3C would have it', async () => {
   const store = new MemoryStore();
-  expect(await write(store, [row])).toEqual({ written: 1, unchanged: 0, kept: 0, refused: 0 });
+  expect(await write(store, [row])).toEqual(outcomes({ written: 1 }));
   const page = pageSchema.parse(JSON.parse(await read(store, row.key)));
   expect(page.id).toBe('https://example.org/pages/1920s/a%20%C3%BC%231.jpg.json');
   expect(page.items.map(({ motivation, body }) => [motivation, body.value])).toEqual([
@@ -98,6 +103,39 @@ test('a page of Cutline’s is renewed; one that somebody wrote or edited stays'
     expect(await write(store, [row])).toMatchObject({ written: 0, kept: 1 });
     expect(await read(store, row.key)).toBe(text);
   }
+});
+
+test('what people decided wins: their words alone, or no page', async () => {
+  const store = new MemoryStore();
+  const review = (decision: ReviewedRow['decision'], caption: string | null): ReviewedRow => ({
+    ...{ key: row.key, etag: null, status: 'reviewed', decision, caption, row },
+    ...{ who: 'anna', at: '2026-11-27T08:00:00.000Z' },
+  });
+  const written = async (reviewed: ReviewedRow) => {
+    expect(await write(store, [reviewed])).toEqual(outcomes({ written: 1 }));
+    const { items } = pageSchema.parse(JSON.parse(await read(store, row.key)));
+    for (const { creator, created } of items) {
+      expect({ creator, created }).toEqual({
+        creator: { type: 'Person', name: 'anna' },
+        created: '2026-11-27T08:00:00.000Z',
+      });
+    }
+    return items.map(({ body }) => body.value);
+  };
+  expect(await written(review('accepted', row.caption))).toEqual([
+    ...['a <dog>', 'dog', 'park', 'NO DOGS'],
+  ]);
+  expect(await written(review('corrected', 'our dog'))).toEqual(['our dog']);
+  const edited = (await read(store, row.key)).replace('our dog', 'my dog');
+
+  const rejected = review('rejected', null);
+  expect(await write(store, [rejected])).toEqual(outcomes({ removed: 1 }));
+  const key = `notes/${row.key}.annotations.json`;
+  expect(await store.head(key)).toBeUndefined();
+  expect(await write(store, [rejected])).toEqual(outcomes({}));
+  await store.put(key, Buffer.from(edited));
+  expect(await write(store, [rejected])).toEqual(outcomes({ kept: 1 }));
+  expect(await read(store, row.key)).toBe(edited);
 });
 
 test('a pattern of URLs has a place for the key, and is one of the web', () => {

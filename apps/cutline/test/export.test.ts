@@ -3,9 +3,17 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { countRows, createChunk, createEnd, type PartRow, RunStore } from '@cutline/shared/run';
+import {
+  countRows,
+  createChunk,
+  createEnd,
+  type PartRow,
+  ReviewLog,
+  RunStore,
+} from '@cutline/shared/run';
 import { openStore } from '@cutline/shared/stores';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { corrected, rejected } from '../../../packages/shared/test/support/example-reviews.ts';
 import {
   captionedRow,
   claimOf,
@@ -128,6 +136,26 @@ test('annotation pages go to a folder', async () => {
   expect(page.items[0].target).toBe('https://example.org/a.jpg');
   expect((await cutline('--to', 'iiif', '-o', 'pages', ...link)).stderr).toBe(
     'pages: 0 pages written, 2 there already\n',
+  );
+});
+
+test('what people decided is in every row, and may be had alone', async () => {
+  const log = new ReviewLog(run, 'anna', () => new Date(time));
+  await log.add(corrected('b.jpg', 'our b'));
+  await log.add(rejected('a.jpg'));
+  const choices = new Map([
+    ['--reviewed', ['a.jpg', 'b.jpg']],
+    ['--status captioned', ['b.jpg']],
+    ['--min-score -2', ['b.jpg']],
+    ['--status failed skipped', ['c.jpg', 'd.jpg', 'notes.txt']],
+  ]);
+  for (const [flags, keys] of choices) {
+    const { stdout } = await cutline('--to', 'jsonl', ...flags.split(' '));
+    expect({ flags, keys: keysOf(stdout) }).toEqual({ flags, keys });
+  }
+  const { stdout } = await cutline('--to', 'csv', '--reviewed');
+  expect(stdout.split('\r\n')[2]).toMatch(
+    /^b\.jpg,.*,reviewed,our b,.*,corrected,anna,.*,a b\.jpg$/,
   );
 });
 

@@ -1,7 +1,13 @@
 import { pipeline } from 'node:stream/promises';
 import { makeFolder } from '@cutline/pipeline';
 import { type FailureClass, failureClasses, UserError } from '@cutline/shared/errors';
-import { minScoreOption, type PartRow, type RunState, readRunState } from '@cutline/shared/run';
+import {
+  minScoreOption,
+  type PartRow,
+  type RunState,
+  readReviews,
+  readRunState,
+} from '@cutline/shared/run';
 import { parsePlace, type StorePool } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import {
@@ -26,6 +32,7 @@ interface ExportFlags {
   status?: PartRow['status'][];
   class?: FailureClass[];
   minScore?: number;
+  reviewed?: boolean;
   bom?: boolean;
   link?: string;
   pages?: string;
@@ -51,7 +58,10 @@ export function addExport(program: Command): void {
     .addOption(
       new Option('--class <classes...>', 'only failures of these classes').choices(failureClasses),
     )
-    .addOption(minScoreOption('only captions with this score or more'))
+    .addOption(
+      minScoreOption('only captions with this score or more, and those that people judged'),
+    )
+    .option('--reviewed', 'only what people have judged')
     .option('--bom', 'begin the CSV with a byte order mark, by which Excel knows UTF-8')
     .option('--link <url>', 'of iiif: what is described: https://…/{key}, an image or a canvas')
     .option('--pages <url>', `of iiif: where its pages will be (default: <link>${pageEnding})`)
@@ -61,8 +71,9 @@ export function addExport(program: Command): void {
       checkFlags(flags);
       await withRun(name, flags, async ({ run, stores }) => {
         const state = await readRunState(run);
-        const { status, class: classes, minScore: scoreMin } = flags;
-        const rows = selectRows(run, state, { status, classes, scoreMin });
+        const reviews = await readReviews(run);
+        const { status, class: classes, minScore: scoreMin, reviewed } = flags;
+        const rows = selectRows({ run, state, reviews }, { status, classes, scoreMin, reviewed });
         const said =
           flags.to === 'iiif'
             ? await exportPages(rows, flags, state, stores)
@@ -130,7 +141,7 @@ async function exportPages(
   await makeFolder(url);
   const store = await stores.open(url);
   await store.check();
-  const { written, unchanged, kept, refused } = await writePages(
+  const { written, unchanged, removed, kept, refused } = await writePages(
     new Passing(rows),
     { store, prefix },
     { placesOf: (key) => ({ target: targetOf(key), id: pageOf(key) }), created },
@@ -138,6 +149,7 @@ async function exportPages(
   return [
     `${file}: ${formatQuantity(written, 'page')} written`,
     unchanged > 0 ? `${formatCount(unchanged)} there already` : '',
+    removed > 0 ? `${formatCount(removed)} removed, whose captions were rejected` : '',
     kept > 0 ? `${formatCount(kept)} kept, which are not Cutline's or were edited` : '',
     refused > 0 ? `${formatCount(refused)} of keys that cannot be stored there` : '',
   ]

@@ -1,13 +1,22 @@
-import type { Candidate, CaptionedRow, FailedRow, PartRow } from '@cutline/shared/run';
+import type {
+  Candidate,
+  CaptionedRow,
+  FailedRow,
+  ResultRow,
+  ReviewedRow,
+} from '@cutline/shared/run';
 
 /**
  * What a row is in a table: the columns of CSV, Excel and Parquet, in their order. Where the model
  * looked, what became of sidecars and what an answer cost is left to JSON Lines, which has all.
  */
 
-/** A row that counts, and the attempt that made it (`0`, `3ra`: see `attempt.ts` of the formats). */
+/**
+ * A row that counts, with what people decided about it, and the attempt that made it (`0`, `3ra`:
+ * see `attempt.ts` of the formats).
+ */
 export interface ExportedRow {
-  row: PartRow;
+  row: ResultRow;
   attempt: string;
 }
 
@@ -28,7 +37,11 @@ export const columns: readonly Column[] = [
   { name: 'key', kind: 'text', of: ({ row }) => row.key },
   { name: 'etag', kind: 'text', of: ({ row }) => row.etag },
   { name: 'status', kind: 'text', of: ({ row }) => row.status },
-  { name: 'caption', kind: 'text', of: (exported) => captioned(exported)?.caption },
+  {
+    name: 'caption',
+    kind: 'text',
+    of: (exported) => (reviewed(exported) ?? captioned(exported))?.caption,
+  },
   { name: 'score', kind: 'number', of: (exported) => captioned(exported)?.score },
   { name: 'logProb', kind: 'number', of: (exported) => captioned(exported)?.logProb },
   { name: 'candidates', kind: 'candidates', of: (exported) => captioned(exported)?.candidates },
@@ -43,6 +56,14 @@ export const columns: readonly Column[] = [
   { name: 'keywords', kind: 'texts', of: (exported) => captioned(exported)?.keywords },
   { name: 'visibleText', kind: 'text', of: (exported) => captioned(exported)?.visibleText },
   { name: 'warnings', kind: 'texts', of: (exported) => captioned(exported)?.warnings },
+  { name: 'decision', kind: 'text', of: (exported) => reviewed(exported)?.decision },
+  { name: 'reviewedBy', kind: 'text', of: (exported) => reviewed(exported)?.who },
+  { name: 'reviewedAt', kind: 'text', of: (exported) => reviewed(exported)?.at },
+  {
+    name: 'modelCaption',
+    kind: 'text',
+    of: (exported) => (reviewed(exported) ? captioned(exported)?.caption : null),
+  },
 ];
 
 /** A column of a row, where a cell holds no more than a text or a number: lists are joined. */
@@ -61,8 +82,14 @@ export function cellOf(column: Column, exported: ExportedRow): string | number |
 
 const listSeparator = ' | ';
 
+function reviewed({ row }: ExportedRow): ReviewedRow | undefined {
+  return row.status === 'reviewed' ? row : undefined;
+}
+
+/** What the model said, whatever people think of it. */
 function captioned({ row }: ExportedRow): CaptionedRow | undefined {
-  return row.status === 'captioned' ? row : undefined;
+  const own = row.status === 'reviewed' ? row.row : row;
+  return own.status === 'captioned' ? own : undefined;
 }
 
 function failed({ row }: ExportedRow): FailedRow | undefined {

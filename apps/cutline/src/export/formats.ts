@@ -24,7 +24,7 @@ export const fileFormats = {
   jsonl: { isBinary: false, write: jsonLinesOf, isOwn: isRows },
 } satisfies Record<string, FileFormat>;
 
-/** Whole rows, as they are in parts. */
+/** Whole rows, as they are in parts, with what people decided. */
 async function* jsonLinesOf(rows: RowBatches): AsyncGenerator<string> {
   for await (const batch of rows) yield formatJsonLines(batch.map(({ row }) => row));
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { CaptionedRow } from '@cutline/shared/run';
+import type { CaptionedRow, ReviewedRow } from '@cutline/shared/run';
 
 /**
  * What a caption is in IIIF: an AnnotationPage (Presentation API 3.0, 5.8) of Web Annotations (W3C,
  * 2017), to be published as it is and named in the `annotations` of a manifest's canvas.
  *
  * The caption and the alternative text describe the image, keywords tag it, and text that is to be
- * read in it supplements it. The id of an annotation ends with a digest of what it says: so a page
+ * read in it supplements it. Where a person corrected the caption, theirs is all that is said. The id of an annotation ends with a digest of what it says: so a page
  * that somebody has edited is known to be no longer Cutline's.
  */
 export interface AnnotationPage {
@@ -20,8 +20,8 @@ interface Annotation extends Said {
   id: string;
   type: 'Annotation';
   created: string;
-  /** Who says so. */
-  creator: { type: 'Software'; name: string };
+  /** Who says so: a model, or whoever judged its caption. */
+  creator: { type: 'Software' | 'Person'; name: string };
   generator: typeof generator;
   target: string;
 }
@@ -41,17 +41,27 @@ export interface PagePlaces {
   id: string;
 }
 
-/** @param created of the run: ISO 8601, UTC */
+/** What a page can be about. */
+export type DescribedRow = CaptionedRow | ReviewedRow;
+
+/**
+ * @param runCreated ISO 8601, UTC
+ * @returns undefined where a person rejected the caption, and gave no other
+ */
 export function annotationPage(
-  row: CaptionedRow,
+  row: DescribedRow,
   { target, id }: PagePlaces,
-  created: string,
-): AnnotationPage {
-  const creator = { type: 'Software', name: row.model } as const;
+  runCreated: string,
+): AnnotationPage | undefined {
+  const isReviewed = row.status === 'reviewed';
+  const origin = isReviewed
+    ? ({ created: row.at, creator: { type: 'Person', name: row.who } } as const)
+    : ({ created: runCreated, creator: { type: 'Software', name: row.model } } as const);
   const items = sayings(row).map((said) => {
-    const annotation = { ...said, created, creator, generator, target };
+    const annotation = { ...said, ...origin, generator, target };
     return { id: `${id}#${digestOf(annotation)}`, type: 'Annotation' as const, ...annotation };
   });
+  if (items.length === 0) return undefined;
   const context = [
     'http://www.w3.org/ns/anno.jsonld',
     'http://iiif.io/api/presentation/3/context.json',
@@ -79,15 +89,21 @@ function digestOf(annotation: Omit<Annotation, 'id' | 'type'>): string {
   return createHash('sha256').update(JSON.stringify(annotation)).digest('hex').slice(0, 16);
 }
 
-function sayings({ caption, altText, keywords = [], visibleText }: CaptionedRow): Said[] {
-  const say = (motivation: Said['motivation'], value: string): Said => ({
-    motivation,
-    body: { type: 'TextualBody', value, format: 'text/plain' },
-  });
+function sayings(row: DescribedRow): Said[] {
+  if (row.status !== 'reviewed') return sayingsOfModel(row);
+  if (row.decision === 'accepted' && row.row.status === 'captioned') return sayingsOfModel(row.row);
+  return row.caption === null ? [] : [say('describing', row.caption)];
+}
+
+function sayingsOfModel({ caption, altText, keywords = [], visibleText }: CaptionedRow): Said[] {
   return [
     say('describing', caption),
     ...(altText === undefined || altText === caption ? [] : [say('describing', altText)]),
     ...keywords.map((keyword) => say('tagging', keyword)),
     ...(visibleText === undefined ? [] : [say('supplementing', visibleText)]),
   ];
+}
+
+function say(motivation: Said['motivation'], value: string): Said {
+  return { motivation, body: { type: 'TextualBody', value, format: 'text/plain' } };
 }
