@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { PartRow } from '@cutline/shared/run';
+import type { PartRow, ResultRow } from '@cutline/shared/run';
 import { CaptionTable } from './caption-table.ts';
 
 /** Prints rows as they come: JSON Lines for machines, a table for people. */
@@ -12,6 +12,11 @@ export function rowPrinter(stream: Writable, { json }: { json: boolean }) {
   };
 }
 
-export function formatJsonLines(rows: readonly PartRow[]): string {
+export function formatJsonLines(rows: readonly ResultRow[]): string {
   return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+}
+
+/** Whether a file seems to have rows in it: as they are written, keys first. */
+export function isRows(head: string): boolean {
+  return /^\{"(key|status)":"/.test(head);
 }

@@ -5,8 +5,9 @@ import { generationOfChunk } from './claim.ts';
 import { addCounts, type Counts, countRows } from './counts.ts';
 import { isReopened, type Ledger, sha256 } from './ledger.ts';
 import { batchesOf, readChunk } from './manifest.ts';
-import { parsePart } from './part.ts';
+import { type PartRow, parsePart } from './part.ts';
 import { readAhead } from './read-results.ts';
+import { ReviewCheck } from './reviews/verify-reviews.ts';
 import { type RunState, readRunState } from './run-state.ts';
 import type { RunStore } from './run-store.ts';
 import { settleBatch } from './settle.ts';
@@ -19,12 +20,14 @@ export interface Verification {
   images: number;
   parts: number;
   chunks: number;
+  /** Decisions of people. */
+  decisions: number;
 }
 
 /**
  * Recomputes a finished run from the output store alone: every key of the manifest has exactly one
  * row that counts, every part is the one that its ledger hashed, every total is the sum of what it
- * is a total of.
+ * is a total of. What people decided is about images and captions that are there.
  *
  * @param onProblem is told of each as it is found.
  * @throws UserError where there is no such run
@@ -44,14 +47,19 @@ export async function verifyRun(
   if (manifest.images === null)
     report('the listing is not complete: there is no manifest/end.json');
 
+  const reviews = await ReviewCheck.read(runStore, report);
   const ledgers = await runStore.listLedgers();
   const counts: Counts[] = [];
   let parts = 0;
   for (let chunk = 0; chunk < manifest.chunks; chunk++) {
-    const verified = await verifyChunk(runStore, state, chunk, ledgers.get(chunk), report);
+    const verified = await verifyChunk(runStore, state, chunk, ledgers.get(chunk), {
+      report,
+      onRow: (row) => reviews.see(row),
+    });
     counts.push(verified.counts);
     parts += verified.parts;
   }
+  if (ledgers.size === manifest.chunks) reviews.finish();
   const totals = addCounts(counts);
   if (manifest.images !== null && totals.images !== manifest.images) {
     report(`the manifest says ${manifest.images} images, its chunks have ${totals.images}`);
@@ -65,7 +73,8 @@ export async function verifyRun(
       report(`summary.json: chunks is ${summary.chunks}, the manifest has ${manifest.chunks}`);
     }
   }
-  return { problems, images: totals.images, parts, chunks: manifest.chunks };
+  const { decisions } = reviews;
+  return { problems, images: totals.images, parts, chunks: manifest.chunks, decisions };
 }
 
 async function verifyChunk(
@@ -73,7 +82,7 @@ async function verifyChunk(
   state: RunState,
   chunk: number,
   generation: number | undefined,
-  report: (problem: string) => void,
+  { report, onRow }: { report: (problem: string) => void; onRow: (row: PartRow) => void },
 ): Promise<{ counts: Counts; parts: number }> {
   const nothing = { counts: countRows([]), parts: 0 };
   const manifest = await readOr(report, `chunk ${chunk} of the manifest`, () =>
@@ -101,6 +110,7 @@ async function verifyChunk(
     for (const { image, row, part } of settleBatch(images, byBatch.get(batch) ?? [])) {
       if (row && part) {
         rows.push(row);
+        onRow(row);
         used.add(part.name);
       } else report(`${JSON.stringify(image.key)} has no row (batch ${batch})`);
     }
