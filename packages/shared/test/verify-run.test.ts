@@ -214,6 +214,11 @@ describe('a ledger', () => {
     expect(await problems()).toEqual(['ledger/000001.json: captioned is 2, counted 1']);
   });
 
+  test('with captions that nobody repeats', async () => {
+    await edit('ledger/000000.json', { repeated: [{ caption: 'a goat', images: 7 }] });
+    expect(await problems()).toEqual(['ledger/000000.json: repeated "a goat" is 7, counted 0']);
+  });
+
   test('with wrong classes', async () => {
     await edit('ledger/000000.json', { failedByClass: { corrupt: 1, timeout: 1 } });
     expect(await problems()).toEqual(['ledger/000000.json: failedByClass timeout is 1, counted 0']);

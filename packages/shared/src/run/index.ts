@@ -41,6 +41,12 @@ export {
   settleRun,
 } from './read-results.ts';
 export {
+  countRepeated,
+  findRepeated,
+  type Repeated,
+  RepeatedCaptions,
+} from './repeated-captions.ts';
+export {
   captionOf,
   type Decision,
   decisionSchema,

@@ -7,6 +7,7 @@ import { isReopened, type Ledger, sha256 } from './ledger.ts';
 import { batchesOf, readChunk } from './manifest.ts';
 import { type PartRow, parsePart } from './part.ts';
 import { readAhead } from './read-results.ts';
+import { countRepeated, findRepeated, type Repeated } from './repeated-captions.ts';
 import { ReviewCheck } from './reviews/verify-reviews.ts';
 import { type RunState, readRunState } from './run-state.ts';
 import type { RunStore } from './run-store.ts';
@@ -49,7 +50,7 @@ export async function verifyRun(
 
   const reviews = await ReviewCheck.read(runStore, report);
   const ledgers = await runStore.listLedgers();
-  const counts: Counts[] = [];
+  const counts: (Counts & { repeated?: Repeated | undefined })[] = [];
   let parts = 0;
   for (let chunk = 0; chunk < manifest.chunks; chunk++) {
     const verified = await verifyChunk(runStore, state, chunk, ledgers.get(chunk), {
@@ -66,6 +67,7 @@ export async function verifyRun(
   }
   if (summary) {
     compare('summary.json', summary, totals, report);
+    compareRepeated('summary.json', summary.repeated ?? [], findRepeated(counts), report);
     if (summary.parts !== parts) {
       report(`summary.json: parts is ${summary.parts}, the ledgers name ${parts}`);
     }
@@ -83,7 +85,7 @@ async function verifyChunk(
   chunk: number,
   generation: number | undefined,
   { report, onRow }: { report: (problem: string) => void; onRow: (row: PartRow) => void },
-): Promise<{ counts: Counts; parts: number }> {
+): Promise<{ counts: Counts & { repeated?: Repeated | undefined }; parts: number }> {
   const nothing = { counts: countRows([]), parts: 0 };
   const manifest = await readOr(report, `chunk ${chunk} of the manifest`, () =>
     readChunk(runStore, state.claims, chunk),
@@ -120,7 +122,10 @@ async function verifyChunk(
   }
   const counts = countRows(rows);
   compare(name, ledger, counts, report);
-  return { counts: { ...counts, images: manifest.images.length }, parts: ledger.parts.length };
+  const { repeated } = ledger; // none where it was written before they were counted
+  if (repeated) compareRepeated(name, repeated, countRepeated(rows), report);
+  const counted = { ...counts, repeated, images: manifest.images.length };
+  return { counts: counted, parts: ledger.parts.length };
 }
 
 /** The parts that a ledger names, by batch; each is told of that is not as it was. */
@@ -196,6 +201,21 @@ function compare(
   for (const field of ['answers', ...Object.keys(usageSchema.shape)] as (keyof UsageTotals)[]) {
     const [a, b] = [said.usage?.[field] ?? 0, found.usage?.[field] ?? 0];
     if (a !== b) report(`${name}: usage.${field} is ${a}, counted ${b}`);
+  }
+}
+
+function compareRepeated(
+  name: string,
+  said: Repeated,
+  found: Repeated,
+  report: (problem: string) => void,
+): void {
+  const imagesOf = (list: Repeated) => new Map(list.map((each) => [each.caption, each.images]));
+  const [a, b] = [imagesOf(said), imagesOf(found)];
+  for (const caption of new Set([...a.keys(), ...b.keys()])) {
+    const [one, other] = [a.get(caption) ?? 0, b.get(caption) ?? 0];
+    if (one === other) continue;
+    report(`${name}: repeated ${JSON.stringify(caption)} is ${one}, counted ${other}`);
   }
 }
 
