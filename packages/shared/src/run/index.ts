@@ -40,6 +40,7 @@ export {
   settleChunk,
   settleRun,
 } from './read-results.ts';
+export { readRows } from './read-rows.ts';
 export {
   captionOf,
   type Decision,
