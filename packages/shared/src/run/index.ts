@@ -38,6 +38,7 @@ export {
   type SettledBatch,
   type StoredPart,
   settleChunk,
+  settleRun,
 } from './read-results.ts';
 export {
   captionOf,
@@ -62,6 +63,7 @@ export {
   applyReview,
   type ResultRow,
   type ReviewedRow,
+  readReviewedResults,
   reviewedRowSchema,
 } from './reviews/reviewed-row.ts';
 export { countReviews, type ReviewCounts, Reviews } from './reviews/reviews.ts';
