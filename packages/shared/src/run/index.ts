@@ -64,6 +64,7 @@ export {
   applyReview,
   type ResultRow,
   type ReviewedRow,
+  readReviewedResults,
   reviewedRowSchema,
 } from './reviews/reviewed-row.ts';
 export { countReviews, type ReviewCounts, Reviews } from './reviews/reviews.ts';
