@@ -1,7 +1,8 @@
 import type { ResultRow, ReviewedRow } from '@cutline/shared/run';
-import { MemoryStore } from '@cutline/shared/stores';
+import { MemoryStore, type ObjectStore, openStore } from '@cutline/shared/stores';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { startS3 } from '../../../test/support/s3-server.ts';
 import { parseLink } from '../dist/export/link.js';
 import { writePages } from '../dist/export/write-pages.js';
 import { captionedRow, failedRow } from './gallery-rows.ts';
@@ -38,7 +39,7 @@ const pageSchema = z.strictObject({
     .min(1),
 });
 
-const write = (store: MemoryStore, rows: ResultRow[]) =>
+const write = (store: ObjectStore, rows: ResultRow[]) =>
   writePages(
     (async function* () {
       yield [...rows, failedRow('b.jpg', { class: 'empty', message: '0 bytes' })].map((row) => ({
@@ -55,7 +56,7 @@ const outcomes = (some: object) => ({
   ...some,
 });
 
-const read = async (store: MemoryStore, key: string) =>
+const read = async (store: ObjectStore, key: string) =>
   (await store.get(`notes/${key}.annotations.json`)).bytes.toString('utf8');
 
 const row = captionedRow({
@@ -136,6 +137,25 @@ test('what people decided wins: their words alone, or no page', async () => {
   await store.put(key, Buffer.from(edited));
   expect(await write(store, [rejected])).toEqual(outcomes({ kept: 1 }));
   expect(await read(store, row.key)).toBe(edited);
+});
+
+test('in a bucket, pages are written, renewed and taken away alike', async () => {
+  const s3 = await startS3();
+  const store = await openStore(s3.createBucket('annotations'), s3.config);
+  try {
+    expect(await write(store, [row])).toEqual(outcomes({ written: 1 }));
+    expect(await write(store, [row])).toEqual(outcomes({ unchanged: 1 }));
+    expect(await write(store, [{ ...row, caption: 'a cat' }])).toEqual(outcomes({ written: 1 }));
+    expect(await read(store, row.key)).toContain('a cat');
+    const rejected = { decision: 'rejected' as const, caption: null, who: 'anna', row };
+    const at = '2026-11-27T08:00:00.000Z';
+    expect(
+      await write(store, [{ key: row.key, etag: null, status: 'reviewed', at, ...rejected }]),
+    ).toEqual(outcomes({ removed: 1 }));
+  } finally {
+    store.close();
+    await s3.stop();
+  }
 });
 
 test('a pattern of URLs has a place for the key, and is one of the web', () => {

@@ -56,8 +56,13 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** What it prints, and how it ends. */
 function cutline(...args: string[]) {
+  return exportOf('r1', '--output', folder, ...args);
+}
+
+/** The same, of what is named first. */
+function exportOf(...args: string[]) {
   const program = fileURLToPath(new URL('../bin/cutline.js', import.meta.url));
-  const command = [program, 'export', 'r1', '--output', folder, ...args];
+  const command = [program, 'export', ...args];
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     execFile(process.execPath, command, { cwd: folder }, (error, stdout, stderr) =>
       resolve({ code: error?.code ?? 0, stdout, stderr }),
@@ -157,6 +162,26 @@ test('what people decided is in every row, and may be had alone', async () => {
   expect(stdout.split('\r\n')[2]).toMatch(
     /^b\.jpg,.*,reviewed,our b,.*,corrected,anna,.*,a b\.jpg$/,
   );
+});
+
+test('rows of a file are exported, too, without any run', async () => {
+  const { stdout } = await cutline('--to', 'jsonl');
+  await writeFile(join(folder, 'rows.jsonl'), stdout);
+  const again = await exportOf('rows.jsonl', '--to', 'jsonl', '--status', 'captioned');
+  expect(again).toMatchObject({ code: 0, stderr: '1 row\n' });
+  expect(stdout).toContain(again.stdout);
+
+  await writeFile(join(folder, 'torn.jsonl'), stdout.slice(0, -9));
+  const torn = await exportOf('torn.jsonl', '--to', 'csv');
+  expect(torn.code).toBe(2);
+  expect(torn.stderr).toMatch(
+    /^cutline: torn\.jsonl, line 5: expected a row of results, found \{"key/,
+  );
+  const none = await exportOf('./none.jsonl', '--to', 'csv', '-o', 'none.csv');
+  expect(none).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/cannot be read \(ENOENT\)/),
+  });
 });
 
 test('flags that say nothing together are refused in a line', async () => {

@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { waitFor } from '../../../test/support/wait-for.ts';
 import { writeWhole } from '../dist/write-whole.js';
 
 let folder: string;
@@ -29,6 +32,24 @@ test('a file appears when it is complete, or stays as it was', async () => {
   await writeWhole(path, chunks('new', 'er'));
   expect(await readFile(path, 'utf8')).toBe('newer');
   expect(await readdir(folder)).toEqual(['page']);
+});
+
+test('nothing is left of a file where its writer is interrupted', async () => {
+  const module = new URL('../dist/write-whole.js', import.meta.url);
+  const program = `
+    import { writeWhole } from ${JSON.stringify(module.href)};
+    await writeWhole('page', (async function* () {
+      for (;;) yield await new Promise((done) => setTimeout(done, 1, 'more'));
+    })());`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: folder });
+  const ended = once(child, 'exit');
+  await waitFor(async () => (await readdir(folder)).length > 0, {
+    deadlineMs: 30_000,
+    what: 'a file that begins',
+  });
+  child.kill('SIGINT');
+  expect(await ended).toEqual([null, 'SIGINT']);
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('a link stays one, and a file keeps its permissions', async () => {

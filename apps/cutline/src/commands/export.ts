@@ -1,41 +1,28 @@
-import { pipeline } from 'node:stream/promises';
-import { makeFolder } from '@cutline/pipeline';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { type FailureClass, failureClasses, UserError } from '@cutline/shared/errors';
-import {
-  minScoreOption,
-  type PartRow,
-  type RunState,
-  readReviews,
-  readRunState,
-} from '@cutline/shared/run';
-import { parsePlace, type StorePool } from '@cutline/shared/stores';
+import { Closers, readSettings, storeConfig } from '@cutline/shared/process';
+import { minScoreOption, type PartRow, readReviews, readRunState } from '@cutline/shared/run';
+import { StorePool } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import {
-  type ExportedRow,
-  type FileFormat,
+  type Destination,
+  exportRows,
   fileFormats,
+  type Origin,
   pageEnding,
-  parseLink,
   type RowBatches,
+  rowsOfFile,
+  rowsOfRun,
   selectRows,
-  writePages,
 } from '../export/index.ts';
-import { formatCount, formatQuantity } from '../format.ts';
-import { requireWritable } from '../require-writable.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
-import { createStatusLine } from '../status-line.ts';
-import { writeWhole } from '../write-whole.ts';
 
-interface ExportFlags {
-  to: keyof typeof fileFormats | 'iiif';
-  file?: string;
+interface ExportFlags extends Destination {
   status?: PartRow['status'][];
   class?: FailureClass[];
   minScore?: number;
   reviewed?: boolean;
-  bom?: boolean;
-  link?: string;
-  pages?: string;
 }
 
 export function addExport(program: Command): void {
@@ -66,25 +53,57 @@ export function addExport(program: Command): void {
     .option('--link <url>', 'of iiif: what is described: https://…/{key}, an image or a canvas')
     .option('--pages <url>', `of iiif: where its pages will be (default: <link>${pageEnding})`)
     .addHelpText('after', '\nWithout -o it goes to standard output. See docs/EXPORT.md.');
-  addRunArguments(command).action(
+  addRunArguments(command, 'name of the run, or a file that "caption -o" wrote').action(
     async (name: string, flags: ExportFlags & Record<string, unknown>) => {
       checkFlags(flags);
+      if (isFile(name)) return exportFrom(name, flags);
       await withRun(name, flags, async ({ run, stores }) => {
         const state = await readRunState(run);
-        const reviews = await readReviews(run);
-        const { status, class: classes, minScore: scoreMin, reviewed } = flags;
-        const rows = selectRows({ run, state, reviews }, { status, classes, scoreMin, reviewed });
-        const said =
-          flags.to === 'iiif'
-            ? await exportPages(rows, flags, state, stores)
-            : await exportFile(rows, flags, fileFormats[flags.to], { run: name, source: run.url });
-        process.stderr.write(`${said}\n`);
+        const rows = rowsOfRun(run, state, await readReviews(run));
+        const origin = { run: name, source: run.url, created: state.run.created };
+        await exportSelected(rows, flags, origin, stores);
         if (!state.summary) {
           process.stderr.write(`Run ${name} is not finished: this is what it has so far.\n`);
         }
       });
     },
   );
+}
+
+/** Names of runs have neither dots nor slashes. */
+function isFile(name: string): boolean {
+  return /[./\\]/.test(name);
+}
+
+async function exportFrom(
+  file: string,
+  flags: ExportFlags & Record<string, unknown>,
+): Promise<void> {
+  const { mtime } = await stat(file).catch((cause) => {
+    throw new UserError(`${file} cannot be read (${cause.code}).`, { cause });
+  });
+  const closers = new Closers();
+  try {
+    const stores = new StorePool(storeConfig(readSettings(flags, ['s3PathStyle'])));
+    closers.add('stores', () => stores.close());
+    const origin = { source: resolve(file), created: mtime.toISOString() };
+    await exportSelected(rowsOfFile(file), flags, origin, stores);
+  } finally {
+    await closers.closeAll();
+  }
+}
+
+/** Writes those that are wanted, and says so. */
+async function exportSelected(
+  rows: RowBatches,
+  flags: ExportFlags,
+  origin: Origin,
+  stores: StorePool,
+): Promise<void> {
+  const { status, class: classes, minScore: scoreMin, reviewed } = flags;
+  const wanted = selectRows(rows, { status, classes, scoreMin, reviewed });
+  const said = await exportRows(wanted, flags, origin, stores);
+  process.stderr.write(`${said}\n`);
 }
 
 /** @throws UserError for flags that say nothing together. */
@@ -104,78 +123,5 @@ function checkFlags({ to, bom, link, pages, file, status, class: classes, minSco
   }
   if (minScore !== undefined && (classes || (status && !status.includes('captioned')))) {
     throw new UserError('--min-score is about captions, and these have none: leave it out.');
-  }
-}
-
-/** @returns what was done, in a line. */
-async function exportFile(
-  rows: RowBatches,
-  { file, bom = false }: ExportFlags,
-  { isBinary, isOwn, write }: FileFormat,
-  metadata: Record<string, string>,
-): Promise<string> {
-  const passing = new Passing(rows);
-  const chunks = write(passing, { bom, metadata });
-  if (file === undefined) {
-    if (isBinary && process.stdout.isTTY) {
-      throw new UserError('That is nothing for a terminal: give a file, -o <path>.');
-    }
-    await pipeline(chunks, process.stdout, { end: false });
-    return formatQuantity(passing.count, 'row');
-  }
-  if (/^s3:/i.test(file)) throw new UserError(`${file}: expected a file on this machine.`);
-  await requireWritable(file, isOwn);
-  await writeWhole(file, chunks);
-  return `${file}: ${formatQuantity(passing.count, 'row')}`;
-}
-
-/** The same, of annotation pages. */
-async function exportPages(
-  rows: RowBatches,
-  { file = '', link = '', pages = `${link}${pageEnding}` }: ExportFlags,
-  { run: { created } }: RunState,
-  stores: StorePool,
-): Promise<string> {
-  const [targetOf, pageOf] = [parseLink(link, '--link'), parseLink(pages, '--pages')];
-  const { store: url, prefix } = parsePlace(file);
-  await makeFolder(url);
-  const store = await stores.open(url);
-  await store.check();
-  const { written, unchanged, removed, kept, refused } = await writePages(
-    new Passing(rows),
-    { store, prefix },
-    { placesOf: (key) => ({ target: targetOf(key), id: pageOf(key) }), created },
-  );
-  return [
-    `${file}: ${formatQuantity(written, 'page')} written`,
-    unchanged > 0 ? `${formatCount(unchanged)} there already` : '',
-    removed > 0 ? `${formatCount(removed)} removed, whose captions were rejected` : '',
-    kept > 0 ? `${formatCount(kept)} kept, which are not Cutline's or were edited` : '',
-    refused > 0 ? `${formatCount(refused)} of keys that cannot be stored there` : '',
-  ]
-    .filter(Boolean)
-    .join(', ');
-}
-
-/** Counts rows as they pass, and shows how many. */
-class Passing {
-  count = 0;
-  readonly #rows: RowBatches;
-
-  constructor(rows: RowBatches) {
-    this.#rows = rows;
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<readonly ExportedRow[]> {
-    const status = createStatusLine(process.stderr);
-    try {
-      for await (const batch of this.#rows) {
-        yield batch;
-        this.count += batch.length;
-        status.show(formatQuantity(this.count, 'row'));
-      }
-    } finally {
-      status.clear();
-    }
   }
 }

@@ -37,16 +37,10 @@ function quote(text: string): string {
  * `=`, `+`, `-`, `@` or their full-width forms. A `'` is put right before such a character where it
  * begins the text, or would begin a cell if the file were opened with other separators than it has
  * (after `;`, a tab or a line break; spaces and quotation marks do not count); and before a tab or
- * a line break that begins the text. Apart from that the text stays as it is, so that `rearm` has
- * it back.
+ * a line break that begins the text. Apart from that the text stays as it is, so that it can be had
+ * back: docs/EXPORT.md says how.
  */
 export function disarm(text: string): string {
   const harmless = text.replaceAll(/(^|[;\t\r\n])([ "']*)([=+\-@＝＋－＠])/g, "$1$2'$3");
   return /^'*[\t\r\n]/.test(harmless) ? `'${harmless}` : harmless;
-}
-
-/** The inverse of `disarm`, for who reads cells exactly. */
-export function rearm(text: string): string {
-  const whole = text.replace(/^'('*[\t\r\n])/, '$1');
-  return whole.replaceAll(/(^|[;\t\r\n])([ "']*)'([=+\-@＝＋－＠])/g, '$1$2$3');
 }

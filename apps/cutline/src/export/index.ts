@@ -1,5 +1,6 @@
-export type { ExportedRow, RowBatches } from './columns.ts';
-export { type FileFormat, fileFormats } from './formats.ts';
-export { parseLink } from './link.ts';
+export type { RowBatches } from './columns.ts';
+export { type Destination, exportRows, type Origin } from './export-rows.ts';
+export { fileFormats } from './formats.ts';
+export { rowsOfFile, rowsOfRun } from './read-rows.ts';
 export { selectRows } from './select-rows.ts';
-export { pageEnding, writePages } from './write-pages.ts';
+export { pageEnding } from './write-pages.ts';

@@ -1,16 +1,8 @@
 import type { FailureClass } from '@cutline/shared/errors';
-import {
-  applyReview,
-  type PartRow,
-  type ResultRow,
-  type Reviews,
-  type RunState,
-  type RunStore,
-  settleRun,
-} from '@cutline/shared/run';
-import type { ExportedRow } from './columns.ts';
+import type { PartRow, ResultRow } from '@cutline/shared/run';
+import type { ExportedRow, RowBatches } from './columns.ts';
 
-/** Which rows of a run are wanted; all of them where nothing is said. */
+/** Which rows are wanted; all of them where nothing is said. */
 export interface RowSelection {
   /** Captioned is what has a caption, a person's included. */
   status?: readonly PartRow['status'][] | undefined;
@@ -22,18 +14,11 @@ export interface RowSelection {
   reviewed?: boolean | undefined;
 }
 
-/** The rows of a run that count and that are wanted, in the order of its manifest, by batch. */
 export async function* selectRows(
-  { run, state, reviews }: { run: RunStore; state: RunState; reviews: Reviews },
+  rows: RowBatches,
   selection: RowSelection,
 ): AsyncGenerator<ExportedRow[]> {
-  for await (const { images } of settleRun(run, state)) {
-    yield images.flatMap(({ row: found, part }) => {
-      if (!found || !part) return [];
-      const row = applyReview(found, reviews);
-      return isWanted(row, selection) ? [{ row, attempt: part.attempt }] : [];
-    });
-  }
+  for await (const batch of rows) yield batch.filter(({ row }) => isWanted(row, selection));
 }
 
 function isWanted(row: ResultRow, { status, classes, scoreMin, reviewed }: RowSelection): boolean {

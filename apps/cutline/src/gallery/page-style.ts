@@ -80,6 +80,8 @@ select { padding-inline: 0.6rem; }
 .word { border-radius: 2px; outline-offset: 1px; transition: background-color 120ms; cursor: default; }
 .card:is(:hover, :focus-within) .word { text-decoration: underline dotted 1px color-mix(in srgb, var(--muted) 60%, transparent); text-underline-offset: 0.28em; }
 .word[data-shown] { background: color-mix(in srgb, var(--accent) 24%, transparent); box-shadow: 0 0 0 0.15em color-mix(in srgb, var(--accent) 24%, transparent); }
+.review { color: var(--accent); font-size: 0.8125rem; }
+.caption del { color: var(--muted); }
 .facts { display: flex; gap: 1.25rem; color: var(--muted); font-size: 0.8125rem; font-variant-numeric: tabular-nums; }
 .score { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .facts .score { color: var(--ink); font-weight: 600; }

@@ -92,11 +92,12 @@ function imprint({ model, created, finished }: GalleryRun): Html {
   return html`<span>Model <code>${model}</code></span>${dates}`;
 }
 
-function totals({ images, captioned, skipped, failed }: GalleryTotals): Html {
+function totals({ images, captioned, skipped, failed, reviewed = 0 }: GalleryTotals): Html {
   const waiting = images - captioned - skipped - failed;
   return html`<dl class="totals">
 <div><dt>images</dt><dd>${formatInteger(images)}</dd></div>
 <div><dt>captioned</dt><dd>${formatInteger(captioned)}</dd></div>
+${reviewed > 0 ? html`<div><dt>reviewed</dt><dd>${formatInteger(reviewed)}</dd></div>` : undefined}
 ${total('skipped', skipped)}
 ${total('failed', failed)}
 ${waiting > 0 ? html`<div><dt>still to do</dt><dd>${formatInteger(waiting)}</dd></div>` : undefined}

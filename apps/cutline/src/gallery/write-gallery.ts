@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { CaptionedRow } from '@cutline/shared/run';
+import type { CaptionedRow, ReviewedRow } from '@cutline/shared/run';
 import { writeWhole } from '../write-whole.ts';
 import { card } from './card.ts';
 import type { Gallery } from './gallery.ts';
@@ -59,7 +59,8 @@ async function* pageText(
   const cards: AsyncIterable<Html> = Readable.from(
     rowsToShow(gallery.rows, limits.cardsMax, summary, uncaptioned),
   ).map(
-    async (row: CaptionedRow) => card(row, await gallery.thumbnail(row), gallery.attentionGrid),
+    async (row: CaptionedRow | ReviewedRow) =>
+      card(row, await gallery.thumbnail(row), gallery.attentionGrid),
     { concurrency: thumbnailsAtOnce },
   );
   for await (const { text } of cards) yield text;
@@ -72,10 +73,10 @@ async function* rowsToShow(
   cardsMax: number,
   summary: GallerySummary,
   uncaptioned: Uncaptioned,
-): AsyncGenerator<CaptionedRow> {
+): AsyncGenerator<CaptionedRow | ReviewedRow> {
   for await (const row of rows) {
-    summary[row.status]++;
-    if (row.status !== 'captioned') uncaptioned.add(row);
+    summary[row.status === 'reviewed' ? 'captioned' : row.status]++;
+    if (row.status === 'skipped' || row.status === 'failed') uncaptioned.add(row);
     else if (summary.cards < cardsMax) {
       summary.cards++;
       yield row;

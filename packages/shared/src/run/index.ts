@@ -40,6 +40,7 @@ export {
   settleChunk,
   settleRun,
 } from './read-results.ts';
+export { readRows } from './read-rows.ts';
 export {
   countRepeated,
   findRepeated,
@@ -69,6 +70,7 @@ export {
   applyReview,
   type ResultRow,
   type ReviewedRow,
+  readReviewedResults,
   reviewedRowSchema,
 } from './reviews/reviewed-row.ts';
 export { countReviews, type ReviewCounts, Reviews } from './reviews/reviews.ts';

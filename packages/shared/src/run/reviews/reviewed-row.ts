@@ -1,6 +1,10 @@
 import { z } from 'zod';
 import { captionedRowSchema, failedRowSchema, type PartRow } from '../part.ts';
+import { readResults } from '../read-results.ts';
+import type { RunState } from '../run-state.ts';
+import type { RunStore } from '../run-store.ts';
 import { captionOf, judgementSchema, reviewerSchema } from './decision.ts';
+import { readReviews } from './review-objects.ts';
 import type { Reviews } from './reviews.ts';
 
 /** A row as readers get it where somebody has judged its caption: what people say wins. */
@@ -31,4 +35,15 @@ export function applyReview(row: PartRow, reviews: Reviews): ResultRow {
   const { key, etag } = row;
   const { decision, who, at } = judgement;
   return { key, etag, status: 'reviewed', decision, caption: captionOf(judgement), who, at, row };
+}
+
+/** `readResults`, with what people have decided so far. */
+export async function* readReviewedResults(
+  runStore: RunStore,
+  state: RunState,
+): AsyncGenerator<ResultRow[]> {
+  const reviews = await readReviews(runStore);
+  for await (const rows of readResults(runStore, state)) {
+    yield rows.map((row) => applyReview(row, reviews));
+  }
 }
