@@ -8,6 +8,7 @@ import { addModel } from './commands/model.ts';
 import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
 import { addRetry } from './commands/retry.ts';
+import { addReview } from './commands/review.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
@@ -42,6 +43,7 @@ await runProgram('cutline', async () => {
   addVerify(program);
   addWithdraw(program);
   addGallery(program);
+  addReview(program);
   addModel(program);
   program.addHelpText('after', examples);
   await program.parseAsync();

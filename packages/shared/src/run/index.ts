@@ -42,6 +42,7 @@ export {
 } from './read-results.ts';
 export {
   captionOf,
+  captionSchema,
   type Decision,
   decisionSchema,
   type Judgement,
