@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import {
   type CaptionedRow,
   estimateAccepted,
-  ReviewLog,
   Reviews,
   RunStore,
   readDraws,

@@ -8,7 +8,7 @@ import type { Decide, Decided, DecisionKind, Item, Opening, Progress, Review } f
 import { Outbox } from './outbox.ts';
 import { Pace } from './pace.ts';
 import { Pictures } from './pictures.ts';
-import { settledCaption, showItem, showWriting } from './show-item.ts';
+import { isModels, settledCaption, showItem, showWriting } from './show-item.ts';
 import { describeEstimate, showProgress, showSaving } from './show-progress.ts';
 
 /** A decision of this tab, to be taken back. */
@@ -41,7 +41,7 @@ const actions: Actions = {
   accept: () => {
     const text = caption.value.trim();
     if (!item || text === '') return;
-    if (text === item.caption) decide('accepted');
+    if (isModels(item)) decide('accepted');
     else decide('corrected', text);
   },
   reject: () => item && item.caption !== null && decide('rejected'),

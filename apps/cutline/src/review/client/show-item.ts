@@ -14,6 +14,11 @@ export function settledCaption({ caption, review }: Item): string {
   return review?.caption ?? caption ?? '';
 }
 
+/** Whether the model's caption stands there, as a field has it: with line feeds alone. */
+export function isModels(item: Item): boolean {
+  return caption.value.trim() === (item.caption ?? '').replaceAll(/\r\n?/g, '\n').trim();
+}
+
 export function showItem(item: Item, pictures: Pictures, onTake: (number: number) => void): void {
   shown = item;
   caption.value = settledCaption(item);
@@ -34,13 +39,13 @@ export function showItem(item: Item, pictures: Pictures, onTake: (number: number
 export function showWriting(): void {
   if (!shown) return;
   const text = caption.value.trim();
-  const isModels = text === (shown.caption ?? '');
-  byId('accept-label').textContent = isModels ? 'Accept' : 'Save';
+  const isAsShown = isModels(shown);
+  byId('accept-label').textContent = isAsShown ? 'Accept' : 'Save';
   byId<HTMLButtonElement>('accept').disabled = text === '';
   byId<HTMLButtonElement>('reject').disabled = shown.caption === null;
-  document.body.classList.toggle('is-written', !isModels && text !== settledCaption(shown));
+  document.body.classList.toggle('is-written', !isAsShown && text !== settledCaption(shown));
   const [first] = byId('candidates').children;
-  if (first instanceof HTMLElement && shown.caption !== null) first.hidden = isModels;
+  if (first instanceof HTMLElement && shown.caption !== null) first.hidden = isAsShown;
 }
 
 const said: Record<Review['decision'], string> = {
