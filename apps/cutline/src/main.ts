@@ -9,6 +9,7 @@ import { addModel } from './commands/model.ts';
 import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
 import { addRetry } from './commands/retry.ts';
+import { addReview } from './commands/review.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
@@ -44,6 +45,7 @@ await runProgram('cutline', async () => {
   addWithdraw(program);
   addExport(program);
   addGallery(program);
+  addReview(program);
   addModel(program);
   program.addHelpText('after', examples);
   await program.parseAsync();

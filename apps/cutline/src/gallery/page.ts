@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { formatCount, formatDate, formatInteger } from './format.ts';
 import type { GalleryRun, GalleryTotals } from './gallery.ts';
 import { Html, html } from './html.ts';
+import { icon } from './icon.ts';
 import { pageStyle } from './page-style.ts';
 
 /** Everything before the first card. */
@@ -80,11 +81,6 @@ function contentSecurityPolicy(scripts: readonly string[]): string {
 function sourceHash(source: string): string {
   return `'sha256-${createHash('sha256').update(source).digest('base64')}'`;
 }
-
-/** A print on its mat; without an icon of its own, a browser would ask the server for one. */
-const icon = `data:image/svg+xml,${encodeURIComponent(
-  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="2" fill="#8a4a2f"/><rect x="3.5" y="3.5" width="9" height="6" fill="#fbfaf7"/><rect x="3.5" y="11.5" width="6" height="1" fill="#fbfaf7"/></svg>',
-)}`;
 
 function imprint({ model, created, finished }: GalleryRun): Html {
   const days = [...new Set([created, finished].filter((day) => day !== undefined).map(formatDate))];

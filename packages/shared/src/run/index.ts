@@ -49,6 +49,7 @@ export {
 } from './repeated-captions.ts';
 export {
   captionOf,
+  captionSchema,
   type Decision,
   decisionSchema,
   type Judgement,

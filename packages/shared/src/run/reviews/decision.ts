@@ -17,7 +17,10 @@ export const reviewerSchema = z
 /** Longer than any caption that is read. */
 const captionLengthMax = 10_000;
 
-const captionSchema = z.string().max(captionLengthMax).regex(/\S/, 'a caption says something');
+export const captionSchema = z
+  .string()
+  .max(captionLengthMax)
+  .regex(/\S/, 'a caption says something');
 
 const fields = {
   /** UUID; a line that occurs twice is one decision. */
