@@ -116,7 +116,8 @@ export function addSelectionFlags(command: Command): Command {
   return addGroup(command, whichImages, [
     new Option(
       '--keys-from <file>',
-      'take keys from a list: JSONL, CSV, TSV or plain lines; - is stdin',
+      'take keys from a list: JSONL, CSV or TSV (their column key, filename or path), or plain ' +
+        'lines; - is stdin',
     ),
     new Option('--include <glob>', 'only keys that match (may be repeated)')
       .argParser(collect)
