@@ -2,12 +2,14 @@ import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shar
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
 import { addDecode } from './commands/decode.ts';
+import { addExport } from './commands/export.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addLook } from './commands/look.ts';
 import { addModel } from './commands/model.ts';
 import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
 import { addRetry } from './commands/retry.ts';
+import { addReview } from './commands/review.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
@@ -41,7 +43,9 @@ await runProgram('cutline', async () => {
   addDecode(program);
   addVerify(program);
   addWithdraw(program);
+  addExport(program);
   addGallery(program);
+  addReview(program);
   addModel(program);
   program.addHelpText('after', examples);
   await program.parseAsync();

@@ -27,6 +27,7 @@ import {
   featureTypeOption,
   type ImageRef,
   type PartRow,
+  RepeatedCaptions,
   type Selection,
   type SelectionFlags,
   type UsageTotals,
@@ -34,9 +35,10 @@ import {
 import { type ObjectStore, StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
 import { formatCount, formatDuration, formatRate, formatUsage } from '../format.ts';
+import { describeRepeated } from '../format-summary.ts';
 import { openSource } from '../open-source.ts';
 import { openStages, stageSettings } from '../open-stages.ts';
-import { formatJsonLines, rowPrinter } from '../print-rows.ts';
+import { formatJsonLines, isRows, rowPrinter } from '../print-rows.ts';
 import { requireWritable } from '../require-writable.ts';
 import { createStatusLine } from '../status-line.ts';
 
@@ -108,7 +110,8 @@ async function captionSource(
   await results.end();
   const text = tally.images > 0 ? tally.describe() : 'There are no images to caption there.';
   const isBelowTable = process.stdout.isTTY && !flags.json && tally.images > 0;
-  process.stderr.write(`${isBelowTable ? '\n' : ''}${text}\n`);
+  const repeated = describeRepeated(tally.repeated.find(), tally.captioned);
+  process.stderr.write(`${isBelowTable ? '\n' : ''}${[text, ...repeated].join('\n')}\n`);
   if (tally.failed > 0) process.exitCode = 1;
 }
 
@@ -125,11 +128,6 @@ async function openImages(
 
 async function* oneImage(key: string): AsyncGenerator<ImageRef> {
   yield { key, etag: null, bytes: null };
-}
-
-/** Whether a file seems to have rows in it: as they are written, keys first. */
-function isRows(head: string): boolean {
-  return /^\{"(key|status)":"/.test(head);
 }
 
 /** Where rows go: to stdout, or to a file. */
@@ -156,6 +154,7 @@ class Tally {
   captioned = 0;
   skipped = 0;
   failed = 0;
+  readonly repeated = new RepeatedCaptions();
   #usage: UsageTotals | undefined;
   readonly #started = performance.now();
 
@@ -165,6 +164,7 @@ class Tally {
 
   add(rows: readonly PartRow[]): void {
     for (const { status } of rows) this[status] += 1;
+    this.repeated.add(rows);
     const { usage } = countRows(rows);
     if (usage) this.#usage = addUsage(this.#usage, usage);
   }

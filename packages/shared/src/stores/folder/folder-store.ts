@@ -37,6 +37,7 @@ export class FolderStore implements ObjectStore {
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject> {
     options.signal?.throwIfAborted();
+    if (key.endsWith('/')) throw unreadableFolder(key);
     const path = pathOfKey(this.#root, key);
     let file: FileHandle | undefined;
     try {
@@ -88,6 +89,15 @@ export class FolderStore implements ObjectStore {
   }
 
   close(): void {}
+}
+
+/** As it was listed. */
+function unreadableFolder(key: string): StoreError {
+  return new StoreError(
+    'access-denied',
+    `The folder ${JSON.stringify(key)} may not be read, so nothing is known of what is in it: make it ` +
+      'readable, or leave it out with --exclude.',
+  );
 }
 
 function isNotFound(error: unknown): boolean {
