@@ -2,6 +2,7 @@ import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shar
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
 import { addDecode } from './commands/decode.ts';
+import { addExport } from './commands/export.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addLook } from './commands/look.ts';
 import { addModel } from './commands/model.ts';
@@ -42,6 +43,7 @@ await runProgram('cutline', async () => {
   addDecode(program);
   addVerify(program);
   addWithdraw(program);
+  addExport(program);
   addGallery(program);
   addReview(program);
   addModel(program);

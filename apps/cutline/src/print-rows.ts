@@ -15,3 +15,8 @@ export function rowPrinter(stream: Writable, { json }: { json: boolean }) {
 export function formatJsonLines(rows: readonly ResultRow[]): string {
   return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 }
+
+/** Whether a file seems to have rows in it: as they are written, keys first. */
+export function isRows(head: string): boolean {
+  return /^\{"(key|status)":"/.test(head);
+}

@@ -44,6 +44,7 @@ export {
   remaindersMax,
 } from './jobs.ts';
 export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-locally.ts';
+export { makeFolder } from './make-folder.ts';
 export { patiently, pauseMs } from './patience.ts';
 export { cancelRun } from './produce/cancel-run.ts';
 export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';

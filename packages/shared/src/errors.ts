@@ -127,7 +127,11 @@ export function isForUser(error: unknown): error is Error {
   if (error instanceof UserError) return true;
   if (!(error instanceof Error)) return false;
   if (error.name === 'ReplyError') return !isPassingReply(error);
-  return error.name === 'StoreError' && (error as { reason?: unknown }).reason === 'misconfigured';
+  if (error.name !== 'StoreError') return false;
+  // Images that are denied are failures of theirs by the time that they come here: what is left is
+  // about a run's own objects.
+  const { reason } = error as { reason?: unknown };
+  return reason === 'misconfigured' || reason === 'access-denied';
 }
 
 /**

@@ -36,7 +36,7 @@ import type { Command } from 'commander';
 import { formatCount, formatDuration, formatRate, formatUsage } from '../format.ts';
 import { openSource } from '../open-source.ts';
 import { openStages, stageSettings } from '../open-stages.ts';
-import { formatJsonLines, rowPrinter } from '../print-rows.ts';
+import { formatJsonLines, isRows, rowPrinter } from '../print-rows.ts';
 import { requireWritable } from '../require-writable.ts';
 import { createStatusLine } from '../status-line.ts';
 
@@ -125,11 +125,6 @@ async function openImages(
 
 async function* oneImage(key: string): AsyncGenerator<ImageRef> {
   yield { key, etag: null, bytes: null };
-}
-
-/** Whether a file seems to have rows in it: as they are written, keys first. */
-function isRows(head: string): boolean {
-  return /^\{"(key|status)":"/.test(head);
 }
 
 /** Where rows go: to stdout, or to a file. */

@@ -84,6 +84,7 @@ export {
   type CaptionFlags,
   captionOptions,
   featureTypeOption,
+  minScoreOption,
   type RunFlags,
   type SelectionFlags,
   selectionOf,

@@ -103,10 +103,13 @@ const sidecarOptions = () => [
   new Option('--existing <rule>', 'sidecars that others wrote: keep, merge (XMP), replace them')
     .choices(existingRules)
     .default('keep'),
-  new Option('--min-score <score>', 'sidecars only of captions with this score or more').argParser(
-    decimal({ min: -1000, max: 0 }),
-  ),
+  minScoreOption('sidecars only of captions with this score or more'),
 ];
+
+/** For whatever leaves out captions that the model was not sure of. */
+export function minScoreOption(description: string): Option {
+  return new Option('--min-score <score>', description).argParser(decimal({ min: -1000, max: 0 }));
+}
 
 /** Which images: the flags of everything that lists. */
 export function addSelectionFlags(command: Command): Command {

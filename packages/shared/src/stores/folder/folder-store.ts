@@ -53,10 +53,10 @@ export class FolderStore implements ObjectStore {
 
   async head(key: string): Promise<ObjectInfo | undefined> {
     try {
-      const stats = await stat(pathOfKey(this.#root, key));
+      const stats = await stat(pathOfKey(this.#root, key, 'not-found'));
       return stats.isFile() ? { key, etag: etagOf(stats), bytes: stats.size } : undefined;
     } catch (error) {
-      if (!isMissing(error)) throw readError(error, key);
+      if (!isMissing(error) && !isNotFound(error)) throw readError(error, key);
       await requireFolder(this.#root);
       return undefined;
     }
@@ -88,6 +88,10 @@ export class FolderStore implements ObjectStore {
   }
 
   close(): void {}
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof StoreError && error.reason === 'not-found';
 }
 
 /**
