@@ -83,11 +83,13 @@ export {
   addSelectionFlags,
   type CaptionFlags,
   captionOptions,
+  existingOption,
   featureTypeOption,
   minScoreOption,
   type RunFlags,
   type SelectionFlags,
   selectionOf,
+  sidecarKindsOption,
   wholeNumber,
   windowDefault,
 } from './run-flags.ts';
