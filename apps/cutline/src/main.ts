@@ -11,6 +11,7 @@ import { addResume } from './commands/resume.ts';
 import { addRetry } from './commands/retry.ts';
 import { addReview } from './commands/review.ts';
 import { addRun } from './commands/run.ts';
+import { addSidecars } from './commands/sidecars.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
 import { addWithdraw } from './commands/withdraw.ts';
@@ -46,6 +47,7 @@ await runProgram('cutline', async () => {
   addExport(program);
   addGallery(program);
   addReview(program);
+  addSidecars(program);
   addModel(program);
   program.addHelpText('after', examples);
   await program.parseAsync();
