@@ -58,7 +58,14 @@ async function measure(name, { checkpoint, bundle }) {
   const requests = [
     { title: 'pixels → features', task: 'encode', secondsMin: 0, batchSize },
     { title: 'features → captions', task: 'decode', secondsMin: 0, batchSize, ...search },
-    { title: 'files → captions', task: 'caption', secondsMin: 0, folder: images, batchSize, ...search },
+    {
+      title: 'files → captions',
+      task: 'caption',
+      secondsMin: 0,
+      folder: images,
+      batchSize,
+      ...search,
+    },
   ];
   for (const { title, ...request } of requests) {
     const subjects = contenders.map((contender) => subject(contender, request));

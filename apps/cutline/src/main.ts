@@ -2,6 +2,7 @@ import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shar
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
 import { addDecode } from './commands/decode.ts';
+import { addExporter } from './commands/exporter.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addLook } from './commands/look.ts';
 import { addModel } from './commands/model.ts';
@@ -42,6 +43,7 @@ await runProgram('cutline', async () => {
   addVerify(program);
   addWithdraw(program);
   addGallery(program);
+  addExporter(program);
   addModel(program);
   program.addHelpText('after', examples);
   await program.parseAsync();
