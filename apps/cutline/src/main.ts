@@ -3,6 +3,7 @@ import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
 import { addDecode } from './commands/decode.ts';
 import { addExport } from './commands/export.ts';
+import { addExporter } from './commands/exporter.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addLook } from './commands/look.ts';
 import { addModel } from './commands/model.ts';
@@ -48,6 +49,7 @@ await runProgram('cutline', async () => {
   addGallery(program);
   addReview(program);
   addSidecars(program);
+  addExporter(program);
   addModel(program);
   program.addHelpText('after', examples);
   await program.parseAsync();

@@ -28,7 +28,6 @@ import { FeatureBooks } from '../features/feature-books.ts';
 import { type FeatureStore, redisHome } from '../features/feature-store.ts';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
 import type { JobQueue } from '../queue/job-queue.ts';
-import { observeQueues } from '../queue/observe-queues.ts';
 import { closeQueues, openQueues, type Queues } from '../queue/open-queues.ts';
 import { connectRedis, logOutages } from '../redis/redis.ts';
 import { realWorld, type World } from '../world.ts';
@@ -172,7 +171,8 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     metrics,
     beforeScrape: async () => {
       stage.beforeScrape?.();
-      await observeQueues(metrics, { redis, queues, features });
+      metrics.featureBytes.remove(); // absent, where nobody answers in time
+      metrics.featureBytes.set(await features.bytesInFlight());
     },
     unhealthy: () => {
       const ms = Date.now() - (taker.oldestInHand ?? Date.now());
@@ -180,8 +180,10 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
         ? `a batch has been in hand for ${Math.round(ms / 1000)} s`
         : undefined;
     },
-    ready: async () => {
-      await Promise.all([redis.ping(), features.bytesInFlight(), stores.check()]);
+    ready: {
+      Redis: () => redis.ping(),
+      features: () => features.bytesInFlight(),
+      stores: () => stores.check(),
     },
   });
   closers.add('http', () => http.close());
