@@ -40,7 +40,6 @@ export {
   imageRefs,
   inFlight,
   type KeptFeaturesRef,
-  lostWorkersMax,
   remaindersMax,
 } from './jobs.ts';
 export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-locally.ts';
@@ -92,7 +91,7 @@ export {
   startEncodeStage,
   startStages,
 } from './worker/start-stage.ts';
-export { Suspects } from './worker/try-suspects-alone.ts';
+export { lostWorkersMax, Suspects } from './worker/try-suspects-alone.ts';
 export {
   runWorkerProgram,
   type WorkerContext,
