@@ -77,6 +77,7 @@ export { type Withdrawal, withdrawSidecars } from './sidecars/withdraw-sidecars.
 export { writeSidecars } from './sidecars/write-sidecars.ts';
 export { Breaker } from './worker/breaker.ts';
 export { floorOf } from './worker/floor-of.ts';
+export { unhealthy } from './worker/health.ts';
 export {
   BrokenWorkerError,
   type JobContext,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { unhealthy } from '../src/worker/health.ts';
+import { unhealthy } from '@cutline/pipeline';
 
 const minuteMs = 60_000;
 const after = (minutes: number) => ({ now: () => minutes * minuteMs });
