@@ -33,6 +33,7 @@ import { connectRedis, logOutages } from '../redis/redis.ts';
 import { realWorld, type World } from '../world.ts';
 import { Breaker } from './breaker.ts';
 import { floorOf } from './floor-of.ts';
+import { requirements, unhealthy } from './health.ts';
 import type { JobHandler } from './job-context.ts';
 import { JobTaker } from './job-taker.ts';
 import { Suspects } from './try-suspects-alone.ts';
@@ -103,9 +104,6 @@ export interface WorkerProgram<J, S extends SettingName> {
   prepare: (context: WorkerContext<S>) => Promise<WorkerStage<J>>;
 }
 
-/** A batch that takes longer than this without an end means that the process hangs. */
-const batchMsMax = 15 * 60_000;
-
 /**
  * The life of a worker process, the same for all of them: read the settings, connect, let the
  * stage load its model, serve metrics and health, take jobs until told to stop or memory is above
@@ -174,17 +172,8 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
       metrics.featureBytes.remove(); // absent, where nobody answers in time
       metrics.featureBytes.set(await features.bytesInFlight());
     },
-    unhealthy: () => {
-      const ms = Date.now() - (taker.oldestInHand ?? Date.now());
-      return ms > batchMsMax
-        ? `a batch has been in hand for ${Math.round(ms / 1000)} s`
-        : undefined;
-    },
-    ready: {
-      Redis: () => redis.ping(),
-      features: () => features.bytesInFlight(),
-      stores: () => stores.check(),
-    },
+    unhealthy: () => unhealthy(taker, world),
+    ready: requirements({ redis, features, stores }),
   });
   closers.add('http', () => http.close());
   // Closed before that: while the last batches are finished, whoever asks is still answered.
