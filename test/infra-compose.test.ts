@@ -5,7 +5,6 @@ import { readSettings, refuseUnknownVariables, settings } from '@cutline/shared/
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readCompose } from './support/infra-compose.ts';
-import { readAlerts } from './support/infra-metrics.ts';
 import { startRedis } from './support/redis-server.ts';
 
 /** compose.yaml, held against the programs it starts and the files it mounts. */
@@ -124,11 +123,6 @@ describe('redis', () => {
       const budget = Number(named(name).environment?.CUTLINE_FEATURE_BYTES_MAX);
       expect(budget * 2).toBe(maxmemoryBytes());
     }
-  });
-
-  test('has the memory that the alert about it knows of', () => {
-    const alert = readAlerts().find((rule) => rule.alert === 'CutlineRedisMemoryHigh');
-    expect(alert?.expr).toContain(String(maxmemoryBytes()));
   });
 
   function maxmemoryBytes(): number {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Metrics } from '@cutline/shared/process';
 import { describe, expect, test } from 'vitest';
@@ -156,4 +157,43 @@ test('alerts say how bad it is, what is wrong and what to do', () => {
     expect(annotations.summary, alert).toContain('{{');
     expect(annotations.description.length, alert).toBeGreaterThan(80);
   }
+});
+
+describe('runbooks', () => {
+  const folder = fileURLToPath(new URL('../docs/runbooks/', import.meta.url));
+  const alerts = readAlerts();
+  const tried = readFileSync(
+    new URL('../infra/prometheus/alerts.test.yml', import.meta.url),
+    'utf8',
+  );
+
+  test('are of alerts, one each, and every alert fires in a test', () => {
+    const pages = alerts.map(({ alert }) => `${alert}.md`);
+    expect(readdirSync(folder).toSorted()).toEqual([...pages, 'README.md'].toSorted());
+    for (const { alert, annotations } of alerts) {
+      expect(annotations.runbook).toBe(`docs/runbooks/${alert}.md`);
+      expect(tried, alert).toContain(`alertname="${alert}"`);
+    }
+  });
+
+  test.each(alerts)(
+    '$alert: what you see, why, what to do, how to know that it is over',
+    (rule) => {
+      const text = readFileSync(`${folder}${rule.alert}.md`, 'utf8');
+      expect(text.match(/^#.*/gm)).toEqual([
+        `# ${rule.alert}`,
+        '## What you see',
+        '## Why',
+        '## What to do',
+        '## How to know that it is over',
+      ]);
+      for (const [, command = ''] of text.matchAll(/^cutline ([a-z]+)/gm)) {
+        const source = new URL(`../apps/cutline/src/commands/${command}.ts`, import.meta.url);
+        expect(existsSync(source), `cutline ${command}`).toBe(true);
+      }
+      for (const [name] of text.matchAll(/\bcutline_\w+/g)) {
+        expect(metrics.has(metricOfSeries(name)) || metrics.has(name), name).toBe(true);
+      }
+    },
+  );
 });

@@ -169,8 +169,8 @@ function feed(metrics: Metrics): void {
     metrics.queueWorkers.set({ model, queue }, 2);
     metrics.inferenceBusySeconds.inc({ stage: queue }, 0.09);
     metrics.inferenceThreads.set({ stage: queue }, 1);
-    metrics.runDrainSeconds.set({ run, stage: queue }, 60);
-    metrics.runBottleneck.set({ run, stage: queue }, queue === 'decode' ? 1 : 0);
+    metrics.runs.drainSeconds.set({ run, stage: queue }, 60);
+    metrics.runs.bottleneck.set({ run, stage: queue }, queue === 'decode' ? 1 : 0);
     metrics.backendInfo.set(
       { stage: queue, backend: 'wasm', reason: 'it was asked for', model: 'test' },
       1,
@@ -181,16 +181,18 @@ function feed(metrics: Metrics): void {
   metrics.redisMemoryBytes.set(2e6);
   metrics.redisMemoryLimitBytes.set(1e9);
   metrics.redisUp.set(1);
+  metrics.memoryCeilingBytes.set(4e9);
+  metrics.repeatedCaptionRatio.set(0.01);
   metrics.redisWritable.set(1);
   metrics.redisContactSeconds.set(Date.now() / 1000);
-  metrics.runInfo.set({ run, model }, 1);
-  metrics.runRemaining.set({ run }, 640);
-  metrics.runBytes.set({ run }, 1e9);
-  metrics.runListingComplete.set({ run }, 1);
-  metrics.runProducers.set({ run }, 1);
-  metrics.runIdleSeconds.set({ run }, 1);
-  metrics.runFailedImages.set({ run, class: 'corrupt' }, 3);
+  metrics.runs.info.set({ run, model }, 1);
+  metrics.runs.remaining.set({ run }, 640);
+  metrics.runs.listedBytes.set({ run }, 1e9);
+  metrics.runs.listingComplete.set({ run }, 1);
+  metrics.runs.producers.set({ run }, 1);
+  metrics.runs.idleSeconds.set({ run }, 1);
+  metrics.runs.failedImages.set({ run, class: 'corrupt' }, 3);
   for (const state of ['listed', 'encoded', 'captioned', 'skipped', 'failed']) {
-    metrics.runImages.set({ run, state }, 1000);
+    metrics.runs.images.set({ run, state }, 1000);
   }
 }

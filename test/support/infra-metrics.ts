@@ -31,7 +31,7 @@ export interface AlertRule {
   expr: string;
   for?: string;
   labels: { severity: string };
-  annotations: { summary: string; description: string };
+  annotations: { summary: string; description: string; runbook: string };
 }
 
 export function readDashboards(): Dashboard[] {

@@ -82,6 +82,16 @@ function pool({ stage, uid, title, description, steps, more }) {
           divided: `sum(rate(cutline_batch_splits_total{stage="${stage}",${inPool}}[$__rate_interval]))`,
         },
       }),
+      graph({
+        title: 'Memory, of its ceiling',
+        unit: 'percentunit',
+        description:
+          'Resident memory of the fullest worker, of --memory-bytes-max; empty where that is not set. At 100% it ends in good order, and is started again.',
+        ask: {
+          '{{job}}': `max by (job) (process_resident_memory_bytes{${inPool}} / on (job, instance) cutline_memory_ceiling_bytes{${inPool}})`,
+        },
+        bad: [['orange', 0.9]],
+      }),
       table({
         title: 'Backends and models',
         unit: 'short',
@@ -152,6 +162,14 @@ export const decoders = pool({
     'Workers that turn features into captions: their rate, what they wait for, their model.',
   steps: 'load|decode|write',
   more: [
+    graph({
+      title: 'Most frequent caption',
+      unit: 'percentunit',
+      description:
+        'Share of one caption among the last 5,000 of a worker; empty before 500. Above 2%: placeholders in the archive, copies, or a model that does not fit it.',
+      ask: { '{{job}}': `max by (job) (cutline_repeated_caption_ratio{${inPool}})` },
+      bad: [['orange', 0.02]],
+    }),
     graph({
       title: 'Batches encoded again',
       unit: 'ops',

@@ -10,7 +10,7 @@ const minute = 60_000;
 
 describe('the time that a stage has left', () => {
   test('is its work left, divided by its rate', () => {
-    const rate = new RunRate();
+    const rate = new RunRate(0);
     rate.add(0, progress({}));
     const now = progress({ encoded: 400, captioned: 200 });
     rate.add(minute, now);
@@ -19,7 +19,7 @@ describe('the time that a stage has left', () => {
   });
 
   test('counts images that failed as done, by both', () => {
-    const rate = new RunRate();
+    const rate = new RunRate(0);
     rate.add(0, progress({}));
     const now = progress({ encoded: 400, captioned: 400, failed: 100 });
     rate.add(minute, now);
@@ -28,7 +28,7 @@ describe('the time that a stage has left', () => {
   });
 
   test('is unknown at first, infinite after a minute at rest, and 0 at the end', () => {
-    const rate = new RunRate();
+    const rate = new RunRate(0);
     const still = progress({ encoded: 10 });
     rate.add(0, still);
     expect(rate.drainSeconds('decode', still)).toBeUndefined();
@@ -38,14 +38,14 @@ describe('the time that a stage has left', () => {
   });
 
   test('is of the last five minutes', () => {
-    const rate = new RunRate();
+    const rate = new RunRate(0);
     for (let n = 0; n <= 20; n += 1)
       rate.add(n * minute, progress({ captioned: n < 10 ? 0 : (n - 10) * 10 }));
     expect(rate.drainSeconds('decode', progress({ captioned: 100 }))).toBeCloseTo((900 / 10) * 60);
   });
 
   test('begins anew when a run is counted anew', () => {
-    const rate = new RunRate();
+    const rate = new RunRate(0);
     rate.add(0, progress({ captioned: 900 }));
     rate.add(minute, progress({ captioned: 100 }));
     expect(rate.drainSeconds('decode', progress({ captioned: 100 }))).toBeUndefined();

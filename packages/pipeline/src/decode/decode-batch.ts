@@ -149,6 +149,7 @@ async function countRows(
   if (!(await board.count(job.run, partStep(job), countByOutcome(rows)))) return;
   for (const row of rows) {
     metrics.images.inc({ stage: 'decode', state: row.status });
+    if (row.status === 'captioned') metrics.countCaption(row.caption);
     if (row.status === 'failed') metrics.failures.inc({ class: row.failure.class });
   }
 }

@@ -19,7 +19,8 @@ export interface SharedFigures {
 export interface RunFound extends EnlistedRun {
   progress: RunProgress;
   rate: RunRate;
-  idleMs: number | undefined;
+  /** Since the last batch; where there was none yet, since the run was first seen. */
+  idleMs: number;
   hasProducer: boolean;
 }
 
@@ -65,23 +66,24 @@ function applyRun(
   queues: Record<QueueName, JobCounts>,
 ): void {
   for (const state of ['listed', 'encoded', 'captioned', 'skipped', 'failed'] as const) {
-    metrics.runImages.set({ run, state }, progress[state]);
+    metrics.runs.images.set({ run, state }, progress[state]);
   }
   for (const [failureClass, images] of Object.entries(progress.failedByClass)) {
-    metrics.runFailedImages.set({ run, class: failureClass }, images);
+    metrics.runs.failedImages.set({ run, class: failureClass }, images);
   }
-  metrics.runInfo.set({ run, model }, 1);
-  metrics.runRemaining.set({ run }, remainingImages(progress));
-  if (progress.listedBytes !== undefined) metrics.runBytes.set({ run }, progress.listedBytes);
-  metrics.runListingComplete.set({ run }, progress.listingComplete);
-  metrics.runProducers.set({ run }, hasProducer ? 1 : 0);
-  if (idleMs !== undefined) metrics.runIdleSeconds.set({ run }, idleMs / 1000);
+  metrics.runs.info.set({ run, model }, 1);
+  metrics.runs.remaining.set({ run }, remainingImages(progress));
+  if (progress.listedBytes !== undefined)
+    metrics.runs.listedBytes.set({ run }, progress.listedBytes);
+  metrics.runs.listingComplete.set({ run }, progress.listingComplete);
+  metrics.runs.producers.set({ run }, hasProducer ? 1 : 0);
+  metrics.runs.idleSeconds.set({ run }, idleMs / 1000);
   for (const stage of queueNames) {
     const seconds = rate.drainSeconds(stage, progress);
-    if (seconds !== undefined) metrics.runDrainSeconds.set({ run, stage }, seconds);
+    if (seconds !== undefined) metrics.runs.drainSeconds.set({ run, stage }, seconds);
   }
   const slowest = bottleneck(progress, queues);
   for (const stage of stagesOfRun) {
-    metrics.runBottleneck.set({ run, stage }, stage === slowest ? 1 : 0);
+    metrics.runs.bottleneck.set({ run, stage }, stage === slowest ? 1 : 0);
   }
 }

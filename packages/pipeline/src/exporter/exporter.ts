@@ -120,10 +120,12 @@ export class Exporter {
       board.idleMs(run),
     ]);
     if (!progress) return [];
-    const rate = this.#rates.get(run) ?? new RunRate();
+    const rate = this.#rates.get(run) ?? new RunRate(now());
     this.#rates.set(run, rate);
     rate.add(now(), progress);
-    return [{ run, model, progress, rate, idleMs, hasProducer: owner !== undefined }];
+    const hasProducer = owner !== undefined;
+    const known = rate.knownMs(now());
+    return [{ run, model, progress, rate, idleMs: idleMs ?? known, hasProducer }];
   }
 
   /** What is kept here is bounded by the runs that are shown. */

@@ -38,7 +38,17 @@ const stillMs = 60_000;
 
 /** Remembers how far a run was, as often as it is told, for as long as rates are of. */
 export class RunRate {
+  readonly #firstMs: number;
   #samples: { atMs: number; passed: Record<QueueName, number> }[] = [];
+
+  constructor(firstMs: number) {
+    this.#firstMs = firstMs;
+  }
+
+  /** Milliseconds that a run has been known, for those that nothing was counted of yet. */
+  knownMs(nowMs: number): number {
+    return Math.max(0, nowMs - this.#firstMs);
+  }
 
   add(atMs: number, progress: RunProgress): void {
     const now = passed(progress);

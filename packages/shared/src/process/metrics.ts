@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { failureClasses } from '../errors.ts';
 import { version } from './command-line.ts';
+import { RecentCaptions } from './recent-captions.ts';
+import { RunMetrics } from './run-metrics.ts';
 
 /**
  * Every metric that Cutline exports, in one place, so that the dashboard and the processes cannot
@@ -142,55 +144,7 @@ export class Metrics {
     'cutline_redis_memory_limit_bytes',
     'maxmemory of Redis; absent where there is none',
   );
-  readonly runImages = this.#gauge(
-    'cutline_run_images',
-    'Images of a run, by state (listed, encoded, captioned, skipped, failed)',
-    ['run', 'state'],
-  );
-  readonly runFailedImages = this.#gauge(
-    'cutline_run_failed_images',
-    'Images of a run that failed, by class',
-    ['run', 'class'],
-  );
-  readonly runRemaining = this.#gauge(
-    'cutline_run_remaining_images',
-    'Images of a run that are listed and have no result yet',
-    ['run'],
-  );
-  readonly runBytes = this.#gauge(
-    'cutline_run_listed_bytes',
-    'Bytes of the images that were listed; absent of a run whose listing was interrupted',
-    ['run'],
-  );
-  readonly runInfo = this.#gauge('cutline_run_info', '1; the label model says which a run is of', [
-    'run',
-    'model',
-  ]);
-  readonly runListingComplete = this.#gauge(
-    'cutline_run_listing_complete',
-    '1 when all images of a run are listed, else 0',
-    ['run'],
-  );
-  readonly runProducers = this.#gauge(
-    'cutline_run_producers',
-    'Producers that see a run to its end: 1, or 0 where none does',
-    ['run'],
-  );
-  readonly runIdleSeconds = this.#gauge(
-    'cutline_run_idle_seconds',
-    'Time since the last batch of a run was encoded or captioned',
-    ['run'],
-  );
-  readonly runDrainSeconds = this.#gauge(
-    'cutline_run_drain_seconds',
-    'Images that a stage has left, divided by how many it did a second of late; +Inf when none',
-    ['run', 'stage'],
-  );
-  readonly runBottleneck = this.#gauge(
-    'cutline_run_bottleneck',
-    '1 for the stage that the others of a run wait for, 0 for them',
-    ['run', 'stage'],
-  );
+  readonly runs = new RunMetrics(this.registry);
   readonly inferenceBusySeconds = this.#counter(
     'cutline_inference_busy_seconds_total',
     'Time in which inference threads computed, or a server was asked; summed over threads',
@@ -200,6 +154,14 @@ export class Metrics {
     'cutline_inference_threads',
     'Threads (or questions to a server) that can be busy at once',
     ['stage'],
+  );
+  readonly memoryCeilingBytes = this.#gauge(
+    'cutline_memory_ceiling_bytes',
+    '--memory-bytes-max of a worker; absent where there is none',
+  );
+  readonly repeatedCaptionRatio = this.#gauge(
+    'cutline_repeated_caption_ratio',
+    'Share of the most frequent caption among the last 5,000 (0 to 1); absent before 500',
   );
   readonly buildInfo = this.#gauge(
     'cutline_build_info',
@@ -216,7 +178,10 @@ export class Metrics {
     if (options.processMetrics) collectDefaultMetrics({ register: this.registry });
     this.#startAtZero();
     this.forgetShared();
-    this.featureBytesBudget.remove(); // encoders alone have one
+    // Not all processes have one.
+    this.featureBytesBudget.remove();
+    this.memoryCeilingBytes.remove();
+    this.repeatedCaptionRatio.remove();
   }
 
   /**
@@ -224,13 +189,8 @@ export class Metrics {
    * more are absent, and no zeros. Of labels, those that are not told again are gone.
    */
   forgetShared(): void {
-    const labelled: Gauge<string>[] = [
-      ...[this.queueJobs, this.queueOldestSeconds, this.queueWorkers, this.runImages],
-      ...[this.runFailedImages, this.runRemaining, this.runBytes, this.runInfo],
-      ...[this.runListingComplete, this.runProducers, this.runIdleSeconds],
-      ...[this.runDrainSeconds, this.runBottleneck],
-    ];
-    for (const gauge of labelled) gauge.reset();
+    this.runs.forget();
+    for (const gauge of [this.queueJobs, this.queueOldestSeconds, this.queueWorkers]) gauge.reset();
     // `reset` makes those without labels 0.
     for (const gauge of [
       ...[this.featureBytes, this.redisUp, this.redisWritable, this.redisContactSeconds],
@@ -240,7 +200,16 @@ export class Metrics {
     }
   }
 
-  /** @param busy of a stage since its start; `seconds` never falls */
+  /** Of an image that was captioned. */
+  countCaption(caption: string): void {
+    this.#captions.add(caption);
+    const share = this.#captions.share();
+    if (share !== undefined) this.repeatedCaptionRatio.set(share);
+  }
+
+  readonly #captions = new RecentCaptions();
+
+  /** How busy a stage was since its start; `seconds` never falls. */
   setBusy(stage: QueueName, { seconds, threads }: { seconds: number; threads: number }): void {
     const before = this.#busySeconds.get(stage) ?? 0;
     this.inferenceBusySeconds.inc({ stage }, Math.max(0, seconds - before));
