@@ -5,7 +5,6 @@ import { readSettings, refuseUnknownVariables, settings } from '@cutline/shared/
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readCompose } from './support/infra-compose.ts';
-import { readAlerts } from './support/infra-metrics.ts';
 import { startRedis } from './support/redis-server.ts';
 
 /** compose.yaml, held against the programs it starts and the files it mounts. */
@@ -34,6 +33,7 @@ test('has every program of the pipeline, and what it stands on', () => {
     'cutline',
     'decoder-worker',
     'encoder-worker',
+    'exporter',
     'producer',
   ]);
   expect(Object.keys(compose.services)).toEqual(
@@ -71,6 +71,7 @@ test('builds one image for each worker, and one for the other programs', () => {
   expect(programs.map(([name, { image, build }]) => [name, { image, build }])).toEqual([
     ['producer', others],
     ['cutline', others],
+    ['exporter', others],
     ...workers.map((name) => [name, built(`cutline-${name}`, name)]),
   ]);
 });
@@ -122,11 +123,6 @@ describe('redis', () => {
       const budget = Number(named(name).environment?.CUTLINE_FEATURE_BYTES_MAX);
       expect(budget * 2).toBe(maxmemoryBytes());
     }
-  });
-
-  test('has the memory that the alert about it knows of', () => {
-    const alert = readAlerts().find((rule) => rule.alert === 'CutlineRedisMemoryHigh');
-    expect(alert?.expr).toContain(String(maxmemoryBytes()));
   });
 
   function maxmemoryBytes(): number {
@@ -181,7 +177,7 @@ describe('Prometheus', () => {
       (job.dns_sd_configs ?? []).map((dns) => ({ job: job.job_name, ...dns })),
     );
     expect(found).toEqual(
-      ['producer', 'encoder-worker', 'decoder-worker'].map((name) => ({
+      ['producer', 'exporter', 'encoder-worker', 'decoder-worker'].map((name) => ({
         job: name,
         names: [name],
         type: 'A',

@@ -1,3 +1,4 @@
+import type { SkipReason } from '@cutline/shared/errors';
 import type {
   CaptionedRow,
   CaptionOptions,
@@ -34,8 +35,7 @@ export interface EncodeStage {
    * @throws what is transient, where it may be worth it later; UserError
    */
   requireReady?(): Promise<void>;
-  /** Share of the time since the last call in which the stage had something to do, 0 to 1. */
-  busyRatio(): number;
+  busy(): Busy;
 }
 
 export interface DecodeStage {
@@ -47,8 +47,15 @@ export interface DecodeStage {
   decode(features: Features, options: CaptionOptions): Promise<CaptionOutcome[]>;
   /** Decodes made-up features: it rejects where what computes is broken. */
   prove(): Promise<unknown>;
-  /** Share of the time since the last call in which the stage had something to do, 0 to 1. */
-  busyRatio(): number;
+  busy(): Busy;
+}
+
+/** How much a stage had to do since it was started. */
+export interface Busy {
+  /** Summed over what computes: threads, or questions to a server. */
+  seconds: number;
+  /** How many there are: as many seconds a second, at most. */
+  threads: number;
 }
 
 export type EncodeOutcome =
@@ -58,6 +65,8 @@ export type EncodeOutcome =
    */
   | { status: 'encoded'; etag: string; width: number; height: number; warnings?: string[] }
   | { status: 'failed'; failure: Failure }
+  /** It is no image, and its name does not say that it should be one. */
+  | { status: 'skipped'; reason: SkipReason }
   /** Its store or its server was unavailable, at every try: worth another, later. */
   | { status: 'deferred'; message: string };
 

@@ -1,4 +1,4 @@
-import { addCounts, type Summary } from '@cutline/shared/run';
+import { addCounts, findRepeated, type Summary } from '@cutline/shared/run';
 import { superseded } from '../board/run-lock.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import type { ClosedChunk } from './close-chunk.ts';
@@ -15,6 +15,7 @@ export async function writeSummary(
 ): Promise<Summary> {
   const { run } = state;
   const totals = addCounts(ledgers.values());
+  const repeated = findRepeated(ledgers.values());
   if (totals.images !== manifest.images || ledgers.size !== manifest.chunks) {
     throw new Error(
       `run ${run.run}: ${ledgers.size} ledgers count ${totals.images} images, the manifest has ` +
@@ -32,6 +33,7 @@ export async function writeSummary(
       run: run.run,
       generation: claim.generation,
       ...totals,
+      ...(repeated.length > 0 && { repeated }),
       chunks: manifest.chunks,
       parts: [...ledgers.values()].reduce((sum, { parts }) => sum + parts, 0),
       model: run.model,

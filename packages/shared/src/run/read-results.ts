@@ -96,14 +96,22 @@ async function settle(
 }
 
 /**
- * The rows of a run that count, in the order of its manifest, a batch at a time: one an image,
- * none for images that have none yet. From the ledger where a chunk has one, else from the parts.
+ * The images of a run with the rows that count, in the order of its manifest, a batch at a time.
+ * From the ledger where a chunk has one, else from the parts.
  *
- * Whoever takes only the first rows costs little more than these: no more is read ahead than has
- * been taken, up to `readAhead` parts and one chunk.
+ * Whoever takes only the first costs little more than these: no more is read ahead than has been
+ * taken, up to `readAhead` parts and one chunk.
  */
+export async function* settleRun(
+  runStore: RunStore,
+  state: RunState,
+): AsyncGenerator<SettledBatch> {
+  yield* inTurn(allBatchReads(runStore, state), 1);
+}
+
+/** The rows alone: one an image, none for images that have none yet. */
 export async function* readResults(runStore: RunStore, state: RunState): AsyncGenerator<PartRow[]> {
-  for await (const { images } of inTurn(allBatchReads(runStore, state), 1)) {
+  for await (const { images } of settleRun(runStore, state)) {
     yield images.flatMap(({ row }) => (row ? [row] : []));
   }
 }

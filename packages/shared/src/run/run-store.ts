@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import { UserError } from '../errors.ts';
-import { type ObjectInfo, type ObjectStore, StoreError } from '../stores/object-store.ts';
+import { type ObjectStore, StoreError } from '../stores/object-store.ts';
 import { attemptName, batchNumber, numberIn, parseAttemptName } from './attempt.ts';
 import { type Claim, claimSchema, generationSuffix } from './claim.ts';
 import { checkLedger, type Ledger, ledgerSchema } from './ledger.ts';
 import { formatPart, type PartRow, parsePart } from './part.ts';
+import { getIfThere, readIfThere } from './read-if-there.ts';
 import { checkSummary, type Run, runSchema, type Summary, summarySchema } from './run.ts';
 
 /**
@@ -17,9 +18,11 @@ import { checkSummary, type Run, runSchema, type Summary, summarySchema } from '
  *   <prefix>runs/<run>/parts/000000.jsonl         results: one object for each attempt at a batch
  *   <prefix>runs/<run>/sidecars/000000.….jsonl    what was written beside images: sidecar-records.ts
  *   <prefix>runs/<run>/ledger/000000.json         what counts of a chunk of the manifest
+ *   <prefix>runs/<run>/reviews/                   what people decided: reviews/
  *   <prefix>runs/<run>/summary.json               the sum of ledgers; written last
  *
- * Nothing is ever replaced but summary.json, and that only if it is as it was when it was read.
+ * Nothing is ever replaced but summary.json, and a reviewer's own last object, and these only if
+ * they are as they were.
  * What a later generation (see claim.ts) writes has its number in its name: `000000.1.jsonl.gz`,
  * `000000.1ra.jsonl`, `000000.1.json`.
  */
@@ -208,6 +211,19 @@ export class RunStore {
     return this.#write('summary.json', checkSummary(summary), condition);
   }
 
+  /**
+   * An object of the run that other modules know the format of.
+   * @throws UserError where it is not as this version writes it.
+   */
+  async readObject<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    return (await this.#read(name, schema))?.value;
+  }
+
+  /** The same, to create it. @returns false where it is there already. */
+  async createObject(name: string, value: unknown): Promise<boolean> {
+    return this.#create(name, value);
+  }
+
   /** Creates an object of the run as JSON. @returns false where it is there already. */
   async #create(name: string, value: unknown): Promise<boolean> {
     return this.#write(name, value, { ifAbsent: true });
@@ -262,24 +278,6 @@ export interface PartName {
 /** `isTaken`: a conditional put found an object there, or another than it expected. */
 export function isTaken(error: unknown): boolean {
   return error instanceof StoreError && error.reason === 'exists';
-}
-
-/**
- * By a HEAD first: with credentials that may not list the bucket, S3 answers 403 to a GET of what
- * does not exist.
- */
-async function readIfThere(store: ObjectStore, key: string) {
-  const found: ObjectInfo | undefined = await store.head(key);
-  return found && getIfThere(store, key);
-}
-
-async function getIfThere(store: ObjectStore, key: string) {
-  try {
-    return await store.get(key);
-  } catch (error) {
-    if (error instanceof StoreError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
 }
 
 function claimName(generation: number): string {
