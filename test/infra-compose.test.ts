@@ -34,6 +34,7 @@ test('has every program of the pipeline, and what it stands on', () => {
     'cutline',
     'decoder-worker',
     'encoder-worker',
+    'exporter',
     'producer',
   ]);
   expect(Object.keys(compose.services)).toEqual(
@@ -71,6 +72,7 @@ test('builds one image for each worker, and one for the other programs', () => {
   expect(programs.map(([name, { image, build }]) => [name, { image, build }])).toEqual([
     ['producer', others],
     ['cutline', others],
+    ['exporter', others],
     ...workers.map((name) => [name, built(`cutline-${name}`, name)]),
   ]);
 });
@@ -181,7 +183,7 @@ describe('Prometheus', () => {
       (job.dns_sd_configs ?? []).map((dns) => ({ job: job.job_name, ...dns })),
     );
     expect(found).toEqual(
-      ['producer', 'encoder-worker', 'decoder-worker'].map((name) => ({
+      ['producer', 'exporter', 'encoder-worker', 'decoder-worker'].map((name) => ({
         job: name,
         names: [name],
         type: 'A',

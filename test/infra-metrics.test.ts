@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { Metrics } from '@cutline/shared/process';
 import { describe, expect, test } from 'vitest';
 import {
@@ -5,11 +7,11 @@ import {
   metricNamesInInfra,
   metricOfSeries,
   readAlerts,
-  readDashboard,
+  readDashboards,
 } from './support/infra-metrics.ts';
 import { parsePromQl } from './support/promql.ts';
 
-/** The dashboard and the alerts, held against the metrics that the programs export. */
+/** The dashboards and the alerts, held against the metrics that the programs export. */
 
 /** What prom-client's metrics have besides what it declares. */
 interface Metric {
@@ -34,7 +36,7 @@ const sharedFacts = [
   'cutline_queue_oldest_job_seconds',
   'cutline_feature_bytes',
   'cutline_feature_bytes_budget',
-  'cutline_redis_memory_bytes',
+  'cutline_queue_workers',
 ];
 const targetLabels = ['job', 'instance'];
 
@@ -50,7 +52,7 @@ function labelsOf(series: string): string[] | undefined {
   return [...histogram.labelNames, ...le, ...targetLabels];
 }
 
-describe('the queries of the dashboard and of the alerts', () => {
+describe('the queries of the dashboards and of the alerts', () => {
   const queries = infraExpressions().map(({ where, expression }) => ({
     where,
     query: parsePromQl(expression),
@@ -83,26 +85,41 @@ describe('the queries of the dashboard and of the alerts', () => {
   test('read facts about the whole system once, and not once a process', () => {
     for (const { where, query } of queries) {
       for (const { series, aggregation } of query.selectors) {
-        if (sharedFacts.includes(series)) expect(aggregation, `${where}: ${series}`).toBe('max');
+        const isShared = sharedFacts.includes(series) || /^cutline_(run|redis)_/.test(series);
+        if (isShared) expect(aggregation, `${where}: ${series}`).toBe('max');
       }
     }
   });
 });
 
-test('every metric of Cutline is on the dashboard', () => {
+test('every metric of Cutline is on a dashboard', () => {
   const own = [...metrics.keys()].filter((name) => name.startsWith('cutline_'));
   expect(metricNamesInInfra()).toEqual(own.toSorted());
 });
 
-describe('the dashboard', () => {
-  const { panels, uid, schemaVersion } = readDashboard();
+test('the dashboards are what their source says', () => {
+  const script = fileURLToPath(new URL('../infra/grafana/generate.mjs', import.meta.url));
+  const { status, stderr } = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+  expect(status, stderr).toBe(0);
+});
+
+test('dashboards are told apart, and one is the first page', () => {
+  const uids = readDashboards().map(({ uid }) => uid);
+  expect(new Set(uids).size).toBe(uids.length);
+  expect(uids).toContain('cutline');
+});
+
+describe.each(readDashboards())('the dashboard $title', (dashboard) => {
+  const { panels, schemaVersion, templating } = dashboard;
   const queried = panels.filter((panel) => panel.type !== 'row');
 
   test('has what Grafana and its links rely on', () => {
-    expect(uid).toBe('cutline');
     expect(schemaVersion).toBeGreaterThanOrEqual(39);
     expect(new Set(panels.map((panel) => panel.id)).size).toBe(panels.length);
-    expect(queried.length).toBeGreaterThan(20);
+    expect(queried.length).toBeGreaterThan(5);
+    const used = new Set(JSON.stringify(panels).match(/(?<=\$)(run|model|pool)\b/g));
+    const filled = templating.list.filter(({ type }) => type === 'query').map(({ name }) => name);
+    expect([...used].toSorted()).toEqual(filled.toSorted());
   });
 
   test('has panels that say what they show, and whence', () => {

@@ -97,7 +97,6 @@ async function measure(slots, latencyMs, concurrency) {
   const stage = servedEncodeStage(model, asked, { limits, metrics, concurrency });
   const cpuBefore = process.cpuUsage();
   const started = performance.now();
-  stage.busyRatio();
   let done = 0;
   // Two batches in hand, as an encoder-worker has them.
   const encode = async () => {
@@ -109,8 +108,9 @@ async function measure(slots, latencyMs, concurrency) {
     }
   };
   await Promise.all([encode(), encode()]);
-  const busy = stage.busyRatio();
   const elapsed = (performance.now() - started) / 1000;
+  const { seconds: busySeconds, threads } = stage.busy();
+  const busy = busySeconds / threads / elapsed;
   const { user, system } = process.cpuUsage(cpuBefore);
   server.kill();
   return { rate: done / elapsed, cpuMs: (user + system) / 1000 / done, busy };

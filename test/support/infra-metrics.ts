@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { parsePromQl } from './promql.ts';
 
-/** What the dashboard and the alerts in infra/ ask of Prometheus. */
+/** What the dashboards and the alerts in infra/ ask of Prometheus. */
 
 const infra = new URL('../../infra/', import.meta.url);
 
@@ -19,7 +19,10 @@ export interface Panel {
 
 export interface Dashboard {
   uid: string;
+  title: string;
   schemaVersion: number;
+  annotations: { list: { name: string; expr: string }[] };
+  templating: { list: { name: string; type: string }[] };
   panels: Panel[];
 }
 
@@ -31,8 +34,19 @@ export interface AlertRule {
   annotations: { summary: string; description: string };
 }
 
-export function readDashboard(): Dashboard {
-  return JSON.parse(readFileSync(new URL('grafana/dashboards/cutline.json', infra), 'utf8'));
+export function readDashboards(): Dashboard[] {
+  const folder = new URL('grafana/dashboards/', infra);
+  return readdirSync(folder).map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')));
+}
+
+/** What the panels and annotations of all dashboards ask, as it stands there. */
+export function dashboardQueries(): { where: string; expr: string }[] {
+  return readDashboards().flatMap(({ title: dashboard, panels, annotations }) => [
+    ...panels.flatMap(({ title, targets = [] }) =>
+      targets.map(({ refId, expr }) => ({ where: `${dashboard}, "${title}" ${refId}`, expr })),
+    ),
+    ...annotations.list.map(({ name, expr }) => ({ where: `${dashboard}, ${name}`, expr })),
+  ]);
 }
 
 export function readAlerts(): AlertRule[] {
@@ -42,12 +56,10 @@ export function readAlerts(): AlertRule[] {
 
 /** Every expression, with where it stands; Grafana's variables have values in them. */
 export function infraExpressions(): { where: string; expression: string }[] {
-  const panels = readDashboard().panels.flatMap((panel) =>
-    (panel.targets ?? []).map((target) => ({
-      where: `panel "${panel.title}" ${target.refId}`,
-      expression: withRanges(target.expr, { rateInterval: '1m', range: '1h' }),
-    })),
-  );
+  const panels = dashboardQueries().map(({ where, expr }) => ({
+    where,
+    expression: withRanges(expr, { rateInterval: '1m', range: '1h' }),
+  }));
   const alerts = readAlerts().map((rule) => ({
     where: `alert ${rule.alert}`,
     expression: rule.expr,
@@ -55,14 +67,15 @@ export function infraExpressions(): { where: string; expression: string }[] {
   return [...panels, ...alerts];
 }
 
-/** Puts durations in the place of Grafana's `$__rate_interval` and `$__range`. */
+/** Puts durations in the place of Grafana's, and everything in the place of its variables. */
 export function withRanges(
   expression: string,
   ranges: { rateInterval: string; range: string },
 ): string {
   return expression
     .replaceAll('$__rate_interval', ranges.rateInterval)
-    .replaceAll('$__range', ranges.range);
+    .replaceAll('$__range', ranges.range)
+    .replaceAll(/\$(run|model|pool)\b/g, '.*');
 }
 
 /** `cutline_step_seconds_bucket` belongs to the metric `cutline_step_seconds`. */

@@ -1,4 +1,6 @@
-/** What a process says on its /metrics page. */
+import { parseExposition } from './exposition.ts';
+
+/** What a process says on its /metrics page, read strictly. */
 export interface Scrape {
   /** Metrics that it declares, with or without values. */
   names: ReadonlySet<string>;
@@ -9,15 +11,14 @@ export interface Scrape {
 /** @param port of 127.0.0.1 */
 export async function scrape(port: number): Promise<Scrape> {
   const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
-  const lines = (await answer.text()).split('\n');
-  const names = new Set<string>();
+  const families = parseExposition(await answer.text());
   const values = new Map<string, number>();
-  for (const line of lines) {
-    const declared = /^# TYPE (\S+)/.exec(line)?.[1];
-    if (declared) names.add(declared);
-    if (line === '' || line.startsWith('#')) continue;
-    const space = line.lastIndexOf(' '); // labels may have spaces, and there are no timestamps
-    values.set(line.slice(0, space), Number(line.slice(space + 1)));
+  for (const { name, labels, value } of families.flatMap(({ samples }) => samples)) {
+    const pairs = Object.entries(labels).map(([key, text]) => `${key}="${text}"`);
+    values.set(pairs.length > 0 ? `${name}{${pairs.join(',')}}` : name, value);
   }
-  return { names, value: (series) => values.get(series) ?? 0 };
+  return {
+    names: new Set(families.map(({ name }) => name)),
+    value: (series) => values.get(series) ?? 0,
+  };
 }

@@ -35,11 +35,8 @@ await runWorkerProgram({
         }),
       }),
       beforeScrape() {
-        // The threads do both: which of the two they did is not told apart.
-        const busyRatio = encode.busyRatio();
-        for (const stage of ['encode', 'decode']) {
-          metrics.inferenceBusyRatio.set({ stage }, busyRatio);
-        }
+        // The same threads do both, and are counted once.
+        metrics.setBusy('encode', encode.busy());
       },
       untilRoom: async () => encode.requireReady?.(),
     };

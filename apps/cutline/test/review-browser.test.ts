@@ -8,9 +8,10 @@ import { applyReview, type Draw, type PartRow, readReviews } from '@cutline/shar
 import { MemoryStore, StoreError } from '@cutline/shared/stores';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createRun } from '../../../test/support/finished-run.ts';
 import { captionedRow, failedRow, photographPath, photographRows } from './gallery-rows.ts';
 import { chromiumPath, launchChromium, warnWithoutChromium } from './support/browser.ts';
-import { createRun, type OpenReview, openReview, photographStore } from './support/review-run.ts';
+import { type OpenReview, openReview, photographStore } from './support/review-run.ts';
 
 warnWithoutChromium('a review');
 

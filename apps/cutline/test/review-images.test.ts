@@ -11,9 +11,10 @@ import {
 } from '@cutline/shared/run';
 import { MemoryStore } from '@cutline/shared/stores';
 import { describe, expect, test } from 'vitest';
+import { createRun } from '../../../test/support/finished-run.ts';
 import { ImageIndex, type ReviewSession, takeDraw } from '../dist/review/index.js';
 import { captionedRow, failedRow, skippedRow } from './gallery-rows.ts';
-import { createRun, openReview } from './support/review-run.ts';
+import { openReview } from './support/review-run.ts';
 
 const query = {
   order: 'listing',

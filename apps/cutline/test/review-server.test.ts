@@ -4,8 +4,9 @@ import { request as httpRequest } from 'node:http';
 import { readReviews } from '@cutline/shared/run';
 import { MemoryStore, StoreError } from '@cutline/shared/stores';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createRun } from '../../../test/support/finished-run.ts';
 import { captionedRow, failedRow, skippedRow } from './gallery-rows.ts';
-import { createRun, type OpenReview, openReview } from './support/review-run.ts';
+import { type OpenReview, openReview } from './support/review-run.ts';
 
 const rows = [
   captionedRow({ key: 'a.jpg', caption: 'a dog', score: -1 }),

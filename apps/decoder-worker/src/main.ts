@@ -29,7 +29,7 @@ await runWorkerProgram({
         remainderDelayMs: settings.remainderDelayMs,
       }),
       features: homes.own,
-      beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'decode' }, stage.busyRatio()),
+      beforeScrape: () => metrics.setBusy('decode', stage.busy()),
     };
   },
 });

@@ -42,7 +42,7 @@ await runWorkerProgram({
         }),
       }),
       features,
-      beforeScrape: () => metrics.inferenceBusyRatio.set({ stage: 'encode' }, stage.busyRatio()),
+      beforeScrape: () => metrics.setBusy('encode', stage.busy()),
       async untilRoom(isStopping) {
         await stage.requireReady?.();
         await holdBack.untilRoom(isStopping);

@@ -2,11 +2,14 @@ import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import {
   countListing,
   describeExcluded,
+  Exporter,
   FeatureBooks,
-  observeQueues,
+  openQueues,
   outputLocation,
   planUsage,
   produceRun,
+  RedisBoard,
+  realWorld,
   redisHome,
   requestRun,
   resultsPrefix,
@@ -111,15 +114,8 @@ async function run(
     host: settings.httpHost,
     port: settings.httpPort,
     metrics,
-    beforeScrape: async () => {
-      if (!started) return;
-      const features = new FeatureBooks(started.redis, { home: redisHome });
-      await observeQueues(metrics, { ...started, features });
-    },
     unhealthy: () => undefined,
-    ready: async () => {
-      await Promise.all([started?.redis.ping(), stores.check()]);
-    },
+    ready: { Redis: async () => started?.redis.ping(), stores: () => stores.check() },
   });
   closers.add('http', () => http.close());
   log.info({ httpPort: http.port }, 'serving metrics');
@@ -127,8 +123,17 @@ async function run(
     ...{ what, output, stores, metrics, log, closers },
     redisUrl: settings.redis,
     window: flags.window,
-    onStarted(opened) {
+    async onStarted(opened) {
       started = opened;
+      const { redis } = opened;
+      const exporter = new Exporter({
+        ...{ redis, metrics, log },
+        board: new RedisBoard(redis),
+        features: new FeatureBooks(redis, { home: redisHome }),
+        openQueues: (model) => openQueues({ model, redis, lockMs: 30_000, world: realWorld }),
+      });
+      closers.add('exporter', () => exporter.stop());
+      await exporter.start();
     },
   });
   process.stdout.write(`${JSON.stringify(summary)}\n`);

@@ -9,6 +9,7 @@ import type {
   Stage,
 } from './inference-messages.ts';
 import type { ModelSummary } from './load-bundle.ts';
+import type { Busy } from './stages/stage.ts';
 import type { ThreadHandle } from './thread-handle.ts';
 import type { Tuning } from './tune-device-batch.ts';
 
@@ -55,7 +56,6 @@ export class InferencePool {
   readonly #turn: LimitFunction;
   /** Why requests are refused. */
   #ended: Error | undefined;
-  #lastAsked: { atMs: number; busyMs: number };
 
   constructor(started: StartedThreads) {
     const { model, backend, reason, threads, close, failed } = started;
@@ -70,7 +70,6 @@ export class InferencePool {
     this.#close = close;
     this.#idle = [...threads];
     this.#turn = pLimit(threads.length);
-    this.#lastAsked = this.#busyTime();
     failed.catch((error: Error) => {
       this.#ended ??= error;
     });
@@ -136,13 +135,9 @@ export class InferencePool {
     return featureBytes(type, [locations, channels]);
   }
 
-  /** Share of the time since the last call (at first: the start) that threads computed, 0 to 1. */
-  busyRatio(): number {
-    const last = this.#lastAsked;
-    const now = this.#busyTime();
-    this.#lastAsked = now;
-    const elapsedMs = (now.atMs - last.atMs) * this.threadCount;
-    return elapsedMs > 0 ? Math.min((now.busyMs - last.busyMs) / elapsedMs, 1) : 0;
+  busy(): Busy {
+    const busyMs = this.#threads.reduce((sum, thread) => sum + thread.busyMs, 0);
+    return { seconds: busyMs / 1000, threads: this.threadCount };
   }
 
   /** Ends the threads after what they have in hand; requests that still wait are refused. */
@@ -176,11 +171,6 @@ export class InferencePool {
     } finally {
       this.#idle.push(thread);
     }
-  }
-
-  #busyTime() {
-    const busyMs = this.#threads.reduce((sum, thread) => sum + thread.busyMs, 0);
-    return { atMs: performance.now(), busyMs };
   }
 }
 

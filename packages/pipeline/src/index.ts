@@ -1,7 +1,12 @@
 export { applyOutcomes, toPartRows } from './batch-results.ts';
 export { MemoryBoard } from './board/memory-board.ts';
 export { RedisBoard } from './board/redis-board.ts';
-export type { Counts, RunBoard } from './board/run-board.ts';
+export {
+  type Counts,
+  type EnlistedRun,
+  type RunBoard,
+  runsEnlistedMax,
+} from './board/run-board.ts';
 export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
 export { countByOutcome, partStep, progressOf, type RunProgress } from './board/run-progress.ts';
 export { decodeAtOnce } from './decode/decode-at-once.ts';
@@ -9,6 +14,8 @@ export { type DecodeBatchContext, decodeBatch } from './decode/decode-batch.ts';
 export { type EncodeBatchContext, encodeBatch } from './encode/encode-batch.ts';
 export { type HandOver, handOverToDecoders } from './encode/hand-over.ts';
 export { HoldBack } from './encode/hold-back.ts';
+export { Exporter, type ExporterOptions } from './exporter/exporter.ts';
+export { bottleneck, RunRate } from './exporter/run-figures.ts';
 export {
   DamagedFeaturesError,
   packFeatures,
@@ -65,7 +72,6 @@ export {
 export { type BullQueueOptions, openBullQueue } from './queue/bullmq-queue.ts';
 export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
 export { MemoryQueueServer } from './queue/memory-queue.ts';
-export { observeQueues } from './queue/observe-queues.ts';
 export { closeQueues, openQueues, type Queues } from './queue/open-queues.ts';
 export { modelHash, queueName } from './queue/queue-name.ts';
 export { withdrawJobs } from './queue/withdraw-jobs.ts';
@@ -73,6 +79,7 @@ export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts
 export { connectRedis, logOutages } from './redis/redis.ts';
 export { type RedisMemory, redisMemory } from './redis/redis-info.ts';
 export type { RedisConnection } from './redis/redis-options.ts';
+export { type Renewal, renewSidecars } from './sidecars/renew-sidecars.ts';
 export { type Withdrawal, withdrawSidecars } from './sidecars/withdraw-sidecars.ts';
 export { writeSidecars } from './sidecars/write-sidecars.ts';
 export { Breaker } from './worker/breaker.ts';

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
 import { unhealthy } from '@cutline/pipeline';
+import { expect, test } from 'vitest';
 
 const minuteMs = 60_000;
 const after = (minutes: number) => ({ now: () => minutes * minuteMs });

@@ -107,6 +107,11 @@ test('features, progress, locks and memory are within its rights', async () => {
   await board.setProgress('run', { listed: 3 });
   await board.count('run', 'part:0.0', { captioned: 3 });
   expect(await board.progress('run')).toMatchObject({ listed: 3, captioned: 3 });
+  expect(await board.idleMs('run')).toBeGreaterThanOrEqual(0);
+  await board.enlist({ run: 'run', model: 'tiny@00' });
+  expect(await board.enlisted()).toHaveLength(1);
+  await board.delist({ run: 'run', model: 'tiny@00' });
+  await redis.set('cutline:probe', '1', 'PX', 1_000);
   await board.resetProgress('run');
   await board.raiseFloor('run', 2);
   expect(await board.floor('run')).toBe(2);

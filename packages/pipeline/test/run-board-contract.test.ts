@@ -6,6 +6,7 @@ import {
   RedisBoard,
   type RunBoard,
   realWorld,
+  runsEnlistedMax,
 } from '@cutline/pipeline';
 import type { PartRow } from '@cutline/shared/run';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -153,7 +154,41 @@ describe.each([
     });
   });
 
+  describe('runs that people watch', () => {
+    const named = (n: number) => ({ run: `run-${n}`, model: 'tiny@00' });
+
+    test('are told the latest first, each once', async () => {
+      for (const n of [1, 2, 3, 1]) await board.enlist(named(n));
+      expect(await other.enlisted()).toEqual([named(1), named(3), named(2)]);
+    });
+
+    test('are bounded: the oldest give way', async () => {
+      for (let n = 0; n < runsEnlistedMax + 5; n += 1) await board.enlist(named(n));
+      const enlisted = await other.enlisted();
+      expect(enlisted).toHaveLength(runsEnlistedMax);
+      expect(enlisted[0]).toEqual(named(runsEnlistedMax + 4));
+    });
+
+    test('are gone once they are struck out', async () => {
+      for (const n of [1, 2]) await board.enlist(named(n));
+      await other.delist(named(2));
+      await other.delist(named(9));
+      expect(await board.enlisted()).toEqual([named(1)]);
+    });
+  });
+
   describe('progress', () => {
+    test('knows when it was last counted', async () => {
+      expect(await board.idleMs('r')).toBeUndefined();
+      await board.count('r', 'listed twice', {});
+      await board.setProgress('r', { listed: 3 });
+      expect(await board.idleMs('r')).toBeUndefined();
+      await board.count('r', 'part:0.0', { captioned: 3 });
+      expect(await other.idleMs('r')).toBeLessThan(minuteMs);
+      await board.resetProgress('r');
+      expect(await other.idleMs('r')).toBeUndefined();
+    });
+
     const failure = (failureClass: 'corrupt' | 'not-found'): PartRow => ({
       ...{ key: 'x', etag: null, status: 'failed' },
       failure: { class: failureClass, message: '' },

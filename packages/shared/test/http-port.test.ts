@@ -19,9 +19,13 @@ const open = (options: { host?: string; port?: number } = {}) =>
       metrics.featureBytes.set(4096);
     },
     unhealthy: () => sick,
-    ready: async () => {
-      if (unready === 'silent') await new Promise(() => {});
-      if (unready) throw unready;
+    ready: {
+      Redis: async () => {
+        if (unready === 'silent') await new Promise(() => {});
+      },
+      stores: async () => {
+        if (unready instanceof Error) throw unready;
+      },
     },
   });
 
@@ -80,9 +84,15 @@ describe('/readyz', () => {
 
   test('says what is missing, and is ready again when it is back', async () => {
     unready = new Error('S3 is down', { cause: new Error('ECONNREFUSED') });
-    expect(await get('/readyz')).toMatchObject({ status: 503, text: 'S3 is down: ECONNREFUSED\n' });
+    expect(await get('/readyz')).toMatchObject({
+      status: 503,
+      text: 'stores: S3 is down: ECONNREFUSED\n',
+    });
     unready = 'silent';
-    expect(await get('/readyz')).toMatchObject({ status: 503, text: 'no answer within 2 s\n' });
+    expect(await get('/readyz')).toMatchObject({
+      status: 503,
+      text: 'Redis: no answer within 2 s\n',
+    });
     unready = undefined;
     expect(await get('/readyz')).toMatchObject({ status: 200 });
   });

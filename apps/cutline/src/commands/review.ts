@@ -74,7 +74,7 @@ export function addReview(program: Command): void {
         });
         const server = await serveReview({
           session,
-          previews: new Previews(source),
+          previews: new Previews(source, { isMoved: flags.images !== undefined }),
           port: flags.port,
           allowedHosts: flags.allowHost.map((host) => host.toLowerCase()),
           onError: (error) => void process.stderr.write(`${describeError(error)}\n`),

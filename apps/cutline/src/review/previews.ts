@@ -19,14 +19,17 @@ const fileBytesMax = 1024 * 1024 * 1024;
 
 export class Previews {
   readonly #source: ObjectStore;
+  readonly #isMoved: boolean;
   readonly #limit = pLimit(parallelism);
   readonly #making = new Map<string, Promise<Buffer | undefined>>();
   /** The one that was asked for last at the end. */
   readonly #kept = new Map<string, Buffer>();
   #bytes = 0;
 
-  constructor(source: ObjectStore) {
+  /** @param isMoved whether it is another place than the run had them from, with ETags of its own */
+  constructor(source: ObjectStore, { isMoved = false } = {}) {
     this.#source = source;
+    this.#isMoved = isMoved;
   }
 
   /**
@@ -54,7 +57,8 @@ export class Previews {
 
   async #make({ key, etag }: IndexedImage, side: Side): Promise<Buffer | undefined> {
     try {
-      const options = { etag: etag ?? undefined, bytesMax: fileBytesMax };
+      const wanted = this.#isMoved ? undefined : (etag ?? undefined);
+      const options = { etag: wanted, bytesMax: fileBytesMax };
       const { bytes } = await this.#source.get(key, options);
       const made = await makeThumbnail(bytes, { longestSidePx: side, isBrisk: true }).catch(
         () => undefined,

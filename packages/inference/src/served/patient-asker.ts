@@ -2,6 +2,7 @@ import { setTimeout as sleepFor } from 'node:timers/promises';
 import { backoffMs } from '@cutline/shared/backoff';
 import type { Metrics } from '@cutline/shared/process';
 import pLimit, { type LimitFunction } from 'p-limit';
+import type { Busy } from '../stages/stage.ts';
 import type { Answer } from './answer.ts';
 import { ServerError } from './server-error.ts';
 
@@ -41,7 +42,6 @@ export class PatientAsker {
   #inFlight = 0;
   #busyMs = 0;
   #countedTo: number;
-  #asked: { atMs: number; busyMs: number };
 
   constructor(options: AskerOptions) {
     this.#options = {
@@ -52,7 +52,6 @@ export class PatientAsker {
     };
     this.#turn = pLimit(options.concurrency);
     this.#countedTo = this.#options.now();
-    this.#asked = { atMs: this.#countedTo, busyMs: 0 };
   }
 
   /**
@@ -111,14 +110,9 @@ export class PatientAsker {
     return this.#options.now();
   }
 
-  /** Share of the questions that might have waited for an answer since the last call, 0 to 1. */
-  busyRatio(): number {
+  busy(): Busy {
     this.#count();
-    const now = { atMs: this.#countedTo, busyMs: this.#busyMs };
-    const possibleMs = (now.atMs - this.#asked.atMs) * this.#options.concurrency;
-    const ratio = possibleMs > 0 ? (now.busyMs - this.#asked.busyMs) / possibleMs : 0;
-    this.#asked = now;
-    return Math.min(ratio, 1);
+    return { seconds: this.#busyMs / 1000, threads: this.#options.concurrency };
   }
 
   /** @returns the answer, or why there is none */

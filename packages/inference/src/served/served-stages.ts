@@ -80,7 +80,7 @@ export function servedEncodeStage(
           throw forUser(error, model.description);
         });
       }),
-    busyRatio: () => asker.busyRatio(),
+    busy: () => asker.busy(),
   };
 }
 
@@ -94,7 +94,7 @@ export function servedDecodeStage(model: ServedModel): DecodeStage {
       return nameRepeated(unpackAnswers(payload).map((answer) => readCaption(answer, format)));
     },
     prove: async () => {},
-    busyRatio: () => 0,
+    busy: () => ({ seconds: 0, threads: 0 }),
   };
 }
 

@@ -16,7 +16,7 @@ export function localEncodeStage(
     encode: (images, store, featureType) =>
       encodeImages(images, { store, pool, limits, metrics, featureType }),
     prove: () => pool.encode(new Uint8Array(width * height * 3), 1),
-    busyRatio: () => pool.busyRatio(),
+    busy: () => pool.busy(),
   };
 }
 
@@ -35,6 +35,6 @@ export function localDecodeStage(
       return captionFeatures(encoded, { pool, options, metrics });
     },
     prove: () => pool.decode(new Uint8Array(locations * channels * 2), 1, decoding),
-    busyRatio: () => pool.busyRatio(),
+    busy: () => pool.busy(),
   };
 }

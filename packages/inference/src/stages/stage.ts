@@ -35,8 +35,7 @@ export interface EncodeStage {
    * @throws what is transient, where it may be worth it later; UserError
    */
   requireReady?(): Promise<void>;
-  /** Share of the time since the last call in which the stage had something to do, 0 to 1. */
-  busyRatio(): number;
+  busy(): Busy;
 }
 
 export interface DecodeStage {
@@ -48,8 +47,15 @@ export interface DecodeStage {
   decode(features: Features, options: CaptionOptions): Promise<CaptionOutcome[]>;
   /** Decodes made-up features: it rejects where what computes is broken. */
   prove(): Promise<unknown>;
-  /** Share of the time since the last call in which the stage had something to do, 0 to 1. */
-  busyRatio(): number;
+  busy(): Busy;
+}
+
+/** How much a stage had to do since it was started. */
+export interface Busy {
+  /** Summed over what computes: threads, or questions to a server. */
+  seconds: number;
+  /** How many there are: as many seconds a second, at most. */
+  threads: number;
 }
 
 export type EncodeOutcome =

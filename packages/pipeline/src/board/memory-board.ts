@@ -1,6 +1,13 @@
 import { ExpiringMap } from '../expiring-map.ts';
 import type { World } from '../world.ts';
-import { boardTtlMs, type Counts, type RunBoard, trialTtlMs } from './run-board.ts';
+import {
+  boardTtlMs,
+  type Counts,
+  type EnlistedRun,
+  type RunBoard,
+  runsEnlistedMax,
+  trialTtlMs,
+} from './run-board.ts';
 import { progressOfCounters, type RunProgress } from './run-progress.ts';
 
 /**
@@ -14,8 +21,13 @@ export class MemoryBoard implements RunBoard {
   readonly #counters: ExpiringMap<Map<string, number>>;
   readonly #steps: ExpiringMap<Set<string>>;
   readonly #trials: ExpiringMap<number>;
+  readonly #changedMs: ExpiringMap<number>;
+  readonly #world: World;
+  #enlisted: EnlistedRun[] = [];
 
   constructor({ world }: { world: World }) {
+    this.#world = world;
+    this.#changedMs = new ExpiringMap(world);
     this.#producers = new ExpiringMap(world);
     this.#floors = new ExpiringMap(world);
     this.#counters = new ExpiringMap(world);
@@ -30,6 +42,8 @@ export class MemoryBoard implements RunBoard {
     this.#counters.clear();
     this.#steps.clear();
     this.#trials.clear();
+    this.#changedMs.clear();
+    this.#enlisted = [];
   }
 
   async lock(run: string, owner: string, ttlMs: number): Promise<string | undefined> {
@@ -66,6 +80,9 @@ export class MemoryBoard implements RunBoard {
     if (steps.has(step)) return false;
     this.#steps.set(run, steps.add(step), boardTtlMs);
     this.#write(run, counts, (before, n) => before + n);
+    if (Object.values(counts).some((n) => n !== undefined)) {
+      this.#changedMs.set(run, this.#world.now(), boardTtlMs);
+    }
     return true;
   }
 
@@ -76,6 +93,25 @@ export class MemoryBoard implements RunBoard {
   async resetProgress(run: string): Promise<void> {
     this.#steps.delete(run);
     this.#counters.delete(run);
+    this.#changedMs.delete(run);
+  }
+
+  async idleMs(run: string): Promise<number | undefined> {
+    const changedMs = this.#changedMs.get(run);
+    return changedMs === undefined ? undefined : this.#world.now() - changedMs;
+  }
+
+  async enlist(run: EnlistedRun): Promise<void> {
+    await this.delist(run);
+    this.#enlisted = [run, ...this.#enlisted].slice(0, runsEnlistedMax);
+  }
+
+  async delist({ run, model }: EnlistedRun): Promise<void> {
+    this.#enlisted = this.#enlisted.filter((each) => each.run !== run || each.model !== model);
+  }
+
+  async enlisted(): Promise<EnlistedRun[]> {
+    return [...this.#enlisted];
   }
 
   async progress(run: string): Promise<RunProgress | undefined> {

@@ -1,5 +1,13 @@
 import type { Redis } from 'ioredis';
-import { boardTtlMs, type Counts, type RunBoard, trialTtlMs } from './run-board.ts';
+import { z } from 'zod';
+import {
+  boardTtlMs,
+  type Counts,
+  type EnlistedRun,
+  type RunBoard,
+  runsEnlistedMax,
+  trialTtlMs,
+} from './run-board.ts';
 import { progressOfCounters, type RunProgress } from './run-progress.ts';
 
 /**
@@ -60,6 +68,24 @@ export class RedisBoard implements RunBoard {
     await this.#redis.unlink(steps, progress);
   }
 
+  async idleMs(run: string): Promise<number | undefined> {
+    const idle = await this.#redis.eval(idleScript, 1, boardKeys(run).progress);
+    return idle === null ? undefined : Number(idle);
+  }
+
+  async enlist(run: EnlistedRun): Promise<void> {
+    await this.#redis.eval(enlistScript, 1, enlistedKey, nameOf(run), runsEnlistedMax);
+  }
+
+  async delist(run: EnlistedRun): Promise<void> {
+    await this.#redis.zrem(enlistedKey, nameOf(run));
+  }
+
+  async enlisted(): Promise<EnlistedRun[]> {
+    const names = await this.#redis.zrevrange(enlistedKey, 0, runsEnlistedMax - 1);
+    return names.map((name) => enlistedSchema.parse(JSON.parse(name)));
+  }
+
   async progress(run: string): Promise<RunProgress | undefined> {
     const counters = await this.#redis.hgetall(boardKeys(run).progress);
     return progressOfCounters(
@@ -90,6 +116,17 @@ export function boardKeys(run: string) {
     steps: `${prefix}:steps`,
   };
 }
+
+/** Sorted set of runs, by when they were entered. */
+const enlistedKey = 'cutline:runs';
+const enlistedSchema = z.strictObject({ run: z.string(), model: z.string() });
+
+function nameOf({ run, model }: EnlistedRun): string {
+  return JSON.stringify({ run, model });
+}
+
+/** In the hash of counters: when the last step was counted, in ms of Redis's clock. */
+const changedField = 'changedMs';
 
 function pairsOf(counts: Counts): (string | number)[] {
   return Object.entries(counts).flatMap(([counter, n]) => (n === undefined ? [] : [counter, n]));
@@ -138,9 +175,28 @@ const countScript = `
   if math.floor(mask / tonumber(ARGV[2])) % 2 == 1 then return 0 end
   redis.call('HINCRBY', KEYS[1], ARGV[1], ARGV[2])
   for i = 4, #ARGV, 2 do redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1]) end
+  if #ARGV >= 4 then
+    local now = redis.call('TIME')
+    redis.call('HSET', KEYS[2], '${changedField}', now[1] * 1000 + math.floor(now[2] / 1000))
+  end
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
   redis.call('PEXPIRE', KEYS[2], ARGV[3])
   return 1
+`;
+
+/** KEYS: progress. Returns the ms since the last step was counted. */
+const idleScript = `
+  local changed = redis.call('HGET', KEYS[1], '${changedField}')
+  if not changed then return false end
+  local now = redis.call('TIME')
+  return math.max(0, now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(changed))
+`;
+
+/** KEYS: runs. ARGV: the run, how many are kept. */
+const enlistScript = `
+  local now = redis.call('TIME')
+  redis.call('ZADD', KEYS[1], now[1] * 1000000 + now[2], ARGV[1])
+  redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[2]))
 `;
 
 /** KEYS: progress. ARGV: ttl in ms, then counters and values. */

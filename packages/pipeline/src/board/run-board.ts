@@ -44,6 +44,21 @@ export interface RunBoard {
   /** Forgets all counters and steps. */
   resetProgress(run: string): Promise<void>;
 
+  /**
+   * Milliseconds since the last new step was counted that had something to count; undefined where
+   * none was since the progress was reset.
+   */
+  idleMs(run: string): Promise<number | undefined>;
+
+  /** Enters a run among those that people watch, as the latest. */
+  enlist(run: EnlistedRun): Promise<void>;
+
+  /** Strikes it out: nobody waits for it any more. */
+  delist(run: EnlistedRun): Promise<void>;
+
+  /** The latest `runsEnlistedMax` of them, the latest first. */
+  enlisted(): Promise<EnlistedRun[]>;
+
   /** undefined where nothing is known of the run (any more). */
   progress(run: string): Promise<RunProgress | undefined>;
 
@@ -59,6 +74,15 @@ export interface RunBoard {
 
 /** Counters and their values: `captioned`, `failed:<class>` and what else `RunProgress` names. */
 export type Counts = Partial<Record<string, number>>;
+
+export interface EnlistedRun {
+  run: string;
+  /** Id of its model. */
+  model: string;
+}
+
+/** As many runs are remembered for people who watch; the oldest give way. */
+export const runsEnlistedMax = 50;
 
 /** How long the floor and the progress of a run are kept that nobody touches any more. */
 export const boardTtlMs = 30 * 24 * 3_600_000;

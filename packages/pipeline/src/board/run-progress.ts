@@ -8,6 +8,8 @@ import type { PartRow, Summary } from '@cutline/shared/run';
 export interface RunProgress {
   /** Images listed so far. */
   listed: number;
+  /** Their bytes; absent where others began the listing. */
+  listedBytes?: number;
   /** 1 when the listing is complete, else 0. */
   listingComplete: number;
   enqueued: number;
@@ -43,9 +45,11 @@ export function progressOfCounters(
   if (counters.length === 0) return undefined;
   const values = new Map(counters);
   const count = (counter: string) => values.get(counter) ?? 0;
+  const listedBytes = values.get('listedBytes');
   const failures = counters.filter(([counter]) => counter.startsWith('failed:'));
   return {
     listed: count('listed'),
+    ...(listedBytes !== undefined && { listedBytes }),
     listingComplete: count('listingComplete'),
     enqueued: count('enqueued'),
     encoded: count('encoded'),

@@ -34,6 +34,8 @@ export async function cancelRun(
       all += withdrawn;
       if (hasStopped && withdrawn + inHand === 0) {
         await removeFeatures(context);
+        const { run, model } = await runStore.readRun();
+        await board.delist({ run, model });
         return all;
       }
       show({ jobsInHand: inHand });

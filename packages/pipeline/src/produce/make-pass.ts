@@ -164,13 +164,16 @@ async function settle(context: PassContext, chunk: number): Promise<number> {
 
 async function tellProgress(context: PassContext, chunks: number): Promise<void> {
   const { board, manifest, claimed } = context;
-  const { run, batchSize, chunkBatches } = claimed.state.run;
+  const { run, model, batchSize, chunkBatches } = claimed.state.run;
   const counts = {
     listed: manifest.images,
+    listedBytes: manifest.bytes,
     listingComplete: manifest.isComplete ? 1 : 0,
     enqueued: Math.min(chunks * chunkBatches * batchSize, manifest.images),
   };
   await patiently('progress', () => board.setProgress(run, counts), context);
+  // Again and again: a Redis that was flushed knows of no run.
+  await patiently('progress', () => board.enlist({ run, model }), context);
 }
 
 /** `captioned`, `skipped`, `failed` and `failed:<class>`, as the board counts them. */

@@ -49,10 +49,12 @@ export async function produce(
   const manifest = new ManifestProgress({
     chunks: found.chunks,
     images: listing?.imagesBefore ?? found.images ?? 0,
+    bytes: listing?.imagesBefore === 0 ? 0 : undefined,
     isComplete: listing === undefined,
   });
   await patiently('progress', () => board.resetProgress(run.run), base);
   await patiently('progress', () => board.raiseFloor(run.run, claimed.state.floor), base);
+  await patiently('progress', () => board.enlist({ run: run.run, model: run.model }), base);
   const ledgers = await readLedgers(runStore, claimed);
   const context = { ...base, manifest, ledgers };
 

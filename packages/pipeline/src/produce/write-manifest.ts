@@ -6,11 +6,14 @@ import { superseded } from '../board/run-lock.ts';
 export class ManifestProgress {
   chunks: number;
   images: number;
+  /** Of these images; undefined where others listed some of them. */
+  bytes: number | undefined;
   isComplete: boolean;
 
-  constructor(from: { chunks: number; images: number; isComplete: boolean }) {
+  constructor(from: Pick<ManifestProgress, 'chunks' | 'images' | 'bytes' | 'isComplete'>) {
     this.chunks = from.chunks;
     this.images = from.images;
+    this.bytes = from.bytes;
     this.isComplete = from.isComplete;
   }
 }
@@ -45,6 +48,9 @@ export async function writeManifest(
     stopTimer = metrics.stepSeconds.startTimer({ stage: 'list' });
     metrics.images.inc({ stage: 'list', state: 'listed' }, rows.length);
     progress.images += rows.length;
+    if (progress.bytes !== undefined) {
+      progress.bytes += rows.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
+    }
     progress.chunks += 1;
     rows = [];
   };

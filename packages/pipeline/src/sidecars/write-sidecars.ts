@@ -13,6 +13,7 @@ import {
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
 import { type FoundFile, planSidecar, type SidecarPlan } from './plan-sidecar.ts';
+import type { SidecarRow } from './sidecar-row.ts';
 
 export interface SidecarRequest {
   run: RunStore;
@@ -25,11 +26,11 @@ export interface SidecarRequest {
 }
 
 /** One that is wanted. */
-interface Sidecar {
+export interface Sidecar {
   /** In the output store. */
   key: string;
   kind: SidecarKind;
-  row: CaptionedRow;
+  row: SidecarRow;
 }
 
 /** What became of a sidecar that is not plainly written. */
@@ -74,6 +75,21 @@ export async function writeSidecars(
     .flatMap((row) =>
       kinds.map((kind): Sidecar => ({ key: `${prefix}${row.key}.${kind}`, kind, row })),
     );
+  const { part, outcomes } = await bringAbout({ run, batch, rules }, sidecars, attempt);
+  return part ?? rows.map((row) => noteSidecars(row, outcomes));
+}
+
+/**
+ * Writes what is wanted, and records it.
+ * @param attempt at the batch that writes them: once it has its part, nothing is written
+ * @returns what became of each; and the rows of the attempt, where it has its part
+ */
+export async function bringAbout(
+  request: Pick<SidecarRequest, 'run' | 'batch' | 'rules'>,
+  sidecars: readonly Sidecar[],
+  attempt?: string,
+): Promise<{ outcomes: ReadonlyMap<Sidecar, Outcome>; part?: PartRow[] }> {
+  const { run, batch } = request;
   const outcomes = new Map<Sidecar, Outcome>();
   let open = sidecars;
   for (let looks = 1; open.length > 0; looks++) {
@@ -82,8 +98,9 @@ export async function writeSidecars(
     const seen = await mapSome(open, async (each) => [each, await look(run.store, each)] as const);
     const records = await readSidecarRecords(run, batch);
     // Somebody was at this batch before: they may have been done with it.
-    const part = records.length > 0 ? await run.findPart(batch, attempt) : undefined;
-    if (part) return part;
+    const mayBeDone = attempt !== undefined && records.length > 0;
+    const part = mayBeDone ? await run.findPart(batch, attempt) : undefined;
+    if (part) return { outcomes, part };
     const plans = await planAll(request, seen, records);
     const known = new Set(records.map(nameOf));
     const added = [...plans].flatMap(recordOf).filter((record) => !known.has(nameOf(record)));
@@ -92,14 +109,15 @@ export async function writeSidecars(
       const outcome = await carryOut(run.store, sidecar, plan);
       return [sidecar, outcome] as const;
     });
-    open = [];
+    const taken: Sidecar[] = [];
     for (const [sidecar, outcome] of done) {
       if (outcome !== 'taken') outcomes.set(sidecar, outcome);
-      else if (looks < looksMax) open.push(sidecar);
+      else if (looks < looksMax) taken.push(sidecar);
       else outcomes.set(sidecar, 'kept');
     }
+    open = taken;
   }
-  return rows.map((row) => noteSidecars(row, outcomes));
+  return { outcomes };
 }
 
 /** With as many at a time as may be. */
@@ -110,7 +128,7 @@ function mapSome<T, U>(items: Iterable<T>, map: (item: T) => Promise<U>): Promis
 
 /** What is to be done about each; `taken` where somebody was at the file since it was looked at. */
 async function planAll(
-  { run, rules }: SidecarRequest,
+  { run, rules }: Pick<SidecarRequest, 'run' | 'rules'>,
   seen: readonly (readonly [Sidecar, FoundFile | undefined])[],
   records: readonly SidecarRecord[],
 ): Promise<Map<Sidecar, SidecarPlan | 'taken'>> {
@@ -132,7 +150,7 @@ function nameOf(record: SidecarRecord): string {
   return JSON.stringify([record.key, record.how, what]);
 }
 
-function wantsSidecars(row: PartRow, { scoreMin }: SidecarRules): boolean {
+export function wantsSidecars(row: PartRow, { scoreMin }: SidecarRules): boolean {
   if (row.status !== 'captioned') return false;
   return scoreMin === null || (row.score !== null && row.score >= scoreMin);
 }

@@ -18,11 +18,15 @@ export function unhealthy(
   return ms > batchMsMax ? `a batch has been in hand for ${Math.round(ms / 1000)} s` : undefined;
 }
 
-/** @throws what stands in the way of taking jobs */
-export async function requireReady(of: {
+/** What a worker stands on, each by its name: it is ready to take jobs when all of them answer. */
+export function readiness(of: {
   redis: RedisConnection;
   features: Pick<FeatureStore, 'bytesInFlight'>;
   stores: StorePool;
-}): Promise<void> {
-  await Promise.all([of.redis.ping(), of.features.bytesInFlight(), of.stores.check()]);
+}): Record<string, () => Promise<unknown>> {
+  return {
+    Redis: () => of.redis.ping(),
+    features: () => of.features.bytesInFlight(),
+    stores: () => of.stores.check(),
+  };
 }

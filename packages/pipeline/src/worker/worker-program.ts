@@ -28,13 +28,12 @@ import { FeatureBooks } from '../features/feature-books.ts';
 import { type FeatureStore, redisHome } from '../features/feature-store.ts';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
 import type { JobQueue } from '../queue/job-queue.ts';
-import { observeQueues } from '../queue/observe-queues.ts';
 import { closeQueues, openQueues, type Queues } from '../queue/open-queues.ts';
 import { connectRedis, logOutages } from '../redis/redis.ts';
 import { realWorld, type World } from '../world.ts';
 import { Breaker } from './breaker.ts';
 import { floorOf } from './floor-of.ts';
-import { requireReady, unhealthy } from './health.ts';
+import { readiness, unhealthy } from './health.ts';
 import type { JobHandler } from './job-context.ts';
 import { JobTaker } from './job-taker.ts';
 import { Suspects } from './try-suspects-alone.ts';
@@ -170,10 +169,11 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     metrics,
     beforeScrape: async () => {
       stage.beforeScrape?.();
-      await observeQueues(metrics, { redis, queues, features });
+      metrics.featureBytes.remove(); // absent, where nobody answers in time
+      metrics.featureBytes.set(await features.bytesInFlight());
     },
     unhealthy: () => unhealthy(taker, world),
-    ready: () => requireReady({ redis, features, stores }),
+    ready: readiness({ redis, features, stores }),
   });
   closers.add('http', () => http.close());
   // Closed before that: while the last batches are finished, whoever asks is still answered.

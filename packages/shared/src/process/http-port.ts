@@ -18,15 +18,17 @@ export interface HttpPortOptions {
   beforeScrape?: () => Promise<void>;
   /** Why the process is not healthy (no longer making progress), or undefined. */
   unhealthy: () => string | undefined;
-  /** Throws when the process cannot do its work now: model, Redis or store. */
-  ready: () => Promise<void>;
+  /** What the process cannot do its work without, by name: each rejects when it is not there. */
+  ready: Record<string, () => Promise<unknown>>;
 }
 
 /**
  * Redis and the stores have this long to answer before a page is served without them. Commands to
- * a Redis that is gone wait until it is back; whoever asks for a page does not.
+ * a Redis that is gone wait until it is back; whoever asks for a page does not, and a scrape least
+ * of all.
  */
 const answerMsMax = 2_000;
+const scrapeMsMax = 100;
 
 /** Serves `/metrics` (Prometheus), `/healthz` (alive and making progress) and `/readyz`. */
 export async function openHttpPort(options: HttpPortOptions): Promise<HttpPort> {
@@ -35,7 +37,7 @@ export async function openHttpPort(options: HttpPortOptions): Promise<HttpPort> 
 
   const showMetrics = async (response: ServerResponse) => {
     // A scrape during an outage still tells what this process knows itself.
-    await withDeadline(options.beforeScrape?.() ?? Promise.resolve(), answerMsMax).catch(() => {});
+    await withDeadline(options.beforeScrape?.() ?? Promise.resolve(), scrapeMsMax).catch(() => {});
     const { registry } = options.metrics;
     response.writeHead(200, { 'content-type': registry.contentType });
     response.end(await registry.metrics());
@@ -45,12 +47,13 @@ export async function openHttpPort(options: HttpPortOptions): Promise<HttpPort> 
     answer(response, reason ? 503 : 200, reason ?? 'ok');
   };
   const showReadiness = async (response: ServerResponse) => {
-    try {
-      await withDeadline(options.ready(), answerMsMax);
-      answer(response, 200, 'ok');
-    } catch (error) {
-      answer(response, 503, describeError(error));
-    }
+    const ask = async ([name, check]: [string, () => Promise<unknown>]) =>
+      withDeadline(check(), answerMsMax).then(
+        () => [],
+        (error: unknown) => [`${name}: ${describeError(error)}`],
+      );
+    const missing = (await Promise.all(Object.entries(options.ready).map(ask))).flat();
+    answer(response, missing.length > 0 ? 503 : 200, missing.join('\n') || 'ok');
   };
   const pages = new Map([
     ['/metrics', showMetrics],

@@ -1,10 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { failureClasses } from '../errors.ts';
+import { version } from './command-line.ts';
 
 /**
  * Every metric that Cutline exports, in one place, so that the dashboard and the processes cannot
  * drift apart. Names start with `cutline_`, use base units, and end in `_total` for counters.
- * Labels are few and bounded: never a key, a run or a job.
+ * Labels are few and bounded: never a key or a job; `run` only where the exporter bounds
+ * it: every run that is not finished (50 at most), and the last ten that are.
  *
  * A process creates one `Metrics` in its main.ts and hands it to what needs it.
  */
@@ -103,14 +105,20 @@ export class Metrics {
     buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400],
     registers: [this.registry],
   });
-  readonly queueJobs = this.#gauge('cutline_queue_jobs', 'Jobs in a queue, by state', [
+  readonly queueJobs = this.#gauge('cutline_queue_jobs', 'Jobs in a queue of a model, by state', [
+    'model',
     'queue',
     'state',
   ]);
   readonly queueOldestSeconds = this.#gauge(
     'cutline_queue_oldest_job_seconds',
     'Age of the job that has waited longest; 0 when none waits',
-    ['queue'],
+    ['model', 'queue'],
+  );
+  readonly queueWorkers = this.#gauge(
+    'cutline_queue_workers',
+    'Workers that are connected to a queue to take its jobs',
+    ['model', 'queue'],
   );
   readonly featureBytes = this.#gauge(
     'cutline_feature_bytes',
@@ -120,11 +128,83 @@ export class Metrics {
     'cutline_feature_bytes_budget',
     'Bytes of features in flight at which encoders stop taking work',
   );
+  readonly redisUp = this.#gauge('cutline_redis_up', '1 when Redis answers, 0 when it does not');
+  readonly redisWritable = this.#gauge(
+    'cutline_redis_writable',
+    '1 when Redis takes writes; 0 when it is gone, full, or a replica',
+  );
+  readonly redisContactSeconds = this.#gauge(
+    'cutline_redis_last_contact_timestamp_seconds',
+    'When Redis last answered, in seconds since 1970',
+  );
   readonly redisMemoryBytes = this.#gauge('cutline_redis_memory_bytes', 'used_memory of Redis');
-  readonly inferenceBusyRatio = this.#gauge(
-    'cutline_inference_busy_ratio',
-    'Share of the time since the last scrape in which inference threads computed (0 to 1)',
+  readonly redisMemoryLimitBytes = this.#gauge(
+    'cutline_redis_memory_limit_bytes',
+    'maxmemory of Redis; absent where there is none',
+  );
+  readonly runImages = this.#gauge(
+    'cutline_run_images',
+    'Images of a run, by state (listed, encoded, captioned, skipped, failed)',
+    ['run', 'state'],
+  );
+  readonly runFailedImages = this.#gauge(
+    'cutline_run_failed_images',
+    'Images of a run that failed, by class',
+    ['run', 'class'],
+  );
+  readonly runRemaining = this.#gauge(
+    'cutline_run_remaining_images',
+    'Images of a run that are listed and have no result yet',
+    ['run'],
+  );
+  readonly runBytes = this.#gauge(
+    'cutline_run_listed_bytes',
+    'Bytes of the images that were listed; absent of a run whose listing was interrupted',
+    ['run'],
+  );
+  readonly runInfo = this.#gauge('cutline_run_info', '1; the label model says which a run is of', [
+    'run',
+    'model',
+  ]);
+  readonly runListingComplete = this.#gauge(
+    'cutline_run_listing_complete',
+    '1 when all images of a run are listed, else 0',
+    ['run'],
+  );
+  readonly runProducers = this.#gauge(
+    'cutline_run_producers',
+    'Producers that see a run to its end: 1, or 0 where none does',
+    ['run'],
+  );
+  readonly runIdleSeconds = this.#gauge(
+    'cutline_run_idle_seconds',
+    'Time since the last batch of a run was encoded or captioned',
+    ['run'],
+  );
+  readonly runDrainSeconds = this.#gauge(
+    'cutline_run_drain_seconds',
+    'Images that a stage has left, divided by how many it did a second of late; +Inf when none',
+    ['run', 'stage'],
+  );
+  readonly runBottleneck = this.#gauge(
+    'cutline_run_bottleneck',
+    '1 for the stage that the others of a run wait for, 0 for them',
+    ['run', 'stage'],
+  );
+  readonly inferenceBusySeconds = this.#counter(
+    'cutline_inference_busy_seconds_total',
+    'Time in which inference threads computed, or a server was asked; summed over threads',
     ['stage'],
+  );
+  readonly inferenceThreads = this.#gauge(
+    'cutline_inference_threads',
+    'Threads (or questions to a server) that can be busy at once',
+    ['stage'],
+  );
+  readonly buildInfo = this.#gauge(
+    'cutline_build_info',
+    '1; the label version says which Cutline this is',
+    ['version'],
   );
   readonly backendInfo = this.#gauge(
     'cutline_backend_info',
@@ -135,13 +215,47 @@ export class Metrics {
   constructor(options: { processMetrics?: boolean } = {}) {
     if (options.processMetrics) collectDefaultMetrics({ register: this.registry });
     this.#startAtZero();
+    this.forgetShared();
+    this.featureBytesBudget.remove(); // encoders alone have one
   }
+
+  /**
+   * Takes back what was told of Redis and of what is in it: figures that nobody can vouch for any
+   * more are absent, and no zeros. Of labels, those that are not told again are gone.
+   */
+  forgetShared(): void {
+    const labelled: Gauge<string>[] = [
+      ...[this.queueJobs, this.queueOldestSeconds, this.queueWorkers, this.runImages],
+      ...[this.runFailedImages, this.runRemaining, this.runBytes, this.runInfo],
+      ...[this.runListingComplete, this.runProducers, this.runIdleSeconds],
+      ...[this.runDrainSeconds, this.runBottleneck],
+    ];
+    for (const gauge of labelled) gauge.reset();
+    // `reset` makes those without labels 0.
+    for (const gauge of [
+      ...[this.featureBytes, this.redisUp, this.redisWritable, this.redisContactSeconds],
+      ...[this.redisMemoryBytes, this.redisMemoryLimitBytes],
+    ]) {
+      gauge.remove();
+    }
+  }
+
+  /** @param busy of a stage since its start; `seconds` never falls */
+  setBusy(stage: QueueName, { seconds, threads }: { seconds: number; threads: number }): void {
+    const before = this.#busySeconds.get(stage) ?? 0;
+    this.inferenceBusySeconds.inc({ stage }, Math.max(0, seconds - before));
+    this.#busySeconds.set(stage, Math.max(seconds, before));
+    this.inferenceThreads.set({ stage }, threads);
+  }
+
+  readonly #busySeconds = new Map<QueueName, number>();
 
   /** Prometheus misses the first increment of a series that did not exist before: they all exist. */
   #startAtZero(): void {
     for (const [stage, states] of Object.entries(imageStates)) {
       for (const state of states) this.images.inc({ stage, state }, 0);
     }
+    this.buildInfo.set({ version }, 1);
     for (const failureClass of failureClasses) this.failures.inc({ class: failureClass }, 0);
     for (const stage of ['encode', 'decode']) this.batchSplits.inc({ stage }, 0);
     for (const stage of ['fetch', 'ask']) this.retries.inc({ stage }, 0);

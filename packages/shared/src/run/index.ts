@@ -90,11 +90,13 @@ export {
   addSelectionFlags,
   type CaptionFlags,
   captionOptions,
+  existingOption,
   featureTypeOption,
   minScoreOption,
   type RunFlags,
   type SelectionFlags,
   selectionOf,
+  sidecarKindsOption,
   wholeNumber,
   windowDefault,
 } from './run-flags.ts';

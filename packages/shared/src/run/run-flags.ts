@@ -96,13 +96,22 @@ const windowOfJobs = () =>
     .argParser(wholeNumber({ min: 1, max: 100_000 }))
     .default(windowDefault);
 
+/** Which files are written beside images. */
+export function sidecarKindsOption(description: string): Option {
+  return new Option('--sidecars <kinds>', description).argParser(parseSidecars);
+}
+
+/** What becomes of files beside images that others wrote. */
+export function existingOption(): Option {
+  return new Option(
+    '--existing <rule>',
+    'sidecars that others wrote: keep, merge (XMP), replace them',
+  ).choices(existingRules);
+}
+
 const sidecarOptions = () => [
-  new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
-    .argParser(parseSidecars)
-    .default([]),
-  new Option('--existing <rule>', 'sidecars that others wrote: keep, merge (XMP), replace them')
-    .choices(existingRules)
-    .default('keep'),
+  sidecarKindsOption('also write beside each image: txt, json, xmp (with commas)').default([]),
+  existingOption().default('keep'),
   minScoreOption('sidecars only of captions with this score or more'),
 ];
 
