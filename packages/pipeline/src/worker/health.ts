@@ -18,19 +18,15 @@ export function unhealthy(
   return ms > batchMsMax ? `a batch has been in hand for ${Math.round(ms / 1000)} s` : undefined;
 }
 
-/** What has to answer before jobs are taken, by name; each check throws what stands in the way. */
-export function requirements({
-  redis,
-  features,
-  stores,
-}: {
+/** What a worker stands on, each by its name: it is ready to take jobs when all of them answer. */
+export function readiness(of: {
   redis: RedisConnection;
   features: Pick<FeatureStore, 'bytesInFlight'>;
   stores: StorePool;
 }): Record<string, () => Promise<unknown>> {
   return {
-    Redis: () => redis.ping(),
-    features: () => features.bytesInFlight(),
-    stores: () => stores.check(),
+    Redis: () => of.redis.ping(),
+    features: () => of.features.bytesInFlight(),
+    stores: () => of.stores.check(),
   };
 }

@@ -33,7 +33,7 @@ import { connectRedis, logOutages } from '../redis/redis.ts';
 import { realWorld, type World } from '../world.ts';
 import { Breaker } from './breaker.ts';
 import { floorOf } from './floor-of.ts';
-import { requirements, unhealthy } from './health.ts';
+import { readiness, unhealthy } from './health.ts';
 import type { JobHandler } from './job-context.ts';
 import { JobTaker } from './job-taker.ts';
 import { Suspects } from './try-suspects-alone.ts';
@@ -138,7 +138,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     return stopProcess(prepared, { closers, deadlineMs: settings.shutdownMs, log });
   }
   const stage = prepared;
-  const ceiling = watchMemory(settings, stop, metrics);
+  const ceiling = watchMemory(settings, stop);
   closers.add('memory ceiling', () => ceiling?.stop());
 
   const features = stage.features ?? new FeatureBooks(redis, { home: redisHome });
@@ -173,7 +173,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
       metrics.featureBytes.set(await features.bytesInFlight());
     },
     unhealthy: () => unhealthy(taker, world),
-    ready: requirements({ redis, features, stores }),
+    ready: readiness({ redis, features, stores }),
   });
   closers.add('http', () => http.close());
   // Closed before that: while the last batches are finished, whoever asks is still answered.
@@ -228,10 +228,8 @@ async function openContext<S extends SettingName>(
 function watchMemory(
   { memoryBytesMax }: Settings<'memoryBytesMax'>,
   { recycle }: Stop,
-  metrics: Metrics,
 ): MemoryCeiling | undefined {
   if (memoryBytesMax === undefined) return undefined;
-  metrics.memoryCeilingBytes.set(memoryBytesMax);
   const ceiling = new MemoryCeiling({ memoryBytesMax, onExcess: recycle });
   ceiling.start();
   return ceiling;
