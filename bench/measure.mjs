@@ -49,6 +49,7 @@ export async function measure(options, folder, report, say) {
     say(`\n${formatTable(table).trimEnd()}`);
   };
   const images = join(folder, 'images');
+  const bundle = options.model ?? defaultBundleFolder();
   await prepareImages(options, images);
   const measures = (/** @type {BenchOptions['only'][number]} */ section) =>
     options.only.includes(section);
@@ -76,7 +77,7 @@ export async function measure(options, folder, report, say) {
     }
     if (measures('agreement')) {
       const folders = { images, pixels: join(folder, 'pixels') };
-      report.agreement = await compareCaptions(contenders, folders);
+      report.agreement = await compareCaptions(contenders, folders, { bundle });
       say('\nAgreement');
       for (const agreement of report.agreement) say(`  ${formatAgreement(agreement)}`);
     }
@@ -91,10 +92,10 @@ export async function measure(options, folder, report, say) {
   }
   if (measures('queue')) add(await measureQueues(options, folder));
   if (measures('features')) {
-    report.precisions = await measurePrecision(images, options.model ?? defaultBundleFolder());
+    report.precisions = await measurePrecision(images, bundle);
     say(`\n${formatPrecisions(report.precisions).trimEnd()}`);
   }
-  const { features } = await describeBundle(defaultBundleFolder());
+  const { features } = await describeBundle(bundle);
   report.targets = targets(report, 2 * features.locations * features.channels);
   if (report.targets.length > 0) say(`\n${formatTargets(report.targets).trimEnd()}`);
 }

@@ -30,7 +30,7 @@ How fast everything is, on this machine. Prints tables, and writes bench/results
   --python <command>    default: python3
   --only <a,b>          some of: ${sections.join(', ')}
   --images <folder>     JPEG or PNG files; default: variants of nine photographs
-  --model <folder>      bundle whose features are measured; default: the one that ships
+  --model <folder>      bundle; default: the one that ships, which is what peers compute
   --image-count <n>     images of the end-to-end measurements; default: 1024
   --runs <n>            default: 5
   --json                print the JSON on stdout (with npm run -s), and the tables on stderr
@@ -43,7 +43,7 @@ How fast everything is, on this machine. Prints tables, and writes bench/results
  * @property {string} python
  * @property {(typeof sections)[number][]} only
  * @property {string | undefined} imagesFolder
- * @property {string | undefined} model of the section "features"
+ * @property {string} [model] folder of a bundle in place of the one that ships
  * @property {number} imageCount images of the end-to-end measurements
  * @property {number} stageImageCount images of the measurements of one stage, at most
  * @property {number} nullImageCount images of 100 bytes for the queues
@@ -66,7 +66,7 @@ export function parseOptions(args) {
     options: {
       quick: { type: 'boolean', default: false },
       backends: { type: 'string', default: backends.join() },
-      peers: { type: 'string', default: peers.join() },
+      peers: { type: 'string' },
       python: { type: 'string', default: 'python3' },
       only: { type: 'string', default: sections.join() },
       images: { type: 'string' },
@@ -78,15 +78,19 @@ export function parseOptions(args) {
     },
   });
   if (values.help) return undefined;
-  const { quick } = values;
+  const { quick, model } = values;
+  const peersAsked = values.peers ?? (model === undefined ? peers.join() : 'none');
+  if (model !== undefined && peersAsked !== 'none') {
+    throw new Error('--peers: they compute the model that ships, not that of --model');
+  }
   const imageCount = wholeNumber('--image-count', values['image-count'] ?? (quick ? '8' : '1024'));
   return {
     backends: someOf('--backends', values.backends, backends),
-    peers: values.peers === 'none' ? [] : someOf('--peers', values.peers, peers),
+    peers: peersAsked === 'none' ? [] : someOf('--peers', peersAsked, peers),
     python: values.python,
     only: someOf('--only', values.only, sections),
     imagesFolder: values.images,
-    model: values.model,
+    ...(model !== undefined && { model }),
     imageCount,
     stageImageCount: Math.min(imageCount, 128),
     nullImageCount: quick ? 640 : 12_800,

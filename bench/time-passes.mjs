@@ -21,6 +21,12 @@ export async function timePasses({ images, secondsMin }, pass) {
 }
 
 /**
+ * Batches that end while the clock runs, at least: those that are half done when it starts and stops
+ * are as many, but not as far.
+ */
+const batchesMin = 12;
+
+/**
  * The same where several batches are in hand at once, as a worker has them: timed in mid-stream,
  * from the end of the first pass on, since a worker neither fills up nor runs dry in a week.
  *
@@ -47,9 +53,8 @@ export async function timeStream({ batches, atOnce, secondsMin }, work) {
       if (finished % batches.length > 0) continue;
       const passes = finished / batches.length - 1;
       clock ??= startClock();
-      if (passes > 0 && clock().seconds >= secondsMin) {
-        sample ??= { images: passes * images, ...clock() };
-      }
+      if (passes * batches.length < batchesMin || clock().seconds < secondsMin) continue;
+      sample ??= { images: passes * images, ...clock() };
     }
   };
   await Promise.all(Array.from({ length: atOnce }, takeBatches));

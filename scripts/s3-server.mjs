@@ -2,7 +2,9 @@
 
 /**
  * The S3-protocol server of the demo and the tests: fauxqs, in this process, in memory, on
- * 127.0.0.1 only, for as long as the process runs. Any credentials will do.
+ * 127.0.0.1 only, for as long as the process runs. Any credentials will do. By itself:
+ *
+ *     node scripts/s3-server.mjs [port]
  *
  * fauxqs 1.9.2 needs four corrections to be S3 enough
  * (docs/decisions/0002-s3-server-for-demo-and-tests.md), which are made here:
@@ -125,4 +127,9 @@ function urlEncodeKeys(listing) {
       return `<Key>${encoded}</Key>`;
     })
     .replace('</ListBucketResult>', '<EncodingType>url</EncodingType></ListBucketResult>');
+}
+
+if (import.meta.filename === process.argv[1]) {
+  const { endpoint } = await startS3Server({ port: Number(process.argv[2] ?? 0) });
+  process.stdout.write(`An S3-protocol server, in memory, listens at ${endpoint}\n`);
 }

@@ -40,6 +40,7 @@ describe('without workers', minutes, () => {
   test('a run that is interrupted says how to go on, and its jobs stay', async () => {
     const run = await pipeline.startCutline(['run', 's3://archive/photos/', '--run', 'stopped']);
     await run.waitForLine(/^Run stopped → s3:\/\/captions\/runs\/stopped\/$/, 60_000);
+    await run.waitForLine(/no encoder-worker is connected/, 60_000); // its jobs are there
     run.kill('SIGINT');
     expect(await run.exited).toEqual({ code: 130, signal: null });
     expect(run.stdout).toEqual([]);
@@ -253,11 +254,14 @@ describe('in one process', minutes, () => {
     });
   });
 
-  test('rows go into a file', async () => {
+  test('rows go into a file, and the same command goes on with it', async () => {
     const file = join(folder, 'rows.jsonl');
     const { code, stdout } = await pipeline.cutline('caption', folder, '--limit', '2', '-o', file);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect((await readFile(file, 'utf8')).trimEnd().split('\n')).toHaveLength(2);
+    const again = await pipeline.cutline('caption', folder, '--limit', '3', '-o', file);
+    expect(again.stderr).toMatch(/^1 captioned in .*, 2 rows there already$/);
+    expect((await readFile(file, 'utf8')).trimEnd().split('\n')).toHaveLength(3);
   });
 
   test('what is made of a file, and the picture as the model sees it', async () => {

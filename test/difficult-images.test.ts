@@ -101,7 +101,7 @@ test('the run ends well, in one batch, with one row for each image', () => {
   expect(rows.size).toBe(files.size + inBucketOnly.length);
   expect(results.summary?.failedByClass).toEqual({
     empty: 1,
-    unsupported: 3,
+    unsupported: 2,
     corrupt: 1,
     'too-large': 1,
     'not-found': 1,
@@ -112,9 +112,9 @@ test('the run ends well, in one batch, with one row for each image', () => {
 
 test('the person who started it is told how many failed, and of what', () => {
   expect(ended.stdout).toMatch(/captioned +15 +\(blank 1\)$/m);
-  expect(ended.stdout).toMatch(/skipped +1 +\(not-an-image 1\)$/m);
+  expect(ended.stdout).toMatch(/skipped +2 +\(not-an-image 2\)$/m);
   expect(ended.stdout).toMatch(
-    /failed +9 +\(empty 1, unsupported 3, corrupt 1, too-large 1, not-found 1, changed 1, access-denied 1\)$/m,
+    /failed +8 +\(empty 1, unsupported 2, corrupt 1, too-large 1, not-found 1, changed 1, access-denied 1\)$/m,
   );
 });
 
@@ -123,7 +123,6 @@ test.each<[string, FailureClass, RegExp]>([
   ['truncated.jpg', 'corrupt', /^JPEG that cannot be decoded: /],
   ['text.jpg', 'unsupported', /^this seems to be text; JPEG, PNG, .* are accepted$/],
   ['drawing.svg', 'unsupported', /^this seems to be SVG; /],
-  ['paper.pdf', 'unsupported', /^this seems to be a PDF document; /],
   ['bomb.png', 'too-large', /^20000×20000 is 400000000 pixels; at most 200000000 are accepted$/],
   ['deleted.jpg', 'not-found', /^"s3:\/\/archive\/deleted\.jpg" does not exist\.$/],
   [
@@ -145,8 +144,9 @@ test.each<[string, FailureClass, RegExp]>([
   });
 });
 
-test('what is no image by its name is skipped', () => {
-  expect(rows.get('notes.txt')).toMatchObject({ status: 'skipped', reason: 'not-an-image' });
+test.each(['notes.txt', 'letter'])('%s is no image, by its name or by its content', (key) => {
+  expect(rows.get(key)).toMatchObject({ status: 'skipped', reason: 'not-an-image' });
+  expect(localRows.get(key)).toEqual({ ...rows.get(key), etag: expect.any(String) });
 });
 
 describe('captioned is', () => {
@@ -195,7 +195,7 @@ describe('captioned is', () => {
 describe('one process, over the same files in a folder,', () => {
   test('ends with status 1, since some failed, and says how many', () => {
     expect(local.code).toBe(1);
-    expect(local.stderr).toMatch(/^14 captioned in .*, 6 failed, 1 skipped$/);
+    expect(local.stderr).toMatch(/^14 captioned in .*, 5 failed, 2 skipped$/);
   });
 
   test('gives the rows that the pipeline gave', () => {

@@ -116,6 +116,23 @@ describe('an output store', () => {
     expect(results.summary).toMatchObject({ captioned: 10, parts: 2 });
   });
 
+  test('whose parts may not be read ends a producer in one line, and it can go on', {
+    timeout: 60_000,
+  }, async () => {
+    await pipeline.upload(await sampleImages(10), 'unreadable/');
+    const key = /runs\/unreadable\/parts\//;
+    const mend = pipeline.proxy.add({ operation: 'get', key, does: accessDenied });
+    const args = ['run', 's3://archive/unreadable/', '--run', 'unreadable'];
+    const { code, stderr } = await pipeline.cutline(...args);
+    mend();
+    expect(code).toBe(2);
+    expect(stderr.trimEnd().split('\n').at(-1)).toMatch(
+      /^cutline: "s3:\/\/captions\/\S+" may not be read: grant s3:GetObject on it\. Go on with: cutline resume unreadable /,
+    );
+    await pipeline.succeed('resume', 'unreadable');
+    expect((await pipeline.results('unreadable')).summary).toMatchObject({ captioned: 10 });
+  });
+
   test('that refuses the run is one line', { timeout: 60_000 }, async () => {
     const key = /runs\/forbidden\/run\.json$/;
     const mend = pipeline.proxy.add({ operation: 'put', key, does: accessDenied });

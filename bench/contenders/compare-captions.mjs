@@ -31,11 +31,12 @@ import { captionRequest } from './measure-stages.mjs';
  *
  * @param {readonly Contender[]} contenders
  * @param {{ images: string, pixels: string }} folders of images; and for the same as pixels
- * @param {{ ofFiles?: boolean }} [options] `ofFiles: false`: from the same pixels alone
+ * @param {{ ofFiles?: boolean, bundle?: string }} [options] `ofFiles: false`: from the same pixels
+ *   alone; bundle that contenders run; default: the one that ships
  * @returns {Promise<Agreement[]>}
  */
-export async function compareCaptions(contenders, folders, { ofFiles = true } = {}) {
-  await writePixels(folders.images, folders.pixels);
+export async function compareCaptions(contenders, folders, { ofFiles = true, bundle } = {}) {
+  await writePixels(folders.images, folders.pixels, bundle);
   const agreements = [];
   const inputs = [{ of: 'the same pixels', folder: folders.pixels }];
   if (ofFiles) inputs.push({ of: 'the same files', folder: folders.images });
@@ -89,10 +90,10 @@ export function formatAgreement(agreement) {
  *
  * @param {string} from
  * @param {string} to is made
+ * @param {string} [bundle]
  */
-async function writePixels(from, to) {
+async function writePixels(from, to, bundle = defaultBundleFolder()) {
   await mkdir(to, { recursive: true });
-  const bundle = defaultBundleFolder();
   const { width, height } = (await describeBundle(bundle)).preprocessing;
   await inParallel(await readPixels(from, bundle), async ({ name, pixels }) => {
     const image = sharp(pixels, { raw: { width, height, channels: 3 } });

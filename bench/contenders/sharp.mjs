@@ -3,7 +3,7 @@
 /**
  * Preprocessing alone, in a process of its own: JPEG files in memory → pixels, on all cores.
  *
- *     node sharp.mjs <folder of images> <number of images>
+ *     node sharp.mjs <folder of images> <number of images> [bundle]
  */
 import { decodeImage, defaultBundleFolder, describeBundle } from '@cutline/inference';
 import { inParallel } from '../in-parallel.mjs';
@@ -11,9 +11,9 @@ import { decodeLimits, readImages } from '../read-images.mjs';
 import { serveLines } from '../serve-lines.mjs';
 import { timePasses } from '../time-passes.mjs';
 
-const [, , folder = '', count = ''] = process.argv;
+const [, , folder = '', count = '', bundle = defaultBundleFolder()] = process.argv;
 
-const { preprocessing } = await describeBundle(defaultBundleFolder());
+const { preprocessing } = await describeBundle(bundle);
 const images = await readImages(folder, Number(count));
 
 await serveLines({ tasks: ['preprocess'], description: 'sharp' }, ({ secondsMin }) =>

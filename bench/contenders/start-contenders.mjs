@@ -51,18 +51,19 @@ const contendersAlone = new Set(['preprocess', 'encode', 'decode', 'caption', 'a
  * @returns {Promise<{ contenders: Contender[], absent: { name: string, reason: string }[] }>}
  */
 export async function startContenders(options, folders) {
-  const { only, python, stageImageCount } = options;
+  const { only, python, stageImageCount, model } = options;
   const alone = only.some((section) => contendersAlone.has(section));
   const backends = alone || only.includes('pipeline') ? options.backends : [];
   const peers = alone ? options.peers : [];
-  const node = (/** @type {string} */ name, /** @type {string} */ script, args = ['']) => ({
+  const bundle = model === undefined ? [] : [model];
+  const node = (/** @type {string} */ name, /** @type {string} */ script, args = bundle) => ({
     name,
     command: process.execPath,
     args: [pathTo(script), folders.images, String(stageImageCount), ...args],
   });
   const programs = [
-    node('sharp', './sharp.mjs'),
-    ...backends.map((name) => node(name, './backend.mjs', [name])),
+    node('sharp', './sharp.mjs', bundle),
+    ...backends.map((name) => node(name, './backend.mjs', [name, ...bundle])),
     ...peers.map((name) => {
       const { script, way = [] } = peerPrograms[name] ?? { script: '' };
       const args = ['-B', pathTo(script), folders.images, String(stageImageCount), folders.graphs];

@@ -25,12 +25,16 @@ import { startPipeline } from './start-pipeline.mjs';
  * @param {{ images: string, features: string }} folders of images, and for features in flight
  * @returns {Promise<Table>}
  */
-export async function measurePipelines({ runs }, backends, { images: imagesFolder, features }) {
+export async function measurePipelines(
+  { runs, model },
+  backends,
+  { images: imagesFolder, features },
+) {
   const archive = await startArchive(imagesFolder);
   const runFlags = ['--beam-size', String(endToEndBeamSize)];
   const pipelines = backends.map(({ name }) => ({
     ...{ name, programs: twoPools, archive, runFlags },
-    env: { CUTLINE_BACKEND: name },
+    env: { CUTLINE_BACKEND: name, ...(model !== undefined && { CUTLINE_MODEL: model }) },
   }));
   const [first] = pipelines;
   if (first) pipelines.push(...variantsOf(first, { bucket: archive.output, folder: features }));

@@ -15,8 +15,8 @@ const preload = new URL('./report-cpu-time.mjs', import.meta.url).href;
  *
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} env
- * @returns {Promise<{ summary: Summary, cpuSeconds: number }>} the producer's CPU time, from its
- *   start to its end
+ * @returns {Promise<{ summary: Summary, cpuSeconds: number }>} the producer's CPU time, from
+ *   when it is loaded to its end
  */
 export async function runProducer(args, env) {
   const child = spawn(process.execPath, ['--import', preload, program, ...args], {

@@ -93,12 +93,13 @@ class Git:
         return self.encoder(pixels).last_hidden_state
 
     def generate(self, features, options):
-        return self.model.generate(pixel_values=features, **options)
+        as_pixels = features[:, None]  # of as many dimensions as pixels have
+        return self.model.generate(pixel_values=as_pixels, **options)
 
 
 class Given(torch.nn.Module):
     def forward(self, features, **_):
-        return BaseModelOutputWithPooling(last_hidden_state=features)
+        return BaseModelOutputWithPooling(last_hidden_state=features[:, 0])
 
 
 with open(Path(checkpoint) / "config.json") as file:
@@ -120,6 +121,7 @@ def decode(features, request):
         "length_penalty": 1.0,
         "do_sample": False,
         "return_dict_in_generate": True,
+        "output_scores": True,  # of captions, too: they are kept with the steps', which costs no time
     }
     found = captioner.generate(features, options)
     texts = tokenizer.batch_decode(found.sequences, skip_special_tokens=True)

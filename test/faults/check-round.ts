@@ -1,7 +1,7 @@
 import { connectRedis, RedisFeatures } from '@cutline/pipeline';
 import type { FailureClass } from '@cutline/shared/errors';
 import { type PartRow, type RunState, readChunk, readResults } from '@cutline/shared/run';
-import { countJobs } from '../support/redis-keys.ts';
+import { countJobs, findKeys } from '../support/redis-keys.ts';
 import { waitFor } from '../support/wait-for.ts';
 import type { ArchivedImage } from './archive.ts';
 import type { Scene } from './world.ts';
@@ -109,7 +109,7 @@ export async function checkVerified({ pipeline, env, operator }: Scene): Promise
  * expire, and are no violation; but they count as in flight for as long.
  */
 export async function featureBytesLeft({ redis }: Scene): Promise<number> {
-  const client = await connectRedis(redis.door.url);
+  const client = await connectRedis(redis.adminUrl);
   try {
     return await new RedisFeatures(client, { ttlMs: 1 }).bytesInFlight();
   } finally {
@@ -119,7 +119,7 @@ export async function featureBytesLeft({ redis }: Scene): Promise<number> {
 
 /** Late jobs are dropped by whoever takes them: no job is left in Redis, waiting or failed. */
 export async function checkRedis({ redis }: Scene): Promise<string[]> {
-  const client = await connectRedis(redis.door.url);
+  const client = await connectRedis(redis.adminUrl);
   const left = async () => {
     const jobs: Record<string, number> = {};
     for (const stage of ['encode', 'decode'] as const) {
@@ -127,7 +127,7 @@ export async function checkRedis({ redis }: Scene): Promise<string[]> {
         jobs[`${stage} ${list}`] = await countJobs(client, stage, list);
       }
       for (const set of ['delayed', 'prioritized', 'failed']) {
-        for (const key of await client.keys(`{cutline-*}:cutline-${stage}-*:${set}`)) {
+        for (const key of await findKeys(client, `{cutline-*}:cutline-${stage}-*:${set}`)) {
           jobs[`${stage} ${set}`] = await client.zcard(key);
         }
       }

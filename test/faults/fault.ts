@@ -25,13 +25,16 @@ export interface Draw {
   workers: readonly string[];
 }
 
+/** A replica of Redis, one way to it that all take, a disk that can be filled. */
+export type Need = 'replica' | 'door' | 'disk';
+
 /** A kind of fault; `undefined` where the round's world has not what it takes. */
 export interface FaultKind {
   readonly name: string;
   /** How often it is drawn, beside others. Default: 1. */
   readonly weight?: number;
   /** What the world must have. */
-  readonly needs?: 'replica' | 'disk';
+  readonly needs?: readonly Need[];
   draw(draw: Draw): Fault;
 }
 

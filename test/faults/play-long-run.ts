@@ -13,7 +13,7 @@ const options: WorldOptions = {
   decoders: 1,
   captioners: 0,
   appendOnly: false,
-  withReplica: true,
+  redis: 'replica',
   withDisk: false,
   model: 'shipped',
 };

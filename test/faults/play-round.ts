@@ -175,11 +175,11 @@ function isReason(line: string): boolean {
 }
 
 function describeRound({ images, batchSize, latencyMs }: Schedule, world: WorldOptions): string {
-  const { encoders, decoders, captioners, appendOnly, withReplica, withDisk } = world;
+  const { encoders, decoders, captioners, appendOnly, redis, withDisk } = world;
   return (
     `  ${images} images in batches of ${batchSize}, ${encoders} encoders, ${decoders} decoders, ` +
     `${captioners} captioners, ` +
-    `Redis ${appendOnly ? 'with' : 'without'} AOF${withReplica ? ' and with a replica' : ''}, ` +
+    `Redis ${appendOnly ? 'with' : 'without'} AOF (${redis}), ` +
     `results ${withDisk ? 'on a small disk' : 'in S3'}, latency of S3 ${JSON.stringify(latencyMs)} ms`
   );
 }

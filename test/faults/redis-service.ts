@@ -1,59 +1,52 @@
-import { type RedisServer, startRedis } from '../support/redis-server.ts';
-import { command } from '../support/redis-topologies.ts';
-import { waitFor } from '../support/wait-for.ts';
-import { openRedisDoor, type RedisDoor } from './redis-door.ts';
+import type { RedisServer } from '../support/redis-server.ts';
+import { startClusterService } from './redis-cluster-service.ts';
+import type { RedisDoor } from './redis-door.ts';
+import { startPairService } from './redis-pair-service.ts';
+import { startSentinelService } from './redis-sentinel-service.ts';
 
-/** A Redis behind a door, and in some rounds another that follows it and can take its place. */
+/** What programs know as Redis: of one server or of several, of which one takes another's place. */
 export interface RedisService {
-  readonly door: RedisDoor;
-  readonly master: RedisServer;
-  readonly hasReplica: boolean;
-  ask(...args: [string, ...(string | number)[]]): Promise<unknown>;
-  /**
-   * The replica becomes the master, and new connections come to it. @returns who was it before.
-   * Writes that had not reached the replica are lost, as they are in earnest.
-   */
-  promote(): Promise<RedisServer>;
-  /** Makes a server that is up a replica of the master. */
-  follow(server: RedisServer): Promise<void>;
+  /** As settings name it. */
+  readonly url: string;
+  /** For whoever may do everything. */
+  readonly adminUrl: string;
+  /** The way to it that everybody takes, where there is but one. */
+  readonly door: RedisDoor | undefined;
+  /** Each has its share of the keys; all but a cluster have one. */
+  readonly shards: readonly RedisShard[];
   stop(): Promise<void>;
 }
 
-export async function startRedisService(
-  first: RedisServer,
-  { withReplica, args }: { withReplica: boolean; args: readonly string[] },
-): Promise<RedisService> {
-  const door = await openRedisDoor(first.port);
-  const second = withReplica ? await startRedis({ args }) : undefined;
-  let [master, replica] = [first, second];
-  const service: RedisService = {
-    door,
-    get master() {
-      return master;
-    },
-    hasReplica: withReplica,
-    ask: (...words) => command(master.port, ...words),
-    async promote() {
-      if (!replica) throw new Error('There is no replica');
-      await command(replica.port, 'REPLICAOF', 'NO', 'ONE');
-      [master, replica] = [replica, master];
-      door.lead(master.port);
-      return replica;
-    },
-    async follow(server) {
-      await command(server.port, 'REPLICAOF', '127.0.0.1', master.port);
-      const isUp = async () =>
-        String(await command(server.port, 'INFO', 'replication')).includes('link_status:up');
-      await waitFor(isUp, { deadlineMs: 20_000, what: 'the replica to catch up' });
-    },
-    async stop() {
-      await door.stop();
-      await second?.stop();
-    },
-  };
-  if (second) await service.follow(second);
-  return service;
+/** A master, and what can take its place. */
+export interface RedisShard {
+  /** All that are up, replicas too. */
+  servers(): readonly RedisServer[];
+  master(): Promise<RedisServer>;
+  /** What is done to take the place of a master that is dead. Resolves when somebody has it. */
+  takeOver(): Promise<void>;
+  /** The replica becomes the master, and the master its replica. */
+  changePlaces(): Promise<void>;
+  /** Until commands are taken again, once all are up. */
+  untilWell(): Promise<void>;
+  /** Makes a server that is up a replica of the master, where it does not become that by itself. */
+  follow(server: RedisServer): Promise<void>;
 }
 
-/** So that a replica need not wait for others that may want a copy, too. */
-export const replicationArgs = ['--repl-diskless-sync-delay', '0'];
+/**
+ * - `alone`, `replica`: behind a door, and with somebody who leads it to the replica.
+ * - `sentinel`: a master and a replica, which a sentinel watches.
+ * - `cluster`: three masters, each with a replica, and a user of few rights.
+ */
+export const redisKinds = ['alone', 'replica', 'sentinel', 'cluster'] as const;
+export type RedisKind = (typeof redisKinds)[number];
+
+/** @param first that is up already, and is part of it unless it is a cluster */
+export function startRedisService(
+  kind: RedisKind,
+  first: RedisServer,
+  args: readonly string[],
+): Promise<RedisService> {
+  if (kind === 'cluster') return startClusterService(args);
+  if (kind === 'sentinel') return startSentinelService(first, args);
+  return startPairService(first, { withReplica: kind === 'replica', args });
+}

@@ -1,7 +1,8 @@
 import { createRandom } from '@cutline/captioner';
-import { type Draw, drawFrom, type FaultKind } from './fault.ts';
+import { type Draw, drawFrom, type FaultKind, type Need } from './fault.ts';
 import { processFaults } from './process-faults.ts';
 import { redisFaults } from './redis-faults.ts';
+import { type RedisKind, redisKinds } from './redis-service.ts';
 import { storeFaults } from './store-faults.ts';
 import type { Moment, Strike } from './strikes.ts';
 import type { WorldOptions } from './world.ts';
@@ -26,12 +27,12 @@ export function drawWorld(seed: number, can: { fillDisks: boolean }): WorldOptio
     encoders: random() < 0.6 ? 1 : 2,
     decoders: random() < 0.6 ? 1 : 2,
     appendOnly: random() < 0.5,
-    withReplica: random() < 0.4,
     withDisk: random() < 0.2 && can.fillDisks,
   };
   const isOnePool = random() < 0.3;
+  const redis = redisKinds[Math.floor(random() * redisKinds.length)] as RedisKind;
   return {
-    ...pools,
+    ...{ ...pools, redis },
     ...(isOnePool && { encoders: 0, decoders: 0 }),
     captioners: isOnePool ? 2 : 0,
   };
@@ -47,9 +48,8 @@ export function drawSchedule(random: () => number, world: WorldOptions): Schedul
   ]);
   const batchSize = draw.between(2, 5);
   const images = draw.between(30, 150);
-  const kinds = faultKinds.filter(
-    ({ needs }) => needs === undefined || (needs === 'disk' ? world.withDisk : world.withReplica),
-  );
+  const has = needsMet(world);
+  const kinds = faultKinds.filter(({ needs = [] }) => needs.every((need) => has[need]));
   const batches = Math.ceil(images / batchSize);
   const drawStrikes = (count: number, moment: () => Omit<Moment, 'when'>): Strike[] =>
     Array.from({ length: count }, () => ({
@@ -63,6 +63,11 @@ export function drawSchedule(random: () => number, world: WorldOptions): Schedul
     strikes: drawStrikes(draw.between(2, 8), () => drawMoment(draw, { images, batches, ...world })),
     retryStrikes: drawStrikes(random() < 0.3 ? draw.between(1, 2) : 0, () => drawRetryMoment(draw)),
   };
+}
+
+function needsMet({ redis, withDisk }: WorldOptions): Record<Need, boolean> {
+  const door = redis === 'alone' || redis === 'replica';
+  return { replica: redis !== 'alone', door, disk: withDisk };
 }
 
 export const faultKinds: readonly FaultKind[] = [...processFaults, ...redisFaults, ...storeFaults];

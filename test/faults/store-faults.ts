@@ -45,7 +45,7 @@ export const storeFaults: readonly FaultKind[] = [
   },
   {
     name: 'the disk of the results is full',
-    needs: 'disk',
+    needs: ['disk'],
     weight: 4,
     draw: ({ between }) => ({
       what: 'the disk of the results is full',

@@ -1,9 +1,10 @@
 import { pathToFileURL } from 'node:url';
 import { type ObjectStore, openStore } from '@cutline/shared/stores';
 import { type Environment, type Pipeline, startPipeline } from '../support/pipeline.ts';
+import { replicationArgs } from '../support/redis-topologies.ts';
 import { Crew } from './crew.ts';
 import type { Operator } from './operator.ts';
-import { type RedisService, replicationArgs, startRedisService } from './redis-service.ts';
+import { type RedisKind, type RedisService, startRedisService } from './redis-service.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
 
 /** What rounds play in, one after another: the workers, and all that Cutline stands on. */
@@ -31,7 +32,7 @@ export interface WorldOptions {
   captioners: number;
   /** Whether Redis writes down what it is told, and so survives its own death. */
   appendOnly: boolean;
-  withReplica: boolean;
+  redis: RedisKind;
   /** Whether results go to a disk that can be filled; else they go to a bucket. */
   withDisk: boolean;
   /** Default: `tiny`. */
@@ -43,15 +44,15 @@ export const lockMs = 1_500;
 
 /** Workers may not be ready yet when it resolves. */
 export async function startWorld(options: WorldOptions): Promise<World> {
-  const { encoders, decoders, captioners, appendOnly, withReplica, withDisk } = options;
+  const { encoders, decoders, captioners, appendOnly, withDisk } = options;
   const { model = 'tiny' } = options;
   const redisArgs = [...replicationArgs, ...(appendOnly ? ['--appendonly', 'yes'] : [])];
   const pipeline = await startPipeline({ env: patience, redisArgs, model });
-  const redis = await startRedisService(pipeline.redis, { withReplica, args: redisArgs });
+  const redis = await startRedisService(options.redis, pipeline.redis, redisArgs);
   const disk = withDisk ? await mountSmallDisk() : undefined;
   const outputUrl = disk ? pathToFileURL(disk.folder).href : pipeline.output.url;
   const output = disk ? await openStore(outputUrl) : pipeline.output;
-  const env = { REDIS_URL: redis.door.url, CUTLINE_OUTPUT: disk?.folder ?? outputUrl };
+  const env = { REDIS_URL: redis.url, CUTLINE_OUTPUT: disk?.folder ?? outputUrl };
   const crew = new Crew(pipeline, env, {
     'encoder-worker': encoders,
     'decoder-worker': decoders,

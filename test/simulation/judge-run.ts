@@ -115,7 +115,13 @@ function judgeRow(row: PartRow, { kinds, disturbed }: SimulatedArchive): string 
   const kind = disturbed.has(row.key) ? 'disturbed' : kinds.get(row.key);
   if (row.status === 'captioned') {
     if (!isCaptionOf(row.caption, row.key)) return 'has the caption of another image';
-    if (kind === 'corrupt' || kind === 'strange') return `is ${kind} and has a caption`;
+    if (kind !== undefined && ['corrupt', 'strange', 'text'].includes(kind)) {
+      return `is ${kind} and has a caption`;
+    }
+  }
+  if (row.status === 'skipped' && row.reason === 'not-an-image') {
+    const isFair = kinds.get(row.key) === 'text' || row.key === 'notes.txt';
+    if (!isFair) return 'is skipped as no image';
   }
   if (row.status === 'failed') {
     const { class: failure, message } = row.failure;

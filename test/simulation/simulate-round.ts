@@ -282,8 +282,7 @@ function drawRequest(draw: Draw, keysFrom: string | null): Run {
 /** A person has to do something, and the operator of the simulation does: resume, retry. */
 function isExpected(error: Error, hasRun: boolean): boolean {
   if (/\b503\b/.test(error.message)) return !hasRun; // later, it is waited for
-  const isDenied = (error as { reason?: unknown }).reason === 'access-denied';
-  return isForUser(error) || isDenied;
+  return isForUser(error);
 }
 
 function isSummary(outcome: unknown): outcome is Summary {

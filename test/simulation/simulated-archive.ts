@@ -28,7 +28,8 @@ export async function fillArchive(
   for (let i = 0; i < images; i++) {
     const number = String(i).padStart(3, '0');
     const key = draw.chance(0.05) ? `${number}${'x'.repeat(1015)}.jpg` : `${number}.jpg`;
-    const kind = draw.chance(0.1) ? 'corrupt' : draw.chance(0.05) ? 'strange' : 'good';
+    const drawn = draw.random();
+    const kind = drawn < 0.1 ? 'corrupt' : drawn < 0.15 ? 'strange' : drawn < 0.2 ? 'text' : 'good';
     kinds.set(key, kind);
     await source.put(key, imageBytes(key, kind));
   }

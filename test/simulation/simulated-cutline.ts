@@ -58,8 +58,11 @@ export type RedisMode = 'fine' | 'full' | 'read-only';
 const lockMs = 30_000;
 const brokenEngine = 'the engine is broken';
 
+const denied = 'S3 denies';
+
 /** Many images in a row that are strange look like a broken engine, too. */
-const mayStop = new RegExp(`${brokenEngine}|batches in a row failed .*received NaN`);
+const mayStop = new RegExp(`${brokenEngine}|^${denied}|batches in a row failed .*received NaN`);
+
 /** The run that a round is about. */
 export const watchedRun = 'round';
 export const output = { store: 's3://captions', prefix: '' };
@@ -339,7 +342,7 @@ export class SimulatedCutline {
       refusal: () => new StoreError('unavailable', 'S3 asks for fewer requests (503).'),
       blocked: (operation: string, [key]: unknown[]) => {
         const isDenied = this.arePartsDenied && operation === 'get' && partPath.test(String(key));
-        return isDenied ? new StoreError('access-denied', `S3 denies ${key} (403).`) : undefined;
+        return isDenied ? new StoreError('access-denied', `${denied} ${key} (403).`) : undefined;
       },
       told: (operation: string, [key]: unknown[]) => {
         const [, run, batch, attempt = '0'] = partPath.exec(String(key)) ?? [];

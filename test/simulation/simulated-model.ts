@@ -5,8 +5,11 @@ import type { EncodeOutcome } from '@cutline/inference';
 
 export const modelId = 'simulated@0123456789ab';
 
-/** What an image is like. Of one that is strange, the model gives a score that is no number. */
-export type ImageKind = 'good' | 'corrupt' | 'strange';
+/**
+ * What an image is like. Of one that is strange, the model gives a score that is no number; text is no
+ * image, which is seen once it is opened.
+ */
+export type ImageKind = 'good' | 'corrupt' | 'strange' | 'text';
 
 /** The contents of an image; the first word says what it is like. */
 export function imageBytes(key: string, kind: ImageKind | 'replaced' = 'good'): Buffer {
@@ -25,6 +28,7 @@ export function encodeBytes(
   if (text.startsWith('corrupt')) {
     return { status: 'failed', failure: { class: 'corrupt', message: 'it is damaged' } };
   }
+  if (text.startsWith('text')) return { status: 'skipped', reason: 'not-an-image' };
   const features = Buffer.alloc(4);
   const isStrange = text.startsWith('strange');
   features.writeUInt32LE(fingerprint(text.slice(text.indexOf(' ') + 1)) + Number(isStrange));

@@ -37,7 +37,7 @@ export async function difficultImages(): Promise<Map<string, Buffer>> {
       'truncated.jpg': photo.subarray(0, photo.length / 2),
       'text.jpg': Buffer.from('Dear archivist, the photographs are in the other box.\n'),
       'drawing.svg': Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
-      'paper.pdf': Buffer.from('%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n', 'latin1'),
+      letter: Buffer.from('%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n', 'latin1'),
       'bomb.png': pngOfZeros(20_000, 20_000),
       'notes.txt': Buffer.from('not an image, and its name says so'),
 

@@ -1,6 +1,16 @@
-import type { Redis } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 
 /** Where things lie in Redis, for tests that look there or break something. */
+
+/** All keys that match; of a cluster, those of all masters. */
+export async function findKeys(redis: Redis, pattern: string): Promise<string[]> {
+  const masters = (redis as Redis | Cluster) instanceof Cluster ? nodesOf(redis) : [redis];
+  return (await Promise.all(masters.map((master) => master.keys(pattern)))).flat();
+}
+
+function nodesOf(redis: unknown): Redis[] {
+  return (redis as Cluster).nodes('master');
+}
 
 /** How many jobs stand in a list of a stage's queue, whichever model's it is. */
 export async function countJobs(
@@ -9,7 +19,7 @@ export async function countJobs(
   list: 'wait' | 'active',
 ): Promise<number> {
   let jobs = 0;
-  for (const key of await redis.keys(`{cutline-*}:cutline-${stage}-*:${list}`)) {
+  for (const key of await findKeys(redis, `{cutline-*}:cutline-${stage}-*:${list}`)) {
     jobs += await redis.llen(key);
   }
   return jobs;

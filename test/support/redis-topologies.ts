@@ -9,9 +9,12 @@ import { waitFor } from './wait-for.ts';
 
 /** What Redis stands in where it is more than one server: replicas, sentinels, clusters. */
 
-/** One command to one server, on a connection of its own. */
+/** One command to one server, on a connection of its own. @throws at once where there is none */
 export async function command(port: number, ...args: [string, ...(string | number)[]]) {
-  const redis = new Redis({ port, host: '127.0.0.1', enableReadyCheck: false });
+  const redis = new Redis({
+    ...{ port, host: '127.0.0.1', enableReadyCheck: false },
+    retryStrategy: () => null,
+  });
   redis.on('error', () => {}); // the command says what is wrong
   try {
     return await redis.call(...args);
@@ -20,20 +23,26 @@ export async function command(port: number, ...args: [string, ...(string | numbe
   }
 }
 
+/** So that a replica need not wait for others that may want a copy, too. */
+export const replicationArgs = ['--repl-diskless-sync-delay', '0'];
+
 /** A master and a replica of it that has caught up. */
 export async function startPair(): Promise<{ master: RedisServer; replica: RedisServer }> {
-  const args = ['--repl-diskless-sync-delay', '0'];
-  const master = await startRedis({ args });
+  const master = await startRedis({ args: replicationArgs });
   const follow = ['--replicaof', '127.0.0.1', String(master.port)];
-  const replica = await startRedis({ args: [...args, ...follow] });
+  const replica = await startRedis({ args: [...replicationArgs, ...follow] });
   await caughtUp(replica.port);
   return { master, replica };
 }
 
-async function caughtUp(port: number): Promise<void> {
+/** Until a replica has all that its master has. */
+export async function caughtUp(port: number): Promise<void> {
   await waitFor(
-    async () => String(await command(port, 'INFO', 'replication')).includes('link_status:up'),
-    { deadlineMs: 10_000, what: 'the replica to catch up' },
+    async () => {
+      const answer = await command(port, 'INFO', 'replication').catch(String);
+      return String(answer).includes('link_status:up');
+    },
+    { deadlineMs: 20_000, what: 'the replica to catch up' },
   );
 }
 
@@ -90,6 +99,12 @@ export async function startPassage(
 
 export interface Sentinel {
   readonly port: number;
+  /** Asks it about `main`. */
+  ask(...words: string[]): Promise<unknown>;
+  /** Until it knows a replica, of which it hears from the master every ten seconds. */
+  untilItKnows(replica: RedisServer): Promise<void>;
+  /** As soon as there is a replica that it holds for fit. It may not be done yet. */
+  failOver(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -105,12 +120,26 @@ export async function startSentinel(masterPort: number): Promise<Sentinel> {
       'sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n',
   );
   const process = await startProcess({ command: 'redis-server', args: [file, '--sentinel'] });
-  await waitFor(async () => (await command(port, 'PING')) === 'PONG', {
+  await waitFor(async () => (await command(port, 'PING').catch(String)) === 'PONG', {
     deadlineMs: 10_000,
     what: 'the sentinel to answer',
   });
+  const ask: Sentinel['ask'] = (...words) => command(port, 'SENTINEL', ...words, 'main');
   return {
     port,
+    ask,
+    async untilItKnows(replica) {
+      const knows = async () => JSON.stringify(await ask('REPLICAS')).includes(`"${replica.port}"`);
+      await waitFor(knows, { deadlineMs: 30_000, what: 'the sentinel to know the replica' });
+    },
+    async failOver() {
+      const begins = () =>
+        ask('FAILOVER').then(
+          () => true,
+          () => false,
+        );
+      await waitFor(begins, { deadlineMs: 30_000, what: 'the sentinel to begin a failover' });
+    },
     async stop() {
       await stopProcess(process);
       await rm(folder, { recursive: true, force: true });
@@ -118,36 +147,66 @@ export async function startSentinel(masterPort: number): Promise<Sentinel> {
   };
 }
 
-/** Masters only: each has an equal share of the slots. */
-export async function startCluster(nodes = 3): Promise<RedisServer[]> {
-  const servers: { server: RedisServer; busPort: number }[] = [];
-  for (let node = 0; node < nodes; node += 1) {
-    const busPort = await freePort();
-    // biome-ignore format: a flag and its value
-    const args = [
-      '--cluster-enabled', 'yes', '--cluster-port', String(busPort),
-      '--cluster-node-timeout', '2000',
-    ];
-    servers.push({ server: await startRedis({ args }), busPort });
+export interface ClusterNode {
+  master: RedisServer;
+  /** Takes over by itself when the master is gone for two seconds; undefined where there is none. */
+  replica: RedisServer | undefined;
+}
+
+/** Three masters, each with an equal share of the slots, and perhaps a replica of each. */
+export async function startCluster({
+  withReplicas = false,
+  args = [],
+}: {
+  withReplicas?: boolean;
+  args?: readonly string[];
+} = {}): Promise<ClusterNode[]> {
+  const masters = await startNodes(args);
+  for (const [n, { server }] of masters.entries()) {
+    const [from, to] = [n, n + 1].map((share) => Math.floor((share * slots) / masters.length));
+    await command(server.port, 'CLUSTER', 'SET-CONFIG-EPOCH', n + 1);
+    await command(server.port, 'CLUSTER', 'ADDSLOTSRANGE', from as number, (to as number) - 1);
   }
-  const slots = 16_384;
-  for (const [node, { server }] of servers.entries()) {
-    const from = Math.floor((node * slots) / nodes);
-    const to = Math.floor(((node + 1) * slots) / nodes) - 1;
-    await command(server.port, 'CLUSTER', 'SET-CONFIG-EPOCH', node + 1);
-    await command(server.port, 'CLUSTER', 'ADDSLOTSRANGE', from, to);
-  }
-  for (const { server } of servers) {
-    for (const { server: other, busPort } of servers) {
+  const replicas = withReplicas ? await startNodes(args) : [];
+  const all = [...masters, ...replicas];
+  for (const { server } of all) {
+    for (const { server: other, busPort } of all) {
       if (other === server) continue;
       await command(server.port, 'CLUSTER', 'MEET', '127.0.0.1', other.port, busPort);
     }
   }
-  for (const { server } of servers) {
-    await waitFor(
-      async () => String(await command(server.port, 'CLUSTER', 'INFO')).includes('state:ok'),
-      { deadlineMs: 20_000, what: 'the cluster to agree' },
-    );
+  for (const { server } of all) {
+    const isWhole = async () => {
+      const info = String(await command(server.port, 'CLUSTER', 'INFO'));
+      return info.includes('state:ok') && info.includes(`known_nodes:${all.length}`);
+    };
+    await waitFor(isWhole, { deadlineMs: 20_000, what: 'the cluster to agree' });
   }
-  return servers.map(({ server }) => server);
+  for (const [n, { server }] of replicas.entries()) {
+    const id = String(await command((masters[n] as Node).server.port, 'CLUSTER', 'MYID'));
+    await command(server.port, 'CLUSTER', 'REPLICATE', id);
+    await caughtUp(server.port);
+  }
+  return masters.map(({ server: master }, n) => ({ master, replica: replicas[n]?.server }));
+}
+
+const slots = 16_384;
+
+interface Node {
+  server: RedisServer;
+  busPort: number;
+}
+
+async function startNodes(args: readonly string[]): Promise<Node[]> {
+  const nodes: Node[] = [];
+  for (let node = 0; node < 3; node += 1) {
+    const busPort = await freePort();
+    // biome-ignore format: a flag and its value
+    const clusterArgs = [
+      '--cluster-enabled', 'yes', '--cluster-port', String(busPort),
+      '--cluster-node-timeout', '2000', ...replicationArgs,
+    ];
+    nodes.push({ server: await startRedis({ args: [...clusterArgs, ...args] }), busPort });
+  }
+  return nodes;
 }

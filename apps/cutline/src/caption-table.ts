@@ -1,4 +1,4 @@
-import type { PartRow } from '@cutline/shared/run';
+import type { CaptionedRow, FailedRow, ResultRow } from '@cutline/shared/run';
 import stringWidth from 'string-width';
 import { pad, shorten, wrap } from './fit-text.ts';
 
@@ -19,7 +19,7 @@ export class CaptionTable {
   }
 
   /** The lines of these rows, below the head when they are the first. */
-  format(rows: readonly PartRow[]): string {
+  format(rows: readonly ResultRow[]): string {
     const cells = rows.map(toCells);
     if (!this.#widths) cells.unshift(['image', 'caption', 'score']);
     const widths = this.#widths ?? this.#chooseWidths(cells);
@@ -74,13 +74,20 @@ const captionWidthMin = 20;
 /** Of a terminal's columns, that keys may take. */
 const keyShare = 0.4;
 
-/** Failures and skips say why in the caption's place. */
-function toCells(row: PartRow): Cells {
+/** Failures, skips and rejected captions say why in the caption's place. */
+function toCells(row: ResultRow): Cells {
   const key = makeVisible(row.key);
-  if (row.status === 'captioned')
-    return [key, makeVisible(row.caption), row.score?.toFixed(2) ?? ''];
+  if (row.status === 'captioned') return [key, makeVisible(row.caption), scoreOf(row)];
+  if (row.status === 'reviewed') {
+    if (row.caption === null) return [key, `(rejected by ${row.who})`, ''];
+    return [key, makeVisible(row.caption), row.decision === 'accepted' ? scoreOf(row.row) : ''];
+  }
   if (row.status === 'skipped') return [key, `(skipped: ${row.reason})`, ''];
   return [key, makeVisible(`(failed, ${row.failure.class}: ${row.failure.message})`), ''];
+}
+
+function scoreOf(row: CaptionedRow | FailedRow): string {
+  return row.status === 'captioned' && row.score !== null ? row.score.toFixed(2) : '';
 }
 
 /** A key may have line breaks, or commands to the terminal, in it. */

@@ -1,4 +1,4 @@
-import type { Summary } from '@cutline/shared/run';
+import type { Repeated, Summary } from '@cutline/shared/run';
 import {
   formatCount,
   formatCounts,
@@ -10,7 +10,8 @@ import {
 
 /** The end of a run, for a person. */
 export function formatSummary(summary: Summary, results: string): string {
-  const { images, captioned, skipped, failed, imagesPerSecond, usage, sidecars, blank } = summary;
+  const { images, captioned, skipped, failed, imagesPerSecond } = summary;
+  const { usage, sidecars, blank, repeated = [] } = summary;
   const seconds = (Date.parse(summary.finished) - Date.parse(summary.created)) / 1000;
   const rate = formatRate(imagesPerSecond);
   const lines = [
@@ -19,12 +20,31 @@ export function formatSummary(summary: Summary, results: string): string {
     `  captioned  ${formatCount(captioned)}${blank ? `  (blank ${formatCount(blank)})` : ''}`,
     `  skipped    ${formatCount(skipped)}${reasons(summary.skippedByReason)}`,
     `  failed     ${formatCount(failed)}${reasons(summary.failedByClass)}`,
+    ...describeRepeated(repeated, captioned).map((each) => `             ${each}`),
     ...(sidecars ? [`  sidecars   ${describeSidecars(sidecars)}`] : []),
     ...(usage ? [`  used       ${formatUsage(usage)}`] : []),
     `  results    ${results}`,
   ];
   return `${lines.join('\n')}\n`;
 }
+
+/**
+ * `23% say “a dog running”`: what a person has to look at, if these images do not all show that.
+ *
+ * @param captioned images
+ */
+export function describeRepeated(repeated: Repeated, captioned: number): string[] {
+  const lines = repeated.slice(0, repeatedMax).map(({ caption, images }) => {
+    const text =
+      caption.length > captionMax ? `${caption.slice(0, captionMax - 1).trimEnd()}…` : caption;
+    return `${Math.round((100 * images) / captioned)}% say “${text}”`;
+  });
+  const more = repeated.length - lines.length;
+  return more > 0 ? [...lines, `and ${formatQuantity(more, 'other caption')} of many`] : lines;
+}
+
+const repeatedMax = 3;
+const captionMax = 48;
 
 /** Of files that others wrote. */
 function describeSidecars({ kept, merged }: NonNullable<Summary['sidecars']>): string {

@@ -2,6 +2,7 @@ import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shar
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
 import { addDecode } from './commands/decode.ts';
+import { addExport } from './commands/export.ts';
 import { addExporter } from './commands/exporter.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addLook } from './commands/look.ts';
@@ -9,7 +10,9 @@ import { addModel } from './commands/model.ts';
 import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
 import { addRetry } from './commands/retry.ts';
+import { addReview } from './commands/review.ts';
 import { addRun } from './commands/run.ts';
+import { addSidecars } from './commands/sidecars.ts';
 import { addStatus } from './commands/status.ts';
 import { addVerify } from './commands/verify.ts';
 import { addWithdraw } from './commands/withdraw.ts';
@@ -42,7 +45,10 @@ await runProgram('cutline', async () => {
   addDecode(program);
   addVerify(program);
   addWithdraw(program);
+  addExport(program);
   addGallery(program);
+  addReview(program);
+  addSidecars(program);
   addExporter(program);
   addModel(program);
   program.addHelpText('after', examples);

@@ -1,17 +1,22 @@
 import type { Writable } from 'node:stream';
-import type { PartRow } from '@cutline/shared/run';
+import type { ResultRow } from '@cutline/shared/run';
 import { CaptionTable } from './caption-table.ts';
 
 /** Prints rows as they come: JSON Lines for machines, a table for people. */
 export function rowPrinter(stream: Writable, { json }: { json: boolean }) {
   const { isTTY, columns } = stream as Partial<NodeJS.WriteStream>;
   const table = new CaptionTable(isTTY ? (columns ?? 80) : undefined);
-  return (rows: readonly PartRow[]): void => {
+  return (rows: readonly ResultRow[]): void => {
     if (rows.length === 0) return;
     stream.write(json ? formatJsonLines(rows) : table.format(rows));
   };
 }
 
-export function formatJsonLines(rows: readonly PartRow[]): string {
+export function formatJsonLines(rows: readonly ResultRow[]): string {
   return rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+}
+
+/** Whether a file seems to have rows in it: as they are written, keys first. */
+export function isRows(head: string): boolean {
+  return /^\{"(key|status)":"/.test(head);
 }

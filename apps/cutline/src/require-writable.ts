@@ -3,19 +3,19 @@ import { access, open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { UserError } from '@cutline/shared/errors';
 
-/** How much of a file says whether Cutline made it. */
-const headBytesMax = 4096;
+/** How much of either end of a file says whether Cutline made it. */
+const endBytesMax = 4096;
 
 /**
  * Makes sure that a file can be written, before the work whose results it is to hold, and that it
  * is nothing of somebody else's: what is there already is replaced only if Cutline made it.
  *
- * @param isOurs by how a file begins
+ * @param isOurs by how a file begins, and how it ends
  * @throws UserError
  */
 export async function requireWritable(
   file: string,
-  isOurs: (head: string) => boolean,
+  isOurs: (head: string, tail: string) => boolean,
 ): Promise<void> {
   const path = resolve(file);
   const folder = dirname(path);
@@ -30,22 +30,30 @@ export async function requireWritable(
   await access(found ? path : folder, constants.W_OK).catch((cause) => {
     throw new UserError(`${path} may not be written (${cause.code}): choose another place.`);
   });
-  if (found?.isFile() && found.size > 0 && !isOurs(await readHead(path))) {
+  if (found?.isFile() && found.size > 0 && !isOurs(...(await readEnds(path, found.size)))) {
     throw new UserError(
       `${path} is there already, and was not made by Cutline: choose another name, or move it away.`,
     );
   }
 }
 
-async function readHead(path: string): Promise<string> {
+async function readEnds(path: string, bytes: number): Promise<[head: string, tail: string]> {
   const file = await open(path).catch((cause) => {
     throw new UserError(
       `${path} is there, and cannot be read (${cause.code}): choose another place.`,
     );
   });
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytesMax), 0, headBytesMax, 0);
+  const readAt = async (position: number) => {
+    const { buffer, bytesRead } = await file.read(
+      Buffer.alloc(endBytesMax),
+      0,
+      endBytesMax,
+      position,
+    );
     return buffer.toString('utf8', 0, bytesRead);
+  };
+  try {
+    return [await readAt(0), await readAt(Math.max(0, bytes - endBytesMax))];
   } finally {
     await file.close();
   }

@@ -21,11 +21,14 @@ import { StorePool } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import type { Redis } from 'ioredis';
 
-/** Flags of the commands about a run that exists: where its results are. */
-export function addRunArguments(command: Command): Command {
+/**
+ * Flags of the commands about a run that exists: where its results are.
+ * @param named what its name may be
+ */
+export function addRunArguments(command: Command, named = 'name of the run'): Command {
   return addSettings(
     command
-      .argument('<run>', 'name of the run')
+      .argument('<run>', named)
       .addOption(
         new Option('--output <location>', 'where the results are, as given to "run"').env(
           'CUTLINE_OUTPUT',

@@ -1,9 +1,9 @@
-import type { PartRow } from '@cutline/shared/run';
+import type { CaptionedRow, ResultRow, ReviewedRow } from '@cutline/shared/run';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { CaptionTable } from '../dist/caption-table.js';
 
-const captioned = (key: string, caption: string, score = -1.5): PartRow => ({
+const captioned = (key: string, caption: string, score = -1.5): CaptionedRow => ({
   key,
   etag: null,
   status: 'captioned',
@@ -15,14 +15,14 @@ const captioned = (key: string, caption: string, score = -1.5): PartRow => ({
   height: 1,
   model: 'm',
 });
-const failed = (key: string, message: string): PartRow => ({
+const failed = (key: string, message: string): ResultRow => ({
   key,
   etag: null,
   status: 'failed',
   failure: { class: 'corrupt', message },
 });
 
-const format = (columns: number | undefined, ...batches: PartRow[][]) => {
+const format = (columns: number | undefined, ...batches: ResultRow[][]) => {
   const table = new CaptionTable(columns);
   return batches.flatMap((rows) => table.format(rows).split('\n').slice(0, -1));
 };
@@ -42,6 +42,29 @@ describe('anywhere', () => {
       '  photo-2.jpg  two dogs in the snow  -12.50',
       '  b.txt        (skipped: not-an-image)',
       '  c.jpg        (failed, corrupt: cut off)',
+    ]);
+  });
+
+  test('what people decided wins, and a score is of a model’s caption', () => {
+    const row = captioned('a.jpg', 'a dog', -2.0833);
+    const review: Omit<ReviewedRow, 'decision' | 'caption'> = {
+      key: 'a.jpg',
+      etag: null,
+      status: 'reviewed',
+      who: 'anna',
+      at: '2026-03-01T23:30:00.000Z',
+      row,
+    };
+    const rows: ResultRow[] = [
+      { ...review, decision: 'accepted', caption: 'a dog' },
+      { ...review, decision: 'corrected', caption: 'two dogs' },
+      { ...review, decision: 'rejected', caption: null },
+    ];
+    expect(format(80, rows)).toEqual([
+      '  image  caption                score',
+      '  a.jpg  a dog                  -2.08',
+      '  a.jpg  two dogs',
+      '  a.jpg  (rejected by anna)',
     ]);
   });
 

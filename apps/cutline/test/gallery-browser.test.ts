@@ -1,16 +1,10 @@
 /** The gallery as a person uses it, in a real browser: Chromium, where there is one. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import {
-  type Browser,
-  type BrowserContextOptions,
-  chromium,
-  type Locator,
-  type Page,
-} from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeThumbnail, writeGallery } from '../dist/gallery/index.js';
@@ -22,17 +16,9 @@ import {
   skippedRow,
   spot,
 } from './gallery-rows.ts';
+import { chromiumPath, launchChromium, warnWithoutChromium } from './support/browser.ts';
 
-const executablePath = [
-  process.env.CHROMIUM_PATH,
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-].find((path) => path !== undefined && existsSync(path));
-
-if (!executablePath) {
-  console.warn('SKIPPED: the gallery in a browser. Install chromium, or set CHROMIUM_PATH.');
-}
+warnWithoutChromium('the gallery');
 
 const hostile = `<img src=x onerror="window.harmed=1">'"&amp;\r\n</script><script>window.harmed=1</script>`;
 
@@ -51,7 +37,7 @@ const rows = [
 ];
 const corners = rows.findIndex(({ key }) => key === 'grey/corners.jpg');
 
-describe.skipIf(!executablePath)('the gallery in a browser', { timeout: 30_000 }, () => {
+describe.skipIf(!chromiumPath)('the gallery in a browser', { timeout: 30_000 }, () => {
   let browser: Browser;
   let server: Server;
   let url: string;
@@ -66,17 +52,7 @@ describe.skipIf(!executablePath)('the gallery in a browser', { timeout: 30_000 }
     });
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/page.html`;
-    browser = await chromium.launch({
-      executablePath: executablePath as string,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-background-networking',
-        '--no-first-run',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    browser = await launchChromium();
   }, 60_000);
 
   afterAll(async () => {

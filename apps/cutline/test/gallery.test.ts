@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { PartRow } from '@cutline/shared/run';
+import type { PartRow, ReviewedRow } from '@cutline/shared/run';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Gallery, type GalleryLimits, writeGallery } from '../dist/gallery/index.js';
 import { captionedRow, failedRow, skippedRow, spot } from './gallery-rows.ts';
@@ -103,6 +103,64 @@ describe('the page', () => {
     expect(page).toContain('broken-4.jpg');
     expect(page).not.toContain('broken-5.jpg');
     expect(page).toContain('and 1 more image:');
+  });
+});
+
+describe('what people decided', () => {
+  const row = captionedRow({
+    key: 'a.jpg',
+    caption: 'two words',
+    candidates: [
+      { caption: 'two words', logProb: -4, score: -1.5 },
+      { caption: 'three small words', logProb: -5, score: -2 },
+    ],
+    attention: [spot(1, 1, 1), spot(6, 6, 1)],
+  });
+  const reviewed = (fields: Partial<ReviewedRow>): ReviewedRow => ({
+    key: row.key,
+    etag: row.etag,
+    status: 'reviewed',
+    decision: 'accepted',
+    caption: row.caption,
+    who: 'Zoë',
+    at: '2026-03-01T23:30:00.000Z',
+    row,
+    ...fields,
+  });
+  const cardOf = async (fields: Partial<ReviewedRow>) => {
+    const body = bodyOf(await pageOf(galleryOf([reviewed(fields)])));
+    return body.slice(body.indexOf('<li class="card"'), body.indexOf('</main>'));
+  };
+
+  it('wins over the caption, and names who and when', async () => {
+    const card = await cardOf({ decision: 'corrected', caption: 'two <boats>' });
+    expect(card).toContain('<p class="caption" dir="auto">two &lt;boats&gt;</p>');
+    expect(card).toContain('Written by <bdi>Zoë</bdi>, 1 March 2026');
+    expect(card).toContain('<ol start="1"><li><span dir="auto">two words');
+    expect(card).not.toContain('data-attention');
+  });
+
+  it('keeps where the model looked for a caption that is right', async () => {
+    const card = await cardOf({});
+    expect(card).toContain('Accepted by <bdi>Zoë</bdi>');
+    expect(card).toContain('data-attention');
+    expect(card).toContain('<ol start="2"><li><span dir="auto">three small words');
+  });
+
+  it('shows a rejected caption as none', async () => {
+    const card = await cardOf({ decision: 'rejected', caption: null });
+    expect(card).toContain('<del>two words</del>');
+    expect(card).toContain('alt=""');
+  });
+
+  it('gives a card to an image that failed, and is counted', async () => {
+    const row = failedRow('a.jpg', { class: 'timeout', message: 'too slow' });
+    const gallery = galleryOf([reviewed({ decision: 'corrected', caption: 'a pier', row })], {
+      totals: { images: 1, captioned: 0, skipped: 0, failed: 1, reviewed: 1 },
+    });
+    const page = await pageOf(gallery);
+    expect(page).toContain('a pier');
+    expect(page).toContain('<dt>reviewed</dt><dd>1</dd>');
   });
 });
 

@@ -19,6 +19,13 @@ test('a file that is not there, is empty, or is ours, may be written', async () 
   for (const name of ['none', 'empty', 'ours']) await check(name);
 });
 
+test('what is ours may be known by its end', async () => {
+  await writeFile(join(folder, 'long'), `${' '.repeat(100_000)}ours`);
+  const path = join(folder, 'long');
+  await requireWritable(path, (_, tail) => tail.endsWith('ours'));
+  await expect(requireWritable(path, (head) => head.includes('ours'))).rejects.toThrow(/not made/);
+});
+
 test('a device may be written', async () => {
   await requireWritable('/dev/null', () => false);
 });

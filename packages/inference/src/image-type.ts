@@ -11,6 +11,8 @@ export interface ImageType {
   /** What a person would call it: `JPEG`, `SVG`, `a PDF document`. */
   name: string;
   accepted: boolean;
+  /** Whether it is an image, or may be one. */
+  isImage: boolean;
   /** Which decoder knows it; see open-image.ts. */
   decoder?: 'first' | 'second';
 }
@@ -19,16 +21,31 @@ export interface ImageType {
 export function detectImageType(bytes: Buffer): ImageType {
   const signature = signatures.find(({ matches }) => matches(bytes));
   if (signature) {
-    const { name, decoder } = signature;
-    return { name, accepted: decoder !== undefined, ...(decoder && { decoder }) };
+    const { name, decoder, isImage = true } = signature;
+    return { name, accepted: decoder !== undefined, isImage, ...(decoder && { decoder }) };
   }
-  return { name: nameText(bytes) ?? 'data of an unknown kind', accepted: false };
+  const text = nameText(bytes);
+  const isImage = text === undefined || text === 'SVG';
+  return { name: text ?? 'data of an unknown kind', accepted: false, isImage };
 }
+
+/**
+ * Whether the name promises an image. If something else is there, an image was lost, which somebody
+ * has to know.
+ */
+export function isNamedAsImage(key: string): boolean {
+  return imageExtensions.test(key);
+}
+
+const imageExtensions =
+  /\.(jpe?g|jpe|jfif|png|gif|tiff?|webp|avif|heic|heif|jp2|j2k|jpx|jpf|jxl|bmp|p[bgpn]m|psd|dng|nef|cr[23]|arw|pef|orf|rw2)$/i;
 
 interface Signature {
   name: string;
   matches: (bytes: Buffer) => boolean;
   decoder?: 'first' | 'second';
+  /** Default: true. */
+  isImage?: false;
 }
 
 /** Tried from top to bottom; byte strings are written in Latin-1. */
@@ -49,9 +66,9 @@ const signatures: readonly Signature[] = [
     decoder: 'second',
   },
   { name: 'a Canon CR3 raw photograph', matches: isIsoMedia('crx ') },
-  { name: 'a video', matches: isIsoMedia() },
-  { name: 'a video', matches: startsWith('\x1a\x45\xdf\xa3') },
-  { name: 'a video', matches: isRiff('AVI ') },
+  { name: 'a video', matches: isIsoMedia(), isImage: false },
+  { name: 'a video', matches: startsWith('\x1a\x45\xdf\xa3'), isImage: false },
+  { name: 'a video', matches: isRiff('AVI '), isImage: false },
   { name: 'JPEG XL', matches: startsWith('\xff\x0a', '\0\0\0\x0cJXL '), decoder: 'second' },
   {
     name: 'JPEG 2000',
@@ -73,10 +90,14 @@ const signatures: readonly Signature[] = [
   },
   { name: 'an icon (ICO)', matches: startsWith('\0\0\x01\0') },
   // Readers accept a PDF whose header stands anywhere in the first 1,024 bytes.
-  { name: 'a PDF document', matches: (bytes) => latin1(bytes, 1024).includes('%PDF-') },
-  { name: 'PostScript', matches: startsWith('%!PS') },
-  { name: 'a ZIP archive', matches: startsWith('PK\x03\x04') },
-  { name: 'gzip data', matches: startsWith('\x1f\x8b') },
+  {
+    name: 'a PDF document',
+    matches: (bytes) => latin1(bytes, 1024).includes('%PDF-'),
+    isImage: false,
+  },
+  { name: 'PostScript', matches: startsWith('%!PS'), isImage: false },
+  { name: 'a ZIP archive', matches: startsWith('PK\x03\x04'), isImage: false },
+  { name: 'gzip data', matches: startsWith('\x1f\x8b'), isImage: false },
 ];
 
 function latin1(bytes: Buffer, length: number): string {

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { ImageError } from '@cutline/shared/errors';
+import { ImageError, NotAnImageError } from '@cutline/shared/errors';
 import { chooseDecoder, type DecodeLimits, type FailOn, type OpenImage } from './choose-decoder.ts';
 import { DecodingDeadline } from './decoding-deadline.ts';
 import { acceptedFormats, detectImageType, type ImageType } from './image-type.ts';
@@ -31,10 +31,8 @@ export async function withOpenImage<T>(
   if (bytes.length === 0) throw new ImageError('empty', 'the object has 0 bytes');
   const type = detectImageType(bytes);
   if (!type.accepted) {
-    throw new ImageError(
-      'unsupported',
-      `this seems to be ${type.name}; ${acceptedFormats} are accepted`,
-    );
+    const message = `this seems to be ${type.name}; ${acceptedFormats} are accepted`;
+    throw type.isImage ? new ImageError('unsupported', message) : new NotAnImageError(message);
   }
   const sharp = await loadSharp(); // where it cannot be loaded, that is not the image's fault
   const deadline = new DecodingDeadline(limits.timeoutMs);

@@ -160,6 +160,30 @@ test('every image of a difficult batch has its outcome, and the good ones are un
   }
 });
 
+test.each<[string, string | Buffer]>([
+  ['letter', '%PDF-1.7\n1 0 obj'],
+  ['readme', 'The photographs are in the other box.'],
+  ['page', '<!doctype html><p>Not found'],
+  ['clip.bin', Buffer.from('\0\0\0\x18ftypmp42\0\0\0\0', 'latin1')],
+  ['letters.data', 'PK\x03\x04'],
+])('%s is no image by its content, and skipped', async (name, bytes) => {
+  const { outcomes } = await encodeImages([await put(name, Buffer.from(bytes))], context());
+  expect(outcomes).toEqual([{ status: 'skipped', reason: 'not-an-image' }]);
+});
+
+test('what may be an image, or is called one, is not passed over', async () => {
+  const images = [
+    await put('unknown', Buffer.from('\x01\x02\x03\x04\xff\xfe', 'latin1')),
+    await put('drawing', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>')),
+    await put('lost.JPG', Buffer.from('<!doctype html><p>Not found')),
+    await put('scan.tiff', Buffer.from('%PDF-1.7\n1 0 obj')),
+  ];
+  const { outcomes } = await encodeImages(images, context());
+  for (const outcome of outcomes) {
+    expect(outcome).toMatchObject({ status: 'failed', failure: { class: 'unsupported' } });
+  }
+});
+
 test('a rotated image gives the caption of the upright one', async () => {
   const upright = scene(301, 203);
   const images = [

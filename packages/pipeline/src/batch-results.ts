@@ -29,6 +29,8 @@ export function applyOutcomes(
     const outcome = outcomes[next++]!;
     if (outcome.status === 'encoded') {
       images.push({ ...outcome, key, ...carried });
+    } else if (outcome.status === 'skipped') {
+      images.push({ ...outcome, key, etag });
     } else if (outcome.status === 'failed') {
       images.push({ status: 'failed', key, etag, failure: outcome.failure, ...carried });
     } else if (defer) {

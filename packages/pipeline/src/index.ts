@@ -51,6 +51,7 @@ export {
   remaindersMax,
 } from './jobs.ts';
 export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-locally.ts';
+export { makeFolder } from './make-folder.ts';
 export { patiently, pauseMs } from './patience.ts';
 export { cancelRun } from './produce/cancel-run.ts';
 export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';
@@ -79,6 +80,7 @@ export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts
 export { connectRedis, logOutages } from './redis/redis.ts';
 export { type RedisMemory, redisMemory } from './redis/redis-info.ts';
 export type { RedisConnection } from './redis/redis-options.ts';
+export { type Renewal, renewSidecars } from './sidecars/renew-sidecars.ts';
 export { type Withdrawal, withdrawSidecars } from './sidecars/withdraw-sidecars.ts';
 export { writeSidecars } from './sidecars/write-sidecars.ts';
 export { Breaker } from './worker/breaker.ts';

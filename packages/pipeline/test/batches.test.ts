@@ -406,9 +406,25 @@ describe('a batch of a run that keeps its features', () => {
     expect(await rowsOf('0bb')).toMatchObject([{ key: 'e', caption: 'features 4' }]);
   });
 
+  const deny = async (denied: string) => {
+    const { get } = output;
+    output.get = async (key, options) => {
+      if (key === denied) throw new StoreError('access-denied', 'It may not be read.');
+      return get.call(output, key, options);
+    };
+  };
+
+  test('stays with the worker’s operator where they are denied, and there are images', async () => {
+    const job = await encoded();
+    await deny((job.features as KeptFeaturesRef).pieces[0]!.key);
+    await expect(decoder({ decode })(job, jobContext())).rejects.toThrow('It may not be read.');
+    expect([...(await encodeJobs()), ...(await decodeJobs())]).toEqual([]);
+  });
+
   test.each<[string, (key: string) => Promise<unknown>, string]>([
     ['gone', (key) => output.delete(key), 'not-found'],
     ['changed', (key) => output.put(key, Buffer.from('others')), 'corrupt'],
+    ['denied', (key) => deny(key), 'access-denied'],
   ])('fails where they are %s, and there are no images', async (_, harm, failureClass) => {
     const job = await encoded({ source: null });
     await harm((job.features as KeptFeaturesRef).pieces[0]!.key);

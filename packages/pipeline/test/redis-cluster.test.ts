@@ -3,6 +3,7 @@ import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type RedisServer, startRedis } from '../../../test/support/redis-server.ts';
 import { command, startCluster } from '../../../test/support/redis-topologies.ts';
+import { waitFor } from '../../../test/support/wait-for.ts';
 
 /** A cluster of three masters; the contract of queues is kept on a cluster, too. */
 
@@ -11,7 +12,7 @@ let url: string;
 let redis: RedisConnection;
 
 beforeAll(async () => {
-  servers = await startCluster();
+  servers = (await startCluster()).map(({ master }) => master);
   const [first, second] = servers;
   url = `redis+cluster://127.0.0.1:${first?.port},127.0.0.1:${second?.port}`;
 });
@@ -89,4 +90,31 @@ test('a node that is gone for a moment costs nothing but time', async () => {
     [...Array(30).keys()].map((n) => redis.get(`cutline:test:${n}`)),
   );
   expect(values).toEqual([...Array(30).keys()].map(String));
+});
+
+test('who comes while it is not whole is connected once it is, duplicates too', async () => {
+  const [first, second, third] = servers as [RedisServer, RedisServer, RedisServer];
+  const others = [first, second].map(({ port }) => port);
+  const isBroken = async (port: number) =>
+    String(await command(port, 'CLUSTER', 'INFO')).includes('state:fail');
+  const wasAsked = async (port: number) =>
+    String(await command(port, 'INFO', 'commandstats')).includes('cmdstat_cluster|info');
+  await third.kill();
+  const what = 'the others to miss it, and to say so';
+  for (const port of others) {
+    await waitFor(() => isBroken(port), { deadlineMs: 20_000, what });
+    await command(port, 'CONFIG', 'RESETSTAT');
+  }
+  const duplicate = (redis as Cluster).duplicate();
+  const connecting = [connectRedis(url, { deadlineMs: 30_000 }), duplicate.connect()] as const;
+  await waitFor(async () => (await Promise.all(others.map(wasAsked))).includes(true), {
+    deadlineMs: 10_000,
+    what,
+  });
+  await third.restart();
+  const [client] = await Promise.all(connecting);
+  for (const each of [client, duplicate]) {
+    expect(await each.set('cutline:test', 'x')).toBe('OK');
+    each.disconnect();
+  }
 });

@@ -142,15 +142,7 @@ test('sentinels say who the master is, also when it is another', async () => {
   expect(redis.options.sentinels).toHaveLength(1);
   for (const n of numbers.slice(0, 10)) await add(n);
   await waitFor(() => done.length === 10, { deadlineMs: 5_000, what: 'the first jobs' });
-  await waitFor(
-    async () =>
-      String(await command(sentinel.port, 'SENTINEL', 'REPLICAS', 'main')).includes(
-        String(replica.port),
-      ),
-    { deadlineMs: 15_000, what: 'the sentinel to know the replica' },
-  );
-
-  await command(sentinel.port, 'SENTINEL', 'FAILOVER', 'main');
+  await sentinel.failOver();
   const during = numbers.slice(10, 20).map(add);
   await waitFor(
     async () => String(await command(replica.port, 'INFO', 'replication')).includes('role:master'),

@@ -13,7 +13,13 @@ import {
   type SidecarKind,
   sidecarKinds,
 } from '@cutline/shared/run';
-import { MemoryStore, type ObjectStore, openStore, StoreError } from '@cutline/shared/stores';
+import {
+  MemoryStore,
+  type ObjectInfo,
+  type ObjectStore,
+  openStore,
+  StoreError,
+} from '@cutline/shared/stores';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 /** Sidecars of batches that are delivered again, or at once, while people write; and in folders. */
@@ -130,6 +136,23 @@ describe('a batch that comes again', () => {
     expect(await withdraw()).toMatchObject({ removed: 3, changedCount: 0, missing: 0 });
   });
 
+  test('at once, and sleeps between its looks, takes the other’s files for no one else’s', async () => {
+    const { list } = store;
+    let isOther = true;
+    store.list = async function* (...args) {
+      const before: ObjectInfo[] = [];
+      for await (const each of list.apply(store, args)) before.push(each);
+      if (isOther) {
+        isOther = false;
+        await write('a ship'); // by a server's model, which says something else
+      }
+      yield* before;
+    };
+    const rows = await write('a boat');
+    expect(countRows(rows).sidecars).toBeUndefined();
+    expect(await withdraw()).toMatchObject({ removed: 3, changedCount: 0 });
+  });
+
   test('leaves a file to those who write to it again and again', async () => {
     await put('p.jpg.xmp', theirXmp);
     const { get } = store;
@@ -153,7 +176,7 @@ describe('a file that cannot be read', () => {
     await put('p.jpg.txt', 'mine');
   });
 
-  test.each(['access-denied', 'changed', 'too-large'] as const)(
+  test.each(['access-denied', 'too-large'] as const)(
     '(%s) stays, and stops nothing; replaced only where that is asked for',
     async (reason) => {
       const { get } = store;
@@ -209,6 +232,17 @@ describe('in a folder', async () => {
       }),
     );
   };
+
+  test('an image whose key no file can have has a warning', async () => {
+    const odd = { ...row(), key: 'a//p.jpg' };
+    const request = { run: runStore(), batch: 0, attempt: '0', prefix: '' };
+    const rules = { existing: 'keep', scoreMin: null } as const;
+    const [noted] = await writeSidecars({ ...request, kinds: ['txt'], rules }, [odd]);
+    expect(noted).toEqual({
+      ...odd,
+      warnings: [expect.stringMatching(/^no \.txt sidecar: .*a\/\//)],
+    });
+  });
 
   test.each(['keep', 'merge'] as const)(
     '%s: everything is as it was once it is withdrawn',

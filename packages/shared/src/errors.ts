@@ -15,7 +15,7 @@
 /** Why an image could not be captioned. The order is the one in which reports list them. */
 export const failureClasses = [
   'empty', // 0 bytes
-  'unsupported', // not an image, or an image format that is not decoded (SVG, PDF, HEIC, …)
+  'unsupported', // an image format or a variant that is not decoded (SVG, …), or no image at all
   'corrupt', // an image by its first bytes, but it cannot be decoded to its end
   'too-large', // more bytes or pixels than the limits allow
   'timeout', // decoding took longer than the limit
@@ -30,9 +30,9 @@ export const failureClasses = [
 
 export type FailureClass = (typeof failureClasses)[number];
 
-/** Why a listed image was not attempted. */
+/** Why a listed object has no caption, and needs none. */
 export const skipReasons = [
-  'not-an-image', // the key's extension says so (.txt, .json, .mp4, …)
+  'not-an-image', // its name says so (.txt, .json, .mp4, …), or its content, and its name not otherwise
   'duplicate', // the same key was listed before, in a list of keys
 ] as const;
 
@@ -46,6 +46,13 @@ export class ImageError extends Error {
   constructor(failureClass: FailureClass, message: string, options?: ErrorOptions) {
     super(message, options);
     this.failureClass = failureClass;
+  }
+}
+
+/** What is a document, a video, text: no photograph, whatever its name says. */
+export class NotAnImageError extends ImageError {
+  constructor(message: string) {
+    super('unsupported', message);
   }
 }
 
@@ -127,7 +134,11 @@ export function isForUser(error: unknown): error is Error {
   if (error instanceof UserError) return true;
   if (!(error instanceof Error)) return false;
   if (error.name === 'ReplyError') return !isPassingReply(error);
-  return error.name === 'StoreError' && (error as { reason?: unknown }).reason === 'misconfigured';
+  if (error.name !== 'StoreError') return false;
+  // Images that are denied are failures of theirs by the time that they come here: what is left is
+  // about a run's own objects.
+  const { reason } = error as { reason?: unknown };
+  return reason === 'misconfigured' || reason === 'access-denied';
 }
 
 /**

@@ -63,6 +63,7 @@ test.each([
 test.each([
   ['what was declared so', new UserError('choose')],
   ['a store that is configured wrongly', new StoreError('misconfigured', 'no bucket')],
+  ['an object of a run that may not be read', new StoreError('access-denied', 'denied')],
   ['what Redis does not let this user do', reply(noPermission)],
   [
     'a password that is wrong',

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,6 +7,7 @@ import type { ImageRef, Selection } from '@cutline/shared/run';
 import { MemoryStore, type ObjectStore, openStore } from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type S3Server, startS3 } from '../../../test/support/s3-server.ts';
+import { withoutPrivileges } from './support/without-privileges.ts';
 
 const everything: Selection = {
   keysFrom: null,
@@ -55,10 +56,32 @@ describe('a listing', () => {
     }
   });
 
+  test('has a folder that may not be read as one that fails, unless it is excluded', async () => {
+    await put('a.jpg', 'closed/b.jpg', 'd.jpg');
+    await chmod(join(folder, 'closed'), 0o000);
+    await withoutPrivileges(folder, async () => {
+      const images = await collect(store);
+      expect(keys(images)).toEqual(['a.jpg', 'closed/', 'd.jpg']);
+      expect(images[1]).toEqual({ key: 'closed/', etag: null, bytes: null });
+      await expect(store.get('closed/')).rejects.toMatchObject({
+        reason: 'access-denied',
+        message: expect.stringMatching(/^The folder "closed\/" may not be read.*--exclude/),
+      });
+      expect(keys(await collect(store, { exclude: ['closed/**'] }))).toEqual(['a.jpg', 'd.jpg']);
+      const after: string[] = [];
+      const rest = store.list('', { startAfter: 'closed/', unreadable: true });
+      for await (const { key } of rest) after.push(key);
+      expect(after).toEqual(['d.jpg']);
+      // What is asked for by its name has to be there.
+      await expect(collect(store, {}, { prefix: 'closed/' })).rejects.toThrow(/Cannot list/);
+    });
+    await chmod(join(folder, 'closed'), 0o755);
+  });
+
   test('marks what is no image by its name, and leaves the rest to be judged by content', async () => {
     await put('a.jpg', 'b.JSON', 'c.txt', 'd.pdf', 'e', 'f.svg', 'dir.txt/g', 'x.DS_Store');
     const skipped = (await collect(store)).filter((image) => image.skipped);
-    expect(keys(skipped)).toEqual(['b.JSON', 'c.txt', 'x.DS_Store']);
+    expect(keys(skipped)).toEqual(['b.JSON', 'c.txt', 'd.pdf', 'x.DS_Store']);
     expect(skipped.every((image) => image.skipped === 'not-an-image')).toBe(true);
   });
 
@@ -242,7 +265,10 @@ describe('a bucket', () => {
   beforeAll(async () => {
     s3 = await startS3();
     store = await openStore(s3.createBucket('listing'), s3.config);
-    for (const key of ['in/', 'in/a.jpg', 'in/sub/', 'in/full/', '/in/slash.jpg', 'in2/.b.jpg']) {
+    for (const key of [
+      ...['in/', 'in/a.jpg', 'in/sub/', 'in/sub_$folder$', 'in/full/'],
+      ...['/in/slash.jpg', 'in2/.b.jpg'],
+    ]) {
       await store.put(key, Buffer.from(key === 'in/a.jpg' || key === 'in/full/' ? 'x' : ''));
     }
   });

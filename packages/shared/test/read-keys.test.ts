@@ -133,6 +133,14 @@ describe('CSV', () => {
     expect(keys(images)).toEqual(['a/1.jpg', 'b, 2.jpg']);
   });
 
+  test.each([
+    ['title,Filename\nDogs,a.jpg\n', 'a.jpg'],
+    ['path,title\nb.jpg,Dogs\n', 'b.jpg'],
+    ['path,filename,key\n/mnt/c.jpg,c.jpg,archive/c.jpg\n', 'archive/c.jpg'],
+  ])('has its keys in a column of another usual name: %j', async (text, key) => {
+    expect(keys(await readList('list.csv', text))).toEqual([key]);
+  });
+
   test('has its keys in the first column, where none is named', async () => {
     expect(keys(await readList('list.csv', 'a.jpg,1923\nb.jpg,1924\n'))).toEqual([
       'a.jpg',

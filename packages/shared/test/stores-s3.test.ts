@@ -65,6 +65,16 @@ describe('behind a proxy that injects faults', () => {
     expect(await listKeys(store)).toEqual(['a.jpg', 'b.jpg']);
   });
 
+  test('a key that is too long is that of no object, though a HEAD is not told why', async () => {
+    const key = 'x'.repeat(1_025);
+    for (const operation of ['head', 'put'] as const) {
+      inject({ operation, does: { status: 400, code: 'KeyTooLongError' } });
+    }
+    expect(await store.head(key)).toBeUndefined();
+    await expect(store.put(key, Buffer.from(body))).rejects.toMatchObject({ reason: 'refused' });
+    await expect(store.head('a.jpg')).rejects.toMatchObject({ reason: 'access-denied' });
+  });
+
   test('one request an image', async () => {
     await store.get('a.jpg');
     await store.get('b.jpg', { etag: (await store.get('b.jpg')).etag, bytesMax: 10 });

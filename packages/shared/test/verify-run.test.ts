@@ -2,9 +2,12 @@ import {
   countResults,
   countRows,
   createChunk,
+  createDraw,
   createEnd,
+  type Decision,
   type ImageRef,
   type PartRow,
+  ReviewLog,
   RunStore,
   readChunk,
   readResults,
@@ -15,6 +18,7 @@ import {
 } from '@cutline/shared/run';
 import { MemoryStore } from '@cutline/shared/stores';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { accepted, corrected, rejected, undone } from './support/example-reviews.ts';
 import {
   captionedRow,
   claimOf,
@@ -24,6 +28,7 @@ import {
   skippedRow,
   time,
 } from './support/example-run.ts';
+import { listKeys } from './support/list-keys.ts';
 
 /**
  * A finished run of six images: two chunks, of two batches and of one, with a remainder and a
@@ -116,7 +121,13 @@ async function problems(): Promise<string[]> {
 
 describe('a run', () => {
   test('that nobody touched has no problems', async () => {
-    expect(await verifyRun(run)).toEqual({ problems: [], images: 6, parts: 4, chunks: 2 });
+    expect(await verifyRun(run)).toEqual({
+      problems: [],
+      images: 6,
+      parts: 4,
+      chunks: 2,
+      decisions: 0,
+    });
   });
 
   test('has its rows read in the order of the manifest', async () => {
@@ -201,6 +212,11 @@ describe('a ledger', () => {
   test('with wrong totals', async () => {
     await edit('ledger/000001.json', { captioned: 2 });
     expect(await problems()).toEqual(['ledger/000001.json: captioned is 2, counted 1']);
+  });
+
+  test('with captions that nobody repeats', async () => {
+    await edit('ledger/000000.json', { repeated: [{ caption: 'a goat', images: 7 }] });
+    expect(await problems()).toEqual(['ledger/000000.json: repeated "a goat" is 7, counted 0']);
   });
 
   test('with wrong classes', async () => {
@@ -296,4 +312,63 @@ describe('the summary', () => {
       'summary.json: chunks is 1, the manifest has 2',
     ]);
   });
+});
+
+describe('what people decided', () => {
+  const add = async (...decisions: Decision[]) => {
+    const log = new ReviewLog(run, 'anna', () => new Date(time));
+    for (const decision of decisions) await log.add(decision);
+    const [key] = await listKeys(store, 'runs/r1/reviews/');
+    return key!.slice(run.prefix.length);
+  };
+
+  test('is about images and captions of the run', async () => {
+    const judgement = accepted('a');
+    await add(judgement, corrected('e', 'two boats'), undone(judgement));
+    await add({ ...corrected('c', 'what failed'), shown: null } as Decision);
+    await createDraw(run, { ...exampleDraw, images: [imageOfDraw('a'), imageOfDraw('b')] });
+    expect(await verifyRun(run)).toMatchObject({ problems: [], decisions: 4 });
+  });
+
+  test.each<[string, Decision[], string]>([
+    ['an image that is not there', [accepted('z')], 'line 1: names an image that the run does not'],
+    [
+      'another caption',
+      [{ ...accepted('a'), shown: 'a dog' } as Decision],
+      'line 1: is about another caption',
+    ],
+    ['another person', [accepted('a', 'ben')], 'line 1: a decision of "ben", among those of'],
+    ['nothing that was said', [undone(accepted('a'))], 'line 1: takes back'],
+  ])('is told of where it is about %s', async (_, decisions, problem) => {
+    const name = await add(...decisions);
+    const found = await problems();
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(`${name}, ${problem}`);
+  });
+
+  test('is told of where two decisions have one id, or a line is none', async () => {
+    const judgement = accepted('a');
+    await add(judgement);
+    const name = await add({ ...rejected('a'), id: judgement.id });
+    expect(await problems()).toEqual([expect.stringContaining('is that of another decision')]);
+    await store.put(run.prefix + name, Buffer.from('?\n'));
+    expect(await problems()).toEqual([expect.stringContaining(`${name} cannot be read`)]);
+  });
+
+  test('is told of where a draw has an image that is not there', async () => {
+    await createDraw(run, { ...exampleDraw, images: [imageOfDraw('z')] });
+    expect(await problems()).toEqual([
+      expect.stringContaining('reviews/draws/000000.json: names an image'),
+    ]);
+  });
+
+  const exampleDraw = {
+    format: 1 as const,
+    run: 'r1',
+    number: 0,
+    who: 'anna',
+    made: time,
+    population: 3,
+  };
+  const imageOfDraw = (key: string) => ({ key, etag: `etag-${key}` });
 });

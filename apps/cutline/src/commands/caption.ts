@@ -1,5 +1,3 @@
-import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
 import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import {
   captionLocally,
@@ -7,7 +5,6 @@ import {
   requestFeatures,
   requestSelection,
 } from '@cutline/pipeline';
-import { UserError } from '@cutline/shared/errors';
 import { listImages } from '@cutline/shared/listing';
 import {
   addSettings,
@@ -27,17 +24,19 @@ import {
   featureTypeOption,
   type ImageRef,
   type PartRow,
+  RepeatedCaptions,
   type Selection,
   type SelectionFlags,
   type UsageTotals,
 } from '@cutline/shared/run';
 import { type ObjectStore, StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { formatCount, formatDuration, formatRate, formatUsage } from '../format.ts';
+import { formatCount, formatDuration, formatQuantity, formatRate, formatUsage } from '../format.ts';
+import { describeRepeated } from '../format-summary.ts';
 import { openSource } from '../open-source.ts';
 import { openStages, stageSettings } from '../open-stages.ts';
-import { formatJsonLines, rowPrinter } from '../print-rows.ts';
-import { requireWritable } from '../require-writable.ts';
+import { rowPrinter } from '../print-rows.ts';
+import { RowsFile } from '../rows-file.ts';
 import { createStatusLine } from '../status-line.ts';
 
 const settingNames = [...stageSettings, 's3PathStyle'] as const;
@@ -54,7 +53,7 @@ export function addCaption(program: Command): void {
     .description('Caption images here and now, in one process: no Redis, no workers.')
     .argument('<source>', 'a folder, an image, s3://bucket/prefix or s3://bucket/key')
     .option('--json', 'print rows as JSON Lines instead of a table')
-    .option('-o, --results <file>', 'write rows as JSON Lines to a file')
+    .option('-o, --results <file>', 'write rows as JSON Lines to a file, or go on with one')
     .addHelpText('after', '\nThe exit status is 1 when an image failed; its row says why.');
   command.addOption(featureTypeOption());
   addSettings(addCaptionFlags(addSelectionFlags(command)), settingNames).action(
@@ -81,7 +80,9 @@ async function captionSource(
   const selection = requestSelection(flags, model);
   const options = await requestCaptions(flags, model, bundleFolder);
   const { featureType = 'float16' } = requestFeatures(flags, model);
-  if (flags.results !== undefined) await requireWritable(flags.results, isRows);
+  const file =
+    flags.results === undefined ? undefined : await RowsFile.open(flags.results, model.id);
+  if (file) closers.add('the file of rows', () => file.close());
   const stores = new StorePool(storeConfig(settings));
   closers.add('stores', () => stores.close());
   const { store, images } = await openImages(source, selection, stores);
@@ -91,24 +92,26 @@ async function captionSource(
   const stages = await openStages(model, bundleFolder, { settings, metrics, closers }).finally(
     status.clear,
   );
-  const results = openResults(flags);
+  const print = rowPrinter(process.stdout, { json: flags.json ?? false });
   const tally = new Tally();
   process.once('SIGINT', () => {
     status.clear();
     process.stderr.write(`stopped: ${tally.describe()}\n`);
     process.exit(130);
   });
-  for await (const rows of captionLocally(images, { store, options, featureType, ...stages })) {
+  const wanted = file ? without(file, images) : images;
+  for await (const rows of captionLocally(wanted, { store, options, featureType, ...stages })) {
     tally.add(rows);
     status.clear();
-    results.write(rows);
+    if (file) await file.write(rows);
+    else print(rows);
     status.show(tally.describe());
   }
   status.clear();
-  await results.end();
-  const text = tally.images > 0 ? tally.describe() : 'There are no images to caption there.';
+  const text = describeEnd(tally, file?.before ?? 0);
   const isBelowTable = process.stdout.isTTY && !flags.json && tally.images > 0;
-  process.stderr.write(`${isBelowTable ? '\n' : ''}${text}\n`);
+  const repeated = describeRepeated(tally.repeated.find(), tally.captioned);
+  process.stderr.write(`${isBelowTable ? '\n' : ''}${[text, ...repeated].join('\n')}\n`);
   if (tally.failed > 0) process.exitCode = 1;
 }
 
@@ -127,28 +130,15 @@ async function* oneImage(key: string): AsyncGenerator<ImageRef> {
   yield { key, etag: null, bytes: null };
 }
 
-/** Whether a file seems to have rows in it: as they are written, keys first. */
-function isRows(head: string): boolean {
-  return /^\{"(key|status)":"/.test(head);
+async function* without(file: RowsFile, images: AsyncIterable<ImageRef>): AsyncGenerator<ImageRef> {
+  for await (const image of images) if (!file.has(image)) yield image;
 }
 
-/** Where rows go: to stdout, or to a file. */
-function openResults({ results: path, json = false }: CaptionCommandFlags) {
-  if (path === undefined) {
-    return { write: rowPrinter(process.stdout, { json }), end: async () => {} };
-  }
-  const file = createWriteStream(path);
-  const written = finished(file).catch((cause) => {
-    throw new UserError(`${path} could not be written (${cause.code}).`, { cause });
-  });
-  written.catch(() => {}); // awaited at the end
-  return {
-    write: (rows: readonly PartRow[]) => void file.write(formatJsonLines(rows)),
-    end: () => {
-      file.end();
-      return written;
-    },
-  };
+/** @param before images whose rows were there already */
+function describeEnd(tally: Tally, before: number): string {
+  const rest = before > 0 ? `${formatQuantity(before, 'row')} there already` : '';
+  if (tally.images > 0) return [tally.describe(), rest].filter(Boolean).join(', ');
+  return before > 0 ? `Nothing to do: ${rest}.` : 'There are no images to caption there.';
 }
 
 /** What became of the images so far. */
@@ -156,6 +146,7 @@ class Tally {
   captioned = 0;
   skipped = 0;
   failed = 0;
+  readonly repeated = new RepeatedCaptions();
   #usage: UsageTotals | undefined;
   readonly #started = performance.now();
 
@@ -165,6 +156,7 @@ class Tally {
 
   add(rows: readonly PartRow[]): void {
     for (const { status } of rows) this[status] += 1;
+    this.repeated.add(rows);
     const { usage } = countRows(rows);
     if (usage) this.#usage = addUsage(this.#usage, usage);
   }

@@ -3,12 +3,16 @@ import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import { addSettings, readSettings } from '@cutline/shared/process';
 import {
   addCounts,
-  type CaptionedRow,
+  applyReview,
   countResults,
+  countReviews,
   type PartRow,
+  type ResultRow,
+  type Reviews,
   type RunState,
   type RunStore,
   readResults,
+  readReviews,
   readRunState,
   wholeNumber,
 } from '@cutline/shared/run';
@@ -37,6 +41,7 @@ export function addGallery(program: Command): void {
       const { run: request, summary } = state;
       const source = await stores.open(request.source.store);
       const bundle = await describeModel(model ?? defaultBundleFolder());
+      const reviews = await readReviews(run);
       const page = resolve(options.page);
       const { writeGallery } = await import('../gallery/index.ts'); // which other commands save
       const { cards } = await writeGallery(
@@ -47,8 +52,8 @@ export function addGallery(program: Command): void {
           lengthPenalty: request.options.lengthPenalty,
           created: request.created,
           finished: summary?.finished,
-          totals: summary ?? (await countSoFar(run, state)),
-          rows: flatten(readResults(run, state)),
+          totals: { ...(summary ?? (await countSoFar(run, state))), reviewed: sum(reviews) },
+          rows: reviewed(readResults(run, state), reviews),
           thumbnail: (row) => readThumbnail(source, row),
         },
         page,
@@ -68,15 +73,23 @@ async function countSoFar(run: RunStore, state: RunState) {
   return { ...counts, images: state.manifest.images ?? counts.images };
 }
 
-/** The rows one by one. */
-async function* flatten(parts: AsyncIterable<PartRow[]>): AsyncGenerator<PartRow> {
-  for await (const rows of parts) yield* rows;
+/** Images that somebody has judged. */
+function sum(reviews: Reviews): number {
+  return Object.values(countReviews(reviews)).reduce((all, n) => all + n, 0);
+}
+
+/** The rows one by one, with what people say of them. */
+async function* reviewed(
+  parts: AsyncIterable<PartRow[]>,
+  reviews: Reviews,
+): AsyncGenerator<ResultRow> {
+  for await (const rows of parts) for (const row of rows) yield applyReview(row, reviews);
 }
 
 /** undefined where the image that was captioned is no longer there, or cannot be decoded. */
 async function readThumbnail(
   source: ObjectStore,
-  { key, etag }: CaptionedRow,
+  { key, etag }: { key: string; etag: string | null },
 ): Promise<Thumbnail | undefined> {
   try {
     const { bytes } = await source.get(key, { etag: etag ?? undefined });

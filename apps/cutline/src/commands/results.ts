@@ -1,4 +1,9 @@
-import { type PartRow, readResults, readRunState, wholeNumber } from '@cutline/shared/run';
+import {
+  type ResultRow,
+  readReviewedResults,
+  readRunState,
+  wholeNumber,
+} from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { rowPrinter } from '../print-rows.ts';
@@ -15,7 +20,7 @@ export function addResults(program: Command): void {
     await withRun(name, options, async ({ run }) => {
       const state = await readRunState(run);
       const print = rowPrinter(process.stdout, { json: options.json ?? false });
-      const { shown, more } = await printFirst(readResults(run, state), limit, print);
+      const { shown, more } = await printFirst(readReviewedResults(run, state), limit, print);
       if (more) process.stderr.write(`  … (the first ${formatQuantity(shown, 'image')})\n`);
       if (shown === 0) process.stderr.write(`Run ${name} has no results yet.\n`);
     });
@@ -24,9 +29,9 @@ export function addResults(program: Command): void {
 
 /** @returns how many rows were printed, and whether there are others. */
 async function printFirst(
-  parts: AsyncIterable<PartRow[]>,
+  parts: AsyncIterable<ResultRow[]>,
   limit: number,
-  print: (rows: readonly PartRow[]) => void,
+  print: (rows: readonly ResultRow[]) => void,
 ): Promise<{ shown: number; more: boolean }> {
   let shown = 0;
   for await (const rows of parts) {

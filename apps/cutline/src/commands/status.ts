@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { formatSummary } from '../format-summary.ts';
 import { finishedImages, statusLine } from '../progress-display.ts';
+import { formatReviewStatus, type ReviewStatus, readReviewStatus } from '../review-status.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 import type { RunStatus } from '../run-status.ts';
 import { statusReader, watchRun } from '../watch-run.ts';
@@ -23,12 +24,22 @@ export function addStatus(program: Command): void {
         const read = statusReader(runStore, settings, closers);
         const status = options.watch ? await watchUntilInterrupted(read) : await read();
         if (!status) return;
+        const reviews = await readReviewStatus(runStore);
         process.stdout.write(
-          options.json ? `${JSON.stringify(status)}\n` : formatStatus(status, run),
+          options.json
+            ? `${JSON.stringify({ ...status, reviews })}\n`
+            : formatStatus(status, run) + reviewLines(reviews),
         );
       });
     },
   );
+}
+
+function reviewLines(reviews: ReviewStatus | undefined): string {
+  if (!reviews) return '';
+  return formatReviewStatus(reviews)
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
 /** @returns undefined after Ctrl-C: whoever watched has seen enough. */

@@ -9,12 +9,13 @@ export function addVerify(program: Command): void {
     .description('Recompute a run from its results alone: every key, every hash, every total.');
   addRunArguments(command).action(async (name: string, options) => {
     await withRun(name, options, async ({ run }) => {
-      const { problems, images, parts, chunks } = await verifyRun(run, (problem) => {
+      const { problems, images, parts, chunks, decisions } = await verifyRun(run, (problem) => {
         process.stdout.write(`${problem}\n`);
       });
       const what =
         `${formatQuantity(images, 'image')}, ${formatQuantity(parts, 'part')}, ` +
-        `${formatQuantity(chunks, 'chunk')}`;
+        formatQuantity(chunks, 'chunk') +
+        (decisions > 0 ? `, ${formatQuantity(decisions, 'decision')} of reviewers` : '');
       if (problems.length === 0) {
         process.stdout.write(`Run ${name} is whole: ${what}; every image has one row.\n`);
         return;

@@ -1,40 +1,75 @@
 /** One captioned image: its print on a mat, then caption, score, key and the other candidates. */
-import type { Candidate, CaptionedRow } from '@cutline/shared/run';
+import type { Candidate, CaptionedRow, ReviewedRow } from '@cutline/shared/run';
 import { type AttentionGrid, encodeAttention, squareGrid } from './attention.ts';
-import { formatScore } from './format.ts';
+import { formatDate, formatScore } from './format.ts';
 import { Html, html } from './html.ts';
 import { keyLine } from './key.ts';
 import type { Thumbnail } from './thumbnail.ts';
 
 /** @throws Error where the row's attention does not fit its caption or the grid. */
 export function card(
-  row: CaptionedRow,
+  row: CaptionedRow | ReviewedRow,
   thumbnail: Thumbnail | undefined,
   attentionGrid: AttentionGrid | undefined,
 ): Html {
+  if (row.status === 'captioned') {
+    const attention = attentionOf(row, attentionGrid);
+    return frame(row, row, { attention, thumbnail, candidates: row.candidates.slice(1) });
+  }
+  const model = row.row.status === 'captioned' ? row.row : undefined;
+  // What people wrote has no word that the model looked for.
+  const isModels = row.decision === 'accepted' && model !== undefined;
+  const attention = isModels ? attentionOf(model, attentionGrid) : undefined;
+  const candidates = isModels ? model.candidates.slice(1) : (model?.candidates ?? []);
+  return frame(row, model, { attention, thumbnail, candidates });
+}
+
+interface CardParts {
+  attention: Html | undefined;
+  thumbnail: Thumbnail | undefined;
+  /** Besides the caption. */
+  candidates: readonly Candidate[];
+}
+
+/** @param model undefined where it had no caption. */
+function frame(
+  row: CaptionedRow | ReviewedRow,
+  model: CaptionedRow | undefined,
+  { attention, thumbnail, candidates }: CardParts,
+): Html {
+  const size = model && html`<span>${model.width} × ${model.height}</span>`;
+  const caption = row.caption ?? '';
   return html`
-<li class="card" data-score="${row.score ?? ''}"${attentionOf(row, attentionGrid)}>
-<div class="mat">${print(row, thumbnail)}</div>
-<p class="caption" dir="auto">${row.caption}</p>
-<p class="facts">${scoreOf(row)}<span>${row.width} × ${row.height}</span></p>
+<li class="card" data-score="${model?.score ?? ''}"${attention}>
+<div class="mat">${print(caption, thumbnail)}</div>
+<p class="caption" dir="auto">${row.caption ?? html`<del>${model?.caption}</del>`}</p>
+${row.status === 'reviewed' ? reviewOf(row) : undefined}
+<p class="facts">${model && scoreOf(model)}${size}</p>
 ${keyLine(row.key)}
-${otherCandidates(row.candidates.slice(1))}
+${otherCandidates(candidates, row.status === 'captioned' || row.decision === 'accepted' ? 2 : 1)}
 </li>`;
 }
 
-function print(row: CaptionedRow, thumbnail: Thumbnail | undefined): Html {
-  if (!thumbnail) return html`<p class="no-preview">No preview: the image cannot be read now</p>`;
-  const source = new Html(`data:image/webp;base64,${thumbnail.bytes.toString('base64')}`);
-  return html`<div class="print"><img src="${source}" alt="${row.caption}" width="${thumbnail.width}" height="${thumbnail.height}" loading="lazy" decoding="async"></div>`;
+const decisions = { accepted: 'Accepted', corrected: 'Written', rejected: 'Rejected' };
+
+function reviewOf({ decision, who, at }: ReviewedRow): Html {
+  return html`<p class="review"><span>${decisions[decision]} by <bdi>${who}</bdi>, ${formatDate(at)}</span></p>`;
 }
 
-function otherCandidates(candidates: readonly Candidate[]): Html | undefined {
+function print(caption: string, thumbnail: Thumbnail | undefined): Html {
+  if (!thumbnail) return html`<p class="no-preview">No preview: the image cannot be read now</p>`;
+  const source = new Html(`data:image/webp;base64,${thumbnail.bytes.toString('base64')}`);
+  return html`<div class="print"><img src="${source}" alt="${caption}" width="${thumbnail.width}" height="${thumbnail.height}" loading="lazy" decoding="async"></div>`;
+}
+
+/** All of the model's, or all but the first one, which is the caption. */
+function otherCandidates(candidates: readonly Candidate[], first: 1 | 2): Html | undefined {
   if (candidates.length === 0) return undefined;
   const items = candidates.map(
     ({ caption, score }) => html`<li><span dir="auto">${caption}</span>${scoreOf({ score })}</li>`,
   );
   const noun = candidates.length === 1 ? 'other candidate' : 'other candidates';
-  return html`<details><summary>${candidates.length} ${noun}</summary><ol start="2">${items}</ol></details>`;
+  return html`<details><summary>${candidates.length} ${noun}</summary><ol start="${first}">${items}</ol></details>`;
 }
 
 function scoreOf({ score }: Pick<Candidate, 'score'>): Html | undefined {

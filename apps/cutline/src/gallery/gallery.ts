@@ -1,15 +1,15 @@
-import type { CaptionedRow, PartRow } from '@cutline/shared/run';
+import type { CaptionedRow, ResultRow, ReviewedRow } from '@cutline/shared/run';
 import type { AttentionGrid } from './attention.ts';
 import type { Thumbnail } from './thumbnail.ts';
 
 /** What a gallery is made from. The rows are read once, in the order of the page. */
 export interface Gallery extends GalleryRun {
-  readonly rows: AsyncIterable<PartRow> | Iterable<PartRow>;
+  readonly rows: AsyncIterable<ResultRow> | Iterable<ResultRow>;
   /**
    * Asked for a few rows ahead of the page. `undefined` where there is no preview to show (the
    * image is gone, or is another one by now); a rejection ends the page.
    */
-  readonly thumbnail: (row: CaptionedRow) => Promise<Thumbnail | undefined>;
+  readonly thumbnail: (row: CaptionedRow | ReviewedRow) => Promise<Thumbnail | undefined>;
   /** Of every row's attention; where it is not given, L is the square of a whole number. */
   readonly attentionGrid?: AttentionGrid | undefined;
 }
@@ -35,4 +35,6 @@ export interface GalleryTotals {
   readonly captioned: number;
   readonly skipped: number;
   readonly failed: number;
+  /** By people. */
+  readonly reviewed?: number;
 }

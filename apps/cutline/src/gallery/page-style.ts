@@ -1,36 +1,17 @@
+import { themeStyle } from './theme-style.ts';
+
 /**
  * The page's style: a printed catalogue. One serif for what is read, one sans for what is looked
  * up; prints of a row stand on one line, captions below them; colour is left to the photographs.
  * Text has a contrast of at least 4.5 on its ground, in light and in dark.
  */
-export const pageStyle = /* css */ `
-:root {
-  color-scheme: light dark;
-  --paper: light-dark(#fcfbf8, #151413);
-  --ink: light-dark(#1f1c19, #ece7df);
-  --muted: light-dark(#6b655c, #a49c90);
-  --rule: light-dark(#e3ded5, #37332e);
-  --wash: light-dark(#f3f0ea, #211f1c);
-  --accent: light-dark(#8a4a2f, #e3a683);
-  --serif: 'Iowan Old Style', 'Palatino Nova', 'Palatino Linotype', Palatino, P052, 'Book Antiqua', Georgia, serif;
-  --sans: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', sans-serif;
-  --mono: ui-monospace, 'SF Mono', 'Cascadia Mono', Menlo, 'DejaVu Sans Mono', 'Liberation Mono', monospace;
-}
-* { box-sizing: border-box; margin: 0; padding: 0; }
-html { scroll-padding-top: 5rem; -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
+export const pageStyle = /* css */ `${themeStyle}
 body {
   max-width: 88rem; margin-inline: auto; padding: 0 clamp(1.25rem, 4vw, 4rem);
   background: var(--paper); color: var(--ink);
   font: 0.875rem/1.55 var(--sans); overflow-wrap: break-word;
 }
-a { color: inherit; text-decoration-color: var(--accent); text-underline-offset: 0.2em; text-decoration-thickness: 1px; }
-code { font: 0.9em/1.5 var(--mono); overflow-wrap: anywhere; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: 2px; }
-[hidden] { display: none !important; }
-.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-
 .page-header { padding-block: clamp(2.5rem, 7vw, 6rem) clamp(2rem, 4vw, 3.5rem); }
-.eyebrow { color: var(--accent); font-size: 0.75rem; letter-spacing: 0.14em; text-transform: uppercase; }
 h1 { margin-block: 0.35rem 0.75rem; font: 400 clamp(2.25rem, 6vw, 4rem)/1.08 var(--serif); letter-spacing: -0.015em; text-wrap: balance; overflow-wrap: anywhere; }
 .imprint { display: flex; flex-wrap: wrap; gap: 0.15rem 2rem; color: var(--muted); }
 .totals { display: flex; flex-wrap: wrap; gap: 1.25rem clamp(2rem, 5vw, 4.5rem); margin-block: clamp(2rem, 4vw, 3.25rem); }
@@ -42,7 +23,6 @@ h1 { margin-block: 0.35rem 0.75rem; font: 400 clamp(2.25rem, 6vw, 4rem)/1.08 var
 .legend h2 { margin-block-end: 0.3rem; font-size: inherit; font-weight: 600; }
 .legend p { color: var(--muted); text-wrap: pretty; }
 .legend sup { line-height: 0; }
-kbd { padding: 0 0.35em; border: 1px solid var(--rule); border-radius: 3px; font: inherit; }
 .scale { display: flex; align-items: center; gap: 0.7rem; margin-block-start: 0.75rem; font-size: 0.8125rem; }
 .scale canvas { width: 9rem; height: 0.625rem; border-radius: 1px; background: #9d978e; }
 
@@ -80,6 +60,8 @@ select { padding-inline: 0.6rem; }
 .word { border-radius: 2px; outline-offset: 1px; transition: background-color 120ms; cursor: default; }
 .card:is(:hover, :focus-within) .word { text-decoration: underline dotted 1px color-mix(in srgb, var(--muted) 60%, transparent); text-underline-offset: 0.28em; }
 .word[data-shown] { background: color-mix(in srgb, var(--accent) 24%, transparent); box-shadow: 0 0 0 0.15em color-mix(in srgb, var(--accent) 24%, transparent); }
+.review { color: var(--accent); font-size: 0.8125rem; }
+.caption del { color: var(--muted); }
 .facts { display: flex; gap: 1.25rem; color: var(--muted); font-size: 0.8125rem; font-variant-numeric: tabular-nums; }
 .score { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .facts .score { color: var(--ink); font-weight: 600; }

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { formatCount, formatDate, formatInteger } from './format.ts';
 import type { GalleryRun, GalleryTotals } from './gallery.ts';
 import { Html, html } from './html.ts';
+import { icon } from './icon.ts';
 import { pageStyle } from './page-style.ts';
 
 /** Everything before the first card. */
@@ -81,22 +82,18 @@ function sourceHash(source: string): string {
   return `'sha256-${createHash('sha256').update(source).digest('base64')}'`;
 }
 
-/** A print on its mat; without an icon of its own, a browser would ask the server for one. */
-const icon = `data:image/svg+xml,${encodeURIComponent(
-  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="2" fill="#8a4a2f"/><rect x="3.5" y="3.5" width="9" height="6" fill="#fbfaf7"/><rect x="3.5" y="11.5" width="6" height="1" fill="#fbfaf7"/></svg>',
-)}`;
-
 function imprint({ model, created, finished }: GalleryRun): Html {
   const days = [...new Set([created, finished].filter((day) => day !== undefined).map(formatDate))];
   const dates = days.length > 0 ? html`<span>${days.join(' – ')}</span>` : undefined;
   return html`<span>Model <code>${model}</code></span>${dates}`;
 }
 
-function totals({ images, captioned, skipped, failed }: GalleryTotals): Html {
+function totals({ images, captioned, skipped, failed, reviewed = 0 }: GalleryTotals): Html {
   const waiting = images - captioned - skipped - failed;
   return html`<dl class="totals">
 <div><dt>images</dt><dd>${formatInteger(images)}</dd></div>
 <div><dt>captioned</dt><dd>${formatInteger(captioned)}</dd></div>
+${reviewed > 0 ? html`<div><dt>reviewed</dt><dd>${formatInteger(reviewed)}</dd></div>` : undefined}
 ${total('skipped', skipped)}
 ${total('failed', failed)}
 ${waiting > 0 ? html`<div><dt>still to do</dt><dd>${formatInteger(waiting)}</dd></div>` : undefined}

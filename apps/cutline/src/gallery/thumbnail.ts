@@ -12,7 +12,14 @@ export interface Thumbnail {
   readonly height: number;
 }
 
-const longestSidePx = 360;
+export interface ThumbnailOptions {
+  /** In pixels. */
+  readonly longestSidePx?: number;
+  /** Somebody waits for it: less time goes into making it small. */
+  readonly isBrisk?: boolean;
+}
+
+const galleryPx = 360;
 const webpQuality = 74;
 
 /** Of an image that was captioned: these are for what nobody would wait for. */
@@ -25,19 +32,25 @@ const limits = { pixelsMax: 1e9, timeoutMs: 60_000 };
  * @param image the bytes of an image file
  * @throws Error (sharp's) where nothing of the image can be decoded
  */
-export async function makeThumbnail(image: Uint8Array): Promise<Thumbnail> {
+export async function makeThumbnail(
+  image: Uint8Array,
+  options: ThumbnailOptions = {},
+): Promise<Thumbnail> {
   const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength);
   const sharp = await loadSharp();
-  return withOpenImage(bytes, limits, (opened) => toThumbnail(opened.image)).catch(() =>
-    toThumbnail(sharp(bytes, { failOn: 'none', autoOrient: true })),
+  return withOpenImage(bytes, limits, (opened) => toThumbnail(opened.image, options)).catch(() =>
+    toThumbnail(sharp(bytes, { failOn: 'none', autoOrient: true }), options),
   );
 }
 
-async function toThumbnail(image: OpenImage['image']): Promise<Thumbnail> {
+async function toThumbnail(
+  image: OpenImage['image'],
+  { longestSidePx = galleryPx, isBrisk = false }: ThumbnailOptions,
+): Promise<Thumbnail> {
   const { data, info } = await image
     .resize(longestSidePx, longestSidePx, { fit: 'inside', withoutEnlargement: true })
     .toColourspace('srgb')
-    .webp({ quality: webpQuality })
+    .webp({ quality: webpQuality, effort: isBrisk ? 1 : 4 })
     .toBuffer({ resolveWithObject: true });
   return { bytes: data, width: info.width, height: info.height };
 }

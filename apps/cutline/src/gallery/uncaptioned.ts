@@ -31,7 +31,7 @@ const failureMeanings: Readonly<Record<FailureClass, string>> = {
 };
 
 const skipMeanings: Readonly<Record<SkipReason, string>> = {
-  'not-an-image': 'The key’s extension says that it is not an image.',
+  'not-an-image': 'It is no image, as its name or its content says.',
   duplicate: 'The same key was listed before.',
 };
 

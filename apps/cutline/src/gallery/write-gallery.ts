@@ -2,12 +2,11 @@
  * Writes a run's gallery as one self-contained HTML page. The page is a stream: a few thumbnails
  * are in memory at any time, however many images the run has, and a slow reader slows it down.
  */
-import { randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { CaptionedRow } from '@cutline/shared/run';
+import type { CaptionedRow, ReviewedRow } from '@cutline/shared/run';
+import { writeWhole } from '../write-whole.ts';
 import { card } from './card.ts';
 import type { Gallery } from './gallery.ts';
 import type { Html } from './html.ts';
@@ -43,21 +42,9 @@ export async function writeGallery(
   { cardsMax = 2000, listedMax = 500 }: Partial<GalleryLimits> = {},
 ): Promise<GallerySummary> {
   const summary: GallerySummary = { cards: 0, captioned: 0, skipped: 0, failed: 0 };
-  const page = Readable.from(pageText(gallery, { cardsMax, listedMax }, summary), {
-    objectMode: false,
-  });
-  if (typeof out !== 'string') {
-    await pipeline(page, out);
-    return summary;
-  }
-  const unfinished = `${out}.${randomBytes(4).toString('hex')}.unfinished`;
-  try {
-    await pipeline(page, createWriteStream(unfinished, { flags: 'wx' }));
-    await rename(unfinished, out);
-  } catch (error) {
-    await rm(unfinished, { force: true });
-    throw error;
-  }
+  const page = pageText(gallery, { cardsMax, listedMax }, summary);
+  if (typeof out === 'string') await writeWhole(out, page);
+  else await pipeline(Readable.from(page, { objectMode: false }), out);
   return summary;
 }
 
@@ -72,7 +59,8 @@ async function* pageText(
   const cards: AsyncIterable<Html> = Readable.from(
     rowsToShow(gallery.rows, limits.cardsMax, summary, uncaptioned),
   ).map(
-    async (row: CaptionedRow) => card(row, await gallery.thumbnail(row), gallery.attentionGrid),
+    async (row: CaptionedRow | ReviewedRow) =>
+      card(row, await gallery.thumbnail(row), gallery.attentionGrid),
     { concurrency: thumbnailsAtOnce },
   );
   for await (const { text } of cards) yield text;
@@ -85,10 +73,10 @@ async function* rowsToShow(
   cardsMax: number,
   summary: GallerySummary,
   uncaptioned: Uncaptioned,
-): AsyncGenerator<CaptionedRow> {
+): AsyncGenerator<CaptionedRow | ReviewedRow> {
   for await (const row of rows) {
-    summary[row.status]++;
-    if (row.status !== 'captioned') uncaptioned.add(row);
+    summary[row.status === 'reviewed' ? 'captioned' : row.status]++;
+    if (row.status === 'skipped' || row.status === 'failed') uncaptioned.add(row);
     else if (summary.cards < cardsMax) {
       summary.cards++;
       yield row;

@@ -1,3 +1,4 @@
+import type { SkipReason } from '@cutline/shared/errors';
 import type {
   CaptionedRow,
   CaptionOptions,
@@ -64,6 +65,8 @@ export type EncodeOutcome =
    */
   | { status: 'encoded'; etag: string; width: number; height: number; warnings?: string[] }
   | { status: 'failed'; failure: Failure }
+  /** It is no image, and its name does not say that it should be one. */
+  | { status: 'skipped'; reason: SkipReason }
   /** Its store or its server was unavailable, at every try: worth another, later. */
   | { status: 'deferred'; message: string };
 

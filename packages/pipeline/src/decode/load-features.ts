@@ -1,11 +1,11 @@
 import type { Features } from '@cutline/inference';
 import { UserError } from '@cutline/shared/errors';
 import { jobId } from '@cutline/shared/run';
-import type { ObjectStore } from '@cutline/shared/stores';
+import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { DamagedFeaturesError, unpackFeatures } from '../features/feature-blob.ts';
 import type { FeatureStore } from '../features/feature-store.ts';
 import { loadKept } from '../features/load-kept.ts';
-import type { DecodeJob, FeaturesInFlight } from '../jobs.ts';
+import type { DecodeJob, FeaturesInFlight, KeptFeaturesRef } from '../jobs.ts';
 
 /**
  * The features of a job's encoded images, from wherever the job says that they are.
@@ -26,7 +26,7 @@ export async function loadFeatures(
   if (!features) throw gone();
   const found =
     'pieces' in features
-      ? await loadKept(await context.openStore(features.store), features)
+      ? await loadKeptOf(job, features, context)
       : await loadInFlight(job, features, context);
   const count = images.filter((image) => image.status === 'encoded').length;
   const [foundCount] = found.shape;
@@ -34,6 +34,21 @@ export async function loadFeatures(
     throw new DamagedFeaturesError(`The features are of ${foundCount} images, not ${count}`);
   }
   return found;
+}
+
+/** Where there is nothing else to be had of the images, features that are denied are their failure. */
+async function loadKeptOf(
+  { source }: DecodeJob,
+  features: KeptFeaturesRef,
+  { openStore }: Pick<Parameters<typeof loadFeatures>[1], 'openStore'>,
+): Promise<Features> {
+  try {
+    return await loadKept(await openStore(features.store), features);
+  } catch (cause) {
+    const isDenied = cause instanceof StoreError && cause.reason === 'access-denied';
+    if (!isDenied || source !== null) throw cause;
+    throw new DamagedFeaturesError(cause.message, { failureClass: 'access-denied', cause });
+  }
 }
 
 async function loadInFlight(

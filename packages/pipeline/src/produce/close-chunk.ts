@@ -1,5 +1,6 @@
 import {
   type Claim,
+  countRepeated,
   countRows,
   type ImageRef,
   type Ledger,
@@ -85,6 +86,7 @@ export async function closeChunk(
     generation,
     manifest: { name: manifest.name, sha256: sha256(manifest.bytes) },
     ...counts,
+    repeated: countRepeated(rows),
     parts: parts.map(({ name, bytes }) => ({
       name: name.key.slice(runStore.prefix.length),
       sha256: sha256(bytes),

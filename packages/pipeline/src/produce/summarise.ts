@@ -1,4 +1,4 @@
-import { addCounts, type Ledger, type Summary } from '@cutline/shared/run';
+import { addCounts, findRepeated, type Ledger, type Summary } from '@cutline/shared/run';
 import { superseded } from '../board/run-lock.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import type { ProduceContext } from './produce.ts';
@@ -14,6 +14,7 @@ export async function writeSummary(
 ): Promise<Summary> {
   const { run } = state;
   const totals = addCounts(ledgers.values());
+  const repeated = findRepeated(ledgers.values());
   if (totals.images !== manifest.images || ledgers.size !== manifest.chunks) {
     throw new Error(
       `run ${run.run}: ${ledgers.size} ledgers count ${totals.images} images, the manifest has ` +
@@ -31,6 +32,7 @@ export async function writeSummary(
       run: run.run,
       generation: claim.generation,
       ...totals,
+      ...(repeated.length > 0 && { repeated }),
       chunks: manifest.chunks,
       parts: [...ledgers.values()].reduce((sum, { parts }) => sum + parts.length, 0),
       model: run.model,

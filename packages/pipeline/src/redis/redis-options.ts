@@ -2,6 +2,7 @@ import { redisReplyCode } from '@cutline/shared/errors';
 import type { RedisAddress } from '@cutline/shared/process';
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import { loadIoredis } from './load-ioredis.ts';
+import { steady } from './steady-cluster.ts';
 
 /**
  * How every connection to Redis behaves in an outage, and how a client is made of an address. What
@@ -56,10 +57,8 @@ export function createClient(address: RedisAddress, connectTimeoutMs: number): R
     ...(address.tls && { tls: {} }),
   } satisfies RedisOptions;
   if (address.kind === 'cluster') {
-    return new Cluster(address.nodes, {
-      ...clusterOptions(address),
-      redisOptions: options,
-    });
+    const how = { ...clusterOptions(address), redisOptions: options };
+    return steady(new Cluster(address.nodes, how));
   }
   const where = address.kind === 'sentinel' ? sentinelOptions(address) : address.nodes[0];
   return new Redis({ ...options, ...where, db: address.db, retryStrategy: reconnectMs });

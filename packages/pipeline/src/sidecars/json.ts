@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { CaptionedRow } from '@cutline/shared/run';
+import type { SidecarRow } from './sidecar-row.ts';
 
 /** JSON sidecars: the row, and the run that it is of, with a digest by which it is known again. */
 
 const noDigest = '0'.repeat(64);
 
-export function formatJson(row: CaptionedRow, run: string): string {
+export function formatJson(row: SidecarRow, run: string): string {
   const text = `${JSON.stringify({ cutline: { run, digest: noDigest }, ...row }, undefined, 2)}\n`;
   return text.replace(noDigest, digestOf(text));
 }

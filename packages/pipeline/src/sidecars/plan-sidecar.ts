@@ -1,10 +1,6 @@
-import {
-  type CaptionedRow,
-  type SidecarKind,
-  type SidecarRules,
-  sha256,
-} from '@cutline/shared/run';
+import { type SidecarKind, type SidecarRules, sha256 } from '@cutline/shared/run';
 import { formatJson, isOwnJson } from './json.ts';
+import type { SidecarRow } from './sidecar-row.ts';
 import { formatXmp, isOwnXmp, mergeXmp } from './xmp.ts';
 
 /** What is to be done about one sidecar. */
@@ -34,7 +30,7 @@ export function planSidecar(
     run,
     kind,
     rules,
-  }: { row: CaptionedRow; run: string; kind: SidecarKind; rules: SidecarRules },
+  }: { row: SidecarRow; run: string; kind: SidecarKind; rules: SidecarRules },
   found: FoundFile | undefined,
   isRecorded: (sha256: string) => boolean,
 ): SidecarPlan {
@@ -68,7 +64,7 @@ const ownTests: Record<SidecarKind, ((text: string) => boolean) | undefined> = {
   xmp: isOwnXmp,
 };
 
-function formatSidecar(row: CaptionedRow, run: string, kind: SidecarKind): string {
+function formatSidecar(row: SidecarRow, run: string, kind: SidecarKind): string {
   if (kind === 'txt') return `${row.caption}\n`;
   return kind === 'json' ? formatJson(row, run) : formatXmp(row, run);
 }

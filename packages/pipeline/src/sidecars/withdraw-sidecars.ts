@@ -46,7 +46,7 @@ export async function withdrawSidecars(
     }
     const outcomes = await Promise.all(
       Array.from(byKey, ([key, ofKey]) =>
-        limit(async () => ({ key, outcome: await withdraw(run.store, key, ofKey) })),
+        limit(async () => ({ key, outcome: await takeAway(run.store, key, ofKey) })),
       ),
     );
     for (const { key, outcome } of outcomes) {
@@ -62,7 +62,7 @@ export async function withdrawSidecars(
 }
 
 /** @param records of this key: what the run wrote there, or meant to, at one time or another. */
-async function withdraw(
+export async function takeAway(
   store: ObjectStore,
   key: string,
   records: readonly SidecarRecord[],

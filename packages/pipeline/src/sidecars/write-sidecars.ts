@@ -13,6 +13,7 @@ import {
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
 import { type FoundFile, planSidecar, type SidecarPlan } from './plan-sidecar.ts';
+import type { SidecarRow } from './sidecar-row.ts';
 
 export interface SidecarRequest {
   run: RunStore;
@@ -25,11 +26,11 @@ export interface SidecarRequest {
 }
 
 /** One that is wanted. */
-interface Sidecar {
+export interface Sidecar {
   /** In the output store. */
   key: string;
   kind: SidecarKind;
-  row: CaptionedRow;
+  row: SidecarRow;
 }
 
 /** What became of a sidecar that is not plainly written. */
@@ -74,14 +75,33 @@ export async function writeSidecars(
     .flatMap((row) =>
       kinds.map((kind): Sidecar => ({ key: `${prefix}${row.key}.${kind}`, kind, row })),
     );
+  const { part, outcomes } = await bringAbout({ run, batch, rules }, sidecars, attempt);
+  return part ?? rows.map((row) => noteSidecars(row, outcomes));
+}
+
+/**
+ * Writes what is wanted, and records it.
+ * @param attempt at the batch that writes them: once it has its part, nothing is written
+ * @returns what became of each; and the rows of the attempt, where it has its part
+ */
+export async function bringAbout(
+  request: Pick<SidecarRequest, 'run' | 'batch' | 'rules'>,
+  sidecars: readonly Sidecar[],
+  attempt?: string,
+): Promise<{ outcomes: ReadonlyMap<Sidecar, Outcome>; part?: PartRow[] }> {
+  const { run, batch } = request;
   const outcomes = new Map<Sidecar, Outcome>();
   let open = sidecars;
-  for (let look = 1; open.length > 0; look++) {
+  for (let looks = 1; open.length > 0; looks++) {
+    // Before the records are read: whoever writes a file has recorded it, so that one which is seen
+    // here and is ours is in them, also where another try at the batch writes at this moment.
+    const seen = await mapSome(open, async (each) => [each, await look(run.store, each)] as const);
     const records = await readSidecarRecords(run, batch);
     // Somebody was at this batch before: they may have been done with it.
-    const part = records.length > 0 ? await run.findPart(batch, attempt) : undefined;
-    if (part) return part;
-    const plans = await planAll(request, open, records);
+    const mayBeDone = attempt !== undefined && records.length > 0;
+    const part = mayBeDone ? await run.findPart(batch, attempt) : undefined;
+    if (part) return { outcomes, part };
+    const plans = await planAll(request, seen, records);
     const known = new Set(records.map(nameOf));
     const added = [...plans].flatMap(recordOf).filter((record) => !known.has(nameOf(record)));
     if (added.length > 0) await addSidecarRecords(run, batch, added);
@@ -89,14 +109,15 @@ export async function writeSidecars(
       const outcome = await carryOut(run.store, sidecar, plan);
       return [sidecar, outcome] as const;
     });
-    open = [];
+    const taken: Sidecar[] = [];
     for (const [sidecar, outcome] of done) {
       if (outcome !== 'taken') outcomes.set(sidecar, outcome);
-      else if (look < looksMax) open.push(sidecar);
+      else if (looks < looksMax) taken.push(sidecar);
       else outcomes.set(sidecar, 'kept');
     }
+    open = taken;
   }
-  return rows.map((row) => noteSidecars(row, outcomes));
+  return { outcomes };
 }
 
 /** With as many at a time as may be. */
@@ -105,20 +126,22 @@ function mapSome<T, U>(items: Iterable<T>, map: (item: T) => Promise<U>): Promis
   return Promise.all(Array.from(items, (item) => limit(() => map(item))));
 }
 
+/** What is to be done about each; `taken` where somebody was at the file since it was looked at. */
 async function planAll(
-  { run, rules }: SidecarRequest,
-  sidecars: readonly Sidecar[],
+  { run, rules }: Pick<SidecarRequest, 'run' | 'rules'>,
+  seen: readonly (readonly [Sidecar, FoundFile | undefined])[],
   records: readonly SidecarRecord[],
-): Promise<Map<Sidecar, SidecarPlan>> {
+): Promise<Map<Sidecar, SidecarPlan | 'taken'>> {
   const written = new Set(records.filter(({ how }) => how === 'written').map(nameOf));
-  const plans = await mapSome(sidecars, async (sidecar) => {
+  const plan = async (sidecar: Sidecar, there: FoundFile | undefined) => {
     const { key, row, kind } = sidecar;
     const isRecorded = (hash: string) => written.has(nameOf({ key, how: 'written', sha256: hash }));
-    const found = await look(run.store, key);
-    const plan = planSidecar({ row, run: run.run, kind, rules }, found, isRecorded);
-    return [sidecar, plan] as const;
-  });
-  return new Map(plans);
+    const found = there && (await read(run.store, key, there));
+    if (found === 'taken') return found;
+    return planSidecar({ row, run: run.run, kind, rules }, found, isRecorded);
+  };
+  const plans = mapSome(seen, async ([each, there]) => [each, await plan(each, there)] as const);
+  return new Map(await plans);
 }
 
 /** What tells a record from others. */
@@ -127,31 +150,46 @@ function nameOf(record: SidecarRecord): string {
   return JSON.stringify([record.key, record.how, what]);
 }
 
-function wantsSidecars(row: PartRow, { scoreMin }: SidecarRules): boolean {
+export function wantsSidecars(row: PartRow, { scoreMin }: SidecarRules): boolean {
   if (row.status !== 'captioned') return false;
   return scoreMin === null || (row.score !== null && row.score >= scoreMin);
 }
 
-/** By a HEAD first: where there is nothing, as nearly always, that is all. */
-async function look(store: ObjectStore, key: string): Promise<FoundFile | undefined> {
-  let etag: string | undefined;
+/** By a HEAD: where there is nothing, as nearly always, that is all. @returns without its bytes */
+async function look(store: ObjectStore, { key }: Sidecar): Promise<FoundFile | undefined> {
   try {
-    etag = (await store.head(key))?.etag;
-    if (etag === undefined) return undefined;
-    return await store.get(key, { bytesMax: fileBytesMax });
+    const found = await store.head(key);
+    return found && { bytes: undefined, etag: found.etag };
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    // Gone meanwhile, or of a name that the store cannot hold: writing it will tell.
+    // Of a name that the store cannot hold: writing it will tell.
     if (error.reason === 'not-found' || error.reason === 'refused') return undefined;
-    // Nothing of ours, locked away, in an archive tier, or being written at this moment.
-    if (['too-large', 'access-denied', 'changed'].includes(error.reason)) {
-      return { bytes: undefined, etag };
-    }
+    if (error.reason === 'access-denied') return { bytes: undefined, etag: undefined };
     throw error;
   }
 }
 
-function recordOf([{ key }, plan]: [Sidecar, SidecarPlan]): SidecarRecord[] {
+/** @returns what was seen, with its bytes if they can be had. */
+async function read(
+  store: ObjectStore,
+  key: string,
+  seen: FoundFile,
+): Promise<FoundFile | 'taken'> {
+  const { etag } = seen;
+  if (etag === undefined) return seen;
+  try {
+    return await store.get(key, { bytesMax: fileBytesMax, etag });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    if (error.reason === 'not-found' || error.reason === 'changed') return 'taken';
+    // Nothing of ours, locked away, or in an archive tier.
+    if (error.reason === 'too-large' || error.reason === 'access-denied') return seen;
+    throw error;
+  }
+}
+
+function recordOf([{ key }, plan]: [Sidecar, SidecarPlan | 'taken']): SidecarRecord[] {
+  if (plan === 'taken') return [];
   if (plan.action === 'write') return [{ key, how: 'written', sha256: sha256(plan.bytes) }];
   if (plan.action === 'merge') return [{ key, how: 'merged', inserted: plan.inserted }];
   return [];
@@ -161,8 +199,9 @@ function recordOf([{ key }, plan]: [Sidecar, SidecarPlan]): SidecarRecord[] {
 async function carryOut(
   store: ObjectStore,
   { key, kind }: Sidecar,
-  plan: SidecarPlan,
+  plan: SidecarPlan | 'taken',
 ): Promise<Outcome | 'taken'> {
+  if (plan === 'taken') return plan;
   if (plan.action === 'none') return plan.isMerged ? 'merged' : undefined;
   if (plan.action === 'keep') return 'kept';
   const condition = plan.etag === undefined ? { ifAbsent: true as const } : { ifMatch: plan.etag };

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { CaptionedRow } from '@cutline/shared/run';
+import { type SidecarRow, whatIsSaid } from './sidecar-row.ts';
 
 /**
  * XMP sidecars (ISO 16684-1), as catalogues read them: the caption as `dc:description`, what a
@@ -30,7 +30,7 @@ const foot = ` ${closing}
 const noDigest = '0'.repeat(64);
 
 /** A file of Cutline's own. */
-export function formatXmp(row: CaptionedRow, run: string): string {
+export function formatXmp(row: SidecarRow, run: string): string {
   return `${head}${formatBlock(row, run)}\n${foot}`;
 }
 
@@ -49,7 +49,7 @@ export function isOwnXmp(text: string): boolean {
  */
 export function mergeXmp(
   text: string,
-  row: CaptionedRow,
+  row: SidecarRow,
   run: string,
 ): { text: string; inserted: string } | undefined {
   const block = findBlock(text);
@@ -70,13 +70,13 @@ export function mergeXmp(
 
 /** @param beside a file that says some of it already. */
 function formatBlock(
-  row: CaptionedRow,
+  row: SidecarRow,
   run: string,
   { about = '', beside = '' }: { about?: string; beside?: string } = {},
 ): string {
   const says = (namespace: string, property: string) => hasProperty(beside, namespace, property);
-  const { caption, altText = caption, keywords = [], model, score, etag } = row;
-  const name = model.split('@')[0] ?? model;
+  const { caption, altText, keywords, writer, model, score, review } = whatIsSaid(row);
+  const { etag } = row;
   const attributes = [
     `xmlns:cutline="${cutline}"`,
     `xmlns:dc="${dc}"`,
@@ -84,13 +84,21 @@ function formatBlock(
     `xmlns:photoshop="${photoshop}"`,
     `cutline:digest="${noDigest}"`,
     attribute('cutline:caption', caption),
-    attribute('cutline:model', model),
+    ...(model === undefined ? [] : [attribute('cutline:model', model)]),
     attribute('cutline:run', run),
     ...(score === null ? [] : [attribute('cutline:score', String(score))]),
     ...(etag === null ? [] : [attribute('cutline:imageETag', etag)]),
+    ...(review
+      ? [
+          attribute('cutline:status', 'reviewed'),
+          attribute('cutline:decision', review.decision),
+          attribute('cutline:reviewedBy', review.who),
+          attribute('cutline:reviewedAt', review.at),
+        ]
+      : []),
     ...(says(photoshop, 'CaptionWriter') || says(dc, 'description')
       ? []
-      : [attribute('photoshop:CaptionWriter', `Cutline, ${name}`)]),
+      : [attribute('photoshop:CaptionWriter', writer)]),
   ];
   const properties = [
     says(dc, 'description') ? '' : alternative('dc:description', caption),

@@ -64,10 +64,18 @@ function isResult(key: string, prefix: string): boolean {
 const resultPath =
   /^((run|summary)\.json$|(manifest|parts|sidecars|ledger|claims|features|results|reviews)\/)/;
 
+/** Consoles, and Hadoop in its way, make empty objects that stand for folders. */
+const folderMarker = /(\/|_\$folder\$)$/;
+
+/** A folder inside that may not be read is listed, too, and fails as an image that may not. */
 async function* listObjects(store: ObjectStore, prefix: string): AsyncGenerator<ListedKey> {
-  for await (const object of inKeyOrder(store.url, store.list(prefix))) {
-    // Consoles make empty objects that stand for folders.
-    if (object.key.endsWith('/') && object.bytes === 0) continue;
+  const objects = store.list(prefix, { unreadable: true });
+  for await (const { unreadable, ...object } of inKeyOrder(store.url, objects)) {
+    if (unreadable) {
+      yield { key: object.key };
+      continue;
+    }
+    if (object.bytes === 0 && folderMarker.test(object.key)) continue;
     yield object;
   }
 }
@@ -94,7 +102,7 @@ function anyOf(globs: readonly string[]): (key: string) => boolean {
 const otherExtensions = new Set(
   (
     'txt md csv tsv json jsonl ndjson xml xmp html htm yml yaml log ini db sqlite ds_store ' +
-    'doc docx xls xlsx ppt pptx odt mp3 wav flac ogg m4a mp4 mov avi mkv webm mpg mpeg ' +
+    'pdf doc docx xls xlsx ppt pptx odt mp3 wav flac ogg m4a mp4 mov avi mkv webm mpg mpeg ' +
     'zip gz tar 7z rar md5 sha1 sha256 url lnk features'
   ).split(' '),
 );

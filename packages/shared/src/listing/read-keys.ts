@@ -49,7 +49,7 @@ interface Row extends ListedKey {
 
 /**
  * Reads a list of keys, one row at a time. The format follows from the name: `.csv` or `.tsv` (a
- * column named `key`, else the first), and otherwise lines, where those that start with `{` or `"`
+ * column named `key`, `filename` or `path`, else the first), and otherwise lines, where those that start with `{` or `"`
  * are JSON (objects with `key`, or strings). Keys may be written as whole URLs of the source.
  *
  * Keys are remembered, to mark repetitions: about 150 MB for a million of them.
@@ -194,7 +194,7 @@ async function* readCsv(
   for await (const { record, info } of stream.pipe(parser) as AsyncIterable<CsvRow>) {
     if (column === undefined) {
       header = record.map((cell) => cell.trim().toLowerCase());
-      const named = header.indexOf('key');
+      const named = keyColumns.map((name) => header.indexOf(name)).find((at) => at >= 0) ?? -1;
       column = Math.max(0, named);
       if (named < 0) header = [];
       requireColumns(columns, header, name);
@@ -205,6 +205,9 @@ async function* readCsv(
     if (key) yield { line: info.lines, key, ...carried(columns, cell) };
   }
 }
+
+/** How the column of keys may be called; the first that is there is it. */
+const keyColumns = ['key', 'filename', 'path'];
 
 function requireColumns(columns: readonly string[], header: readonly string[], name: string): void {
   const missing = columns.find((column) => !header.includes(column.toLowerCase()));

@@ -1,7 +1,15 @@
 import { UserError } from '../errors.ts';
 
+/** What a line may be. */
+export interface LineRules {
+  /** In UTF-16 units. */
+  lengthMax: number;
+  /** What somebody who meets a longer one is told to put there. */
+  expected: string;
+}
+
 /** A key has at most 1024 bytes; a row of results with all its candidates, some thousands. */
-const lineLengthMax = 64 * 1024;
+const linesOfKeys: LineRules = { lengthMax: 64 * 1024, expected: 'one key a line' };
 
 /**
  * The lines of a text, without line ends and byte order mark, in time proportional to its length:
@@ -9,19 +17,20 @@ const lineLengthMax = 64 * 1024;
  * not tell of errors of its stream.
  *
  * @param name of the text, for messages
- * @throws UserError with the number of a line that is longer than 64 KB
+ * @throws UserError with the number of a line that is too long
  */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   name: string,
+  { lengthMax, expected }: LineRules = linesOfKeys,
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder(); // which takes the byte order mark away
   let rest = '';
   let line = 1;
   const checked = (text: string) => {
-    if (text.length <= lineLengthMax) return text;
+    if (text.length <= lengthMax) return text;
     throw new UserError(
-      `${name}, line ${line}: longer than ${lineLengthMax / 1024} KB. Expected one key a line.`,
+      `${name}, line ${line}: longer than ${lengthMax / 1024} KB. Expected ${expected}.`,
     );
   };
   for await (const chunk of chunks) {

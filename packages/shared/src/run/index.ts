@@ -38,7 +38,43 @@ export {
   type SettledBatch,
   type StoredPart,
   settleChunk,
+  settleRun,
 } from './read-results.ts';
+export { readRows } from './read-rows.ts';
+export {
+  countRepeated,
+  findRepeated,
+  type Repeated,
+  RepeatedCaptions,
+} from './repeated-captions.ts';
+export {
+  captionOf,
+  captionSchema,
+  type Decision,
+  decisionSchema,
+  type Judgement,
+  judgementSchema,
+  reviewedImage,
+  reviewerSchema,
+} from './reviews/decision.ts';
+export {
+  createDraw,
+  type Draw,
+  type Estimate,
+  estimateAccepted,
+  readDraws,
+  wilsonInterval,
+} from './reviews/draw.ts';
+export { ReviewLog } from './reviews/review-log.ts';
+export { ReviewReader, readReviews } from './reviews/review-objects.ts';
+export {
+  applyReview,
+  type ResultRow,
+  type ReviewedRow,
+  readReviewedResults,
+  reviewedRowSchema,
+} from './reviews/reviewed-row.ts';
+export { countReviews, type ReviewCounts, Reviews } from './reviews/reviews.ts';
 export {
   type Run,
   runSchema,
@@ -54,10 +90,13 @@ export {
   addSelectionFlags,
   type CaptionFlags,
   captionOptions,
+  existingOption,
   featureTypeOption,
+  minScoreOption,
   type RunFlags,
   type SelectionFlags,
   selectionOf,
+  sidecarKindsOption,
   wholeNumber,
   windowDefault,
 } from './run-flags.ts';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type Counts, countsSchema, requireSum } from './counts.ts';
+import { repeatedSchema } from './repeated-captions.ts';
 import { runIdSchema } from './run-name.ts';
 
 /**
@@ -16,6 +17,8 @@ export const ledgerSchema = z.strictObject({
   /** The chunk of the manifest that it is about. */
   manifest: z.strictObject({ name: z.string(), sha256: z.string() }),
   ...countsSchema.shape,
+  /** Captions that many of its images have. */
+  repeated: repeatedSchema.optional(),
   /** In the order of batches, and of attempts within them. */
   parts: z.array(z.strictObject({ name: z.string(), sha256: z.string() })),
   /** When the chunk was closed: ISO 8601, UTC. */

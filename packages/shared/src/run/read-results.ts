@@ -65,18 +65,26 @@ async function settle(
 }
 
 /**
- * The rows of a run that count, in the order of its manifest, a batch at a time: one an image,
- * none for images that have none yet. From the ledger where a chunk has one, else from the parts.
+ * The images of a run with the rows that count, in the order of its manifest, a batch at a time.
+ * From the ledger where a chunk has one, else from the parts.
  */
-export async function* readResults(runStore: RunStore, state: RunState): AsyncGenerator<PartRow[]> {
+export async function* settleRun(
+  runStore: RunStore,
+  state: RunState,
+): AsyncGenerator<SettledBatch> {
   const ledgers = await runStore.listLedgers();
   for (let chunk = 0; chunk < state.manifest.chunks; chunk++) {
     const generation = ledgers.get(chunk);
     const names =
       generation === undefined ? undefined : await ledgerParts(runStore, chunk, generation);
-    for await (const { images } of settleChunk(runStore, state, chunk, names)) {
-      yield images.flatMap(({ row }) => (row ? [row] : []));
-    }
+    yield* settleChunk(runStore, state, chunk, names);
+  }
+}
+
+/** The rows alone: one an image, none for images that have none yet. */
+export async function* readResults(runStore: RunStore, state: RunState): AsyncGenerator<PartRow[]> {
+  for await (const { images } of settleRun(runStore, state)) {
+    yield images.flatMap(({ row }) => (row ? [row] : []));
   }
 }
 

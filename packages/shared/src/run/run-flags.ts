@@ -96,24 +96,37 @@ const windowOfJobs = () =>
     .argParser(wholeNumber({ min: 1, max: 100_000 }))
     .default(windowDefault);
 
+/** Which files are written beside images. */
+export function sidecarKindsOption(description: string): Option {
+  return new Option('--sidecars <kinds>', description).argParser(parseSidecars);
+}
+
+/** What becomes of files beside images that others wrote. */
+export function existingOption(): Option {
+  return new Option(
+    '--existing <rule>',
+    'sidecars that others wrote: keep, merge (XMP), replace them',
+  ).choices(existingRules);
+}
+
 const sidecarOptions = () => [
-  new Option('--sidecars <kinds>', 'also write beside each image: txt, json, xmp (with commas)')
-    .argParser(parseSidecars)
-    .default([]),
-  new Option('--existing <rule>', 'sidecars that others wrote: keep, merge (XMP), replace them')
-    .choices(existingRules)
-    .default('keep'),
-  new Option('--min-score <score>', 'sidecars only of captions with this score or more').argParser(
-    decimal({ min: -1000, max: 0 }),
-  ),
+  sidecarKindsOption('also write beside each image: txt, json, xmp (with commas)').default([]),
+  existingOption().default('keep'),
+  minScoreOption('sidecars only of captions with this score or more'),
 ];
+
+/** For whatever leaves out captions that the model was not sure of. */
+export function minScoreOption(description: string): Option {
+  return new Option('--min-score <score>', description).argParser(decimal({ min: -1000, max: 0 }));
+}
 
 /** Which images: the flags of everything that lists. */
 export function addSelectionFlags(command: Command): Command {
   return addGroup(command, whichImages, [
     new Option(
       '--keys-from <file>',
-      'take keys from a list: JSONL, CSV, TSV or plain lines; - is stdin',
+      'take keys from a list: JSONL, CSV or TSV (their column key, filename or path), or plain ' +
+        'lines; - is stdin',
     ),
     new Option('--include <glob>', 'only keys that match (may be repeated)')
       .argParser(collect)

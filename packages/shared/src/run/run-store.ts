@@ -17,9 +17,11 @@ import { checkSummary, type Run, runSchema, type Summary, summarySchema } from '
  *   <prefix>runs/<run>/parts/000000.jsonl         results: one object for each attempt at a batch
  *   <prefix>runs/<run>/sidecars/000000.….jsonl    what was written beside images: sidecar-records.ts
  *   <prefix>runs/<run>/ledger/000000.json         what counts of a chunk of the manifest
+ *   <prefix>runs/<run>/reviews/                   what people decided: reviews/
  *   <prefix>runs/<run>/summary.json               the sum of ledgers; written last
  *
- * Nothing is ever replaced but summary.json, and that only if it is as it was when it was read.
+ * Nothing is ever replaced but summary.json, and a reviewer's own last object, and these only if
+ * they are as they were.
  * What a later generation (see claim.ts) writes has its number in its name: `000000.1.jsonl.gz`,
  * `000000.1ra.jsonl`, `000000.1.json`.
  */
@@ -191,6 +193,19 @@ export class RunStore {
   async writeSummary(summary: Summary, etag: string | undefined): Promise<boolean> {
     const condition = etag === undefined ? { ifAbsent: true } : { ifMatch: etag };
     return this.#write('summary.json', checkSummary(summary), condition);
+  }
+
+  /**
+   * An object of the run that other modules know the format of.
+   * @throws UserError where it is not as this version writes it.
+   */
+  async readObject<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+    return (await this.#read(name, schema))?.value;
+  }
+
+  /** The same, to create it. @returns false where it is there already. */
+  async createObject(name: string, value: unknown): Promise<boolean> {
+    return this.#create(name, value);
   }
 
   /** Creates an object of the run as JSON. @returns false where it is there already. */

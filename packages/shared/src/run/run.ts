@@ -2,6 +2,7 @@ import { captionOptionsSchema } from '@cutline/captioner/caption-options';
 import { z } from 'zod';
 import { type Counts, countsSchema, requireSum } from './counts.ts';
 import { featureTypes } from './feature-type.ts';
+import { repeatedSchema } from './repeated-captions.ts';
 import { runIdSchema } from './run-name.ts';
 import { sidecarKinds, sidecarRulesSchema } from './sidecars.ts';
 
@@ -70,6 +71,8 @@ export const summarySchema = z.strictObject({
   /** That finished it; a later claim to produce it means that the run goes on. */
   generation: z.int().nonnegative(),
   ...countsSchema.shape,
+  /** Captions of more than 2% of the images that have one, where there are any. */
+  repeated: repeatedSchema.optional(),
   chunks: z.int().nonnegative(),
   parts: z.int().nonnegative(),
   model: z.string(),

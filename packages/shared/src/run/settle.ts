@@ -80,13 +80,15 @@ export function needsWork(
 
 /**
  * A key may be listed more than once: to be captioned, and again to be skipped as a duplicate, any
- * number of times. The rows of its repeats are all alike, so one stands for each of them.
+ * number of times. The rows of its repeats are all alike, so one stands for each of them. What is
+ * no image has one name, whether that was seen when it was listed or when it was opened.
  */
 export function imageName({ key, skipped }: ImageRef): string {
-  return skipped ? `${skipped} ${key}` : `- ${key}`;
+  return `${skipped === 'duplicate' ? skipped : '-'} ${key}`;
 }
 
 /** The same, of what an attempt found. */
 export function rowName(row: Found): string {
-  return row.status === 'skipped' ? `${row.reason} ${row.key}` : `- ${row.key}`;
+  const isRepeat = row.status === 'skipped' && row.reason === 'duplicate';
+  return `${isRepeat ? 'duplicate' : '-'} ${row.key}`;
 }

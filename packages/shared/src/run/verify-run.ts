@@ -5,8 +5,10 @@ import { generationOfChunk } from './claim.ts';
 import { addCounts, type Counts, countRows } from './counts.ts';
 import { isReopened, type Ledger, sha256 } from './ledger.ts';
 import { batchesOf, readChunk } from './manifest.ts';
-import { parsePart } from './part.ts';
+import { type PartRow, parsePart } from './part.ts';
 import { readAhead } from './read-results.ts';
+import { countRepeated, findRepeated, type Repeated } from './repeated-captions.ts';
+import { ReviewCheck } from './reviews/verify-reviews.ts';
 import { type RunState, readRunState } from './run-state.ts';
 import type { RunStore } from './run-store.ts';
 import { settleBatch } from './settle.ts';
@@ -19,12 +21,14 @@ export interface Verification {
   images: number;
   parts: number;
   chunks: number;
+  /** Decisions of people. */
+  decisions: number;
 }
 
 /**
  * Recomputes a finished run from the output store alone: every key of the manifest has exactly one
  * row that counts, every part is the one that its ledger hashed, every total is the sum of what it
- * is a total of.
+ * is a total of. What people decided is about images and captions that are there.
  *
  * @param onProblem is told of each as it is found.
  * @throws UserError where there is no such run
@@ -44,20 +48,26 @@ export async function verifyRun(
   if (manifest.images === null)
     report('the listing is not complete: there is no manifest/end.json');
 
+  const reviews = await ReviewCheck.read(runStore, report);
   const ledgers = await runStore.listLedgers();
-  const counts: Counts[] = [];
+  const counts: (Counts & { repeated?: Repeated | undefined })[] = [];
   let parts = 0;
   for (let chunk = 0; chunk < manifest.chunks; chunk++) {
-    const verified = await verifyChunk(runStore, state, chunk, ledgers.get(chunk), report);
+    const verified = await verifyChunk(runStore, state, chunk, ledgers.get(chunk), {
+      report,
+      onRow: (row) => reviews.see(row),
+    });
     counts.push(verified.counts);
     parts += verified.parts;
   }
+  if (ledgers.size === manifest.chunks) reviews.finish();
   const totals = addCounts(counts);
   if (manifest.images !== null && totals.images !== manifest.images) {
     report(`the manifest says ${manifest.images} images, its chunks have ${totals.images}`);
   }
   if (summary) {
     compare('summary.json', summary, totals, report);
+    compareRepeated('summary.json', summary.repeated ?? [], findRepeated(counts), report);
     if (summary.parts !== parts) {
       report(`summary.json: parts is ${summary.parts}, the ledgers name ${parts}`);
     }
@@ -65,7 +75,8 @@ export async function verifyRun(
       report(`summary.json: chunks is ${summary.chunks}, the manifest has ${manifest.chunks}`);
     }
   }
-  return { problems, images: totals.images, parts, chunks: manifest.chunks };
+  const { decisions } = reviews;
+  return { problems, images: totals.images, parts, chunks: manifest.chunks, decisions };
 }
 
 async function verifyChunk(
@@ -73,8 +84,8 @@ async function verifyChunk(
   state: RunState,
   chunk: number,
   generation: number | undefined,
-  report: (problem: string) => void,
-): Promise<{ counts: Counts; parts: number }> {
+  { report, onRow }: { report: (problem: string) => void; onRow: (row: PartRow) => void },
+): Promise<{ counts: Counts & { repeated?: Repeated | undefined }; parts: number }> {
   const nothing = { counts: countRows([]), parts: 0 };
   const manifest = await readOr(report, `chunk ${chunk} of the manifest`, () =>
     readChunk(runStore, state.claims, chunk),
@@ -101,6 +112,7 @@ async function verifyChunk(
     for (const { image, row, part } of settleBatch(images, byBatch.get(batch) ?? [])) {
       if (row && part) {
         rows.push(row);
+        onRow(row);
         used.add(part.name);
       } else report(`${JSON.stringify(image.key)} has no row (batch ${batch})`);
     }
@@ -110,7 +122,10 @@ async function verifyChunk(
   }
   const counts = countRows(rows);
   compare(name, ledger, counts, report);
-  return { counts: { ...counts, images: manifest.images.length }, parts: ledger.parts.length };
+  const { repeated } = ledger; // none where it was written before they were counted
+  if (repeated) compareRepeated(name, repeated, countRepeated(rows), report);
+  const counted = { ...counts, repeated, images: manifest.images.length };
+  return { counts: counted, parts: ledger.parts.length };
 }
 
 /** The parts that a ledger names, by batch; each is told of that is not as it was. */
@@ -186,6 +201,21 @@ function compare(
   for (const field of ['answers', ...Object.keys(usageSchema.shape)] as (keyof UsageTotals)[]) {
     const [a, b] = [said.usage?.[field] ?? 0, found.usage?.[field] ?? 0];
     if (a !== b) report(`${name}: usage.${field} is ${a}, counted ${b}`);
+  }
+}
+
+function compareRepeated(
+  name: string,
+  said: Repeated,
+  found: Repeated,
+  report: (problem: string) => void,
+): void {
+  const imagesOf = (list: Repeated) => new Map(list.map((each) => [each.caption, each.images]));
+  const [a, b] = [imagesOf(said), imagesOf(found)];
+  for (const caption of new Set([...a.keys(), ...b.keys()])) {
+    const [one, other] = [a.get(caption) ?? 0, b.get(caption) ?? 0];
+    if (one === other) continue;
+    report(`${name}: repeated ${JSON.stringify(caption)} is ${one}, counted ${other}`);
   }
 }
 

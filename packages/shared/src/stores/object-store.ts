@@ -55,6 +55,8 @@ export interface ObjectStore {
 
 export interface ListOptions {
   startAfter?: string | undefined;
+  /** Folders: whether one inside that may not be read is listed as such; else the listing fails. */
+  unreadable?: boolean | undefined;
 }
 
 export interface PutOptions extends PutCondition {
@@ -80,6 +82,8 @@ export interface ObjectInfo {
    */
   etag: string;
   bytes: number;
+  /** It is a folder that may not be read: the key ends with a slash, `etag` and `bytes` say nothing. */
+  unreadable?: true;
 }
 
 export interface StoredObject {

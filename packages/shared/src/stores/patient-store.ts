@@ -100,13 +100,13 @@ async function* listPatiently(
   store: ObjectStore,
   outages: Outages,
   prefix?: string,
-  { startAfter }: ListOptions = {},
+  { startAfter, ...options }: ListOptions = {},
 ): AsyncGenerator<ObjectInfo> {
   let last = startAfter;
   const wait = outages.begin();
   for (;;) {
     try {
-      for await (const info of store.list(prefix, { startAfter: last })) {
+      for await (const info of store.list(prefix, { ...options, startAfter: last })) {
         wait.over();
         last = info.key;
         yield info;

@@ -9,7 +9,7 @@ import { StoreError, type StoreErrorReason } from '../object-store.ts';
  * stores' listings: one that would leave the folder must not reach the file system.
  *
  * @throws StoreError for every other key: `access-denied` for what would be read, `refused` for
- *   what would be written.
+ *   what would be written, `not-found` for what is looked for.
  */
 export function pathOfKey(
   root: string,

@@ -12,15 +12,18 @@ import { codeOf } from './folder-errors.ts';
  * Left out: names that begin with a dot (a store's own temporary files among them), symbolic
  * links to folders (they can form cycles), and what is neither file nor folder.
  *
- * @throws StoreError `misconfigured` where a directory may not be read: leaving it out would leave
- *   out images without a word.
+ * A directory that may not be read is an entry of its own where `unreadable` asks for it, below the
+ * prefix.
+ *
+ * @throws StoreError `misconfigured` where a directory may not be read otherwise: leaving it out would
+ *   leave out images without a word.
  */
 export async function* listFolder(
   root: string,
   prefix: string,
-  { startAfter = '' }: ListOptions = {},
+  { startAfter = '', unreadable = false }: ListOptions = {},
 ): AsyncGenerator<ObjectInfo> {
-  yield* listDirectory(root, '', { prefix, startAfter });
+  yield* listDirectory(root, '', { prefix, startAfter, unreadable });
 }
 
 /** `<size>-<mtime in ms>`. The fraction of a millisecond is kept: it tells quick rewrites apart. */
@@ -35,6 +38,7 @@ const statsAtOnce = 64;
 interface Span {
   prefix: string;
   startAfter: string;
+  unreadable: boolean;
 }
 
 /** `parent` is '' or ends with a slash. */
@@ -44,6 +48,10 @@ async function* listDirectory(
   span: Span,
 ): AsyncGenerator<ObjectInfo> {
   const keys = await readKeys(root, parent, span);
+  if (keys === 'unreadable') {
+    yield { key: parent, etag: '0-0', bytes: 0, unreadable: true };
+    return;
+  }
   let files: string[] = [];
   for (const key of keys) {
     if (!key.endsWith('/')) {
@@ -64,8 +72,8 @@ async function* listDirectory(
 async function readKeys(
   root: string,
   parent: string,
-  { prefix, startAfter }: Span,
-): Promise<string[]> {
+  { prefix, startAfter, unreadable }: Span,
+): Promise<string[] | 'unreadable'> {
   const keys: string[] = [];
   try {
     for await (const entry of await opendir(join(root, parent))) {
@@ -84,6 +92,10 @@ async function readKeys(
   } catch (cause) {
     // A folder inside the root that was deleted while the listing went on.
     if (codeOf(cause) === 'ENOENT' && parent !== '') return [];
+    const isDenied = codeOf(cause) === 'EACCES' || codeOf(cause) === 'EPERM';
+    if (isDenied && unreadable && parent !== prefix && parent.startsWith(prefix)) {
+      return compareKeys(parent, startAfter) > 0 ? 'unreadable' : [];
+    }
     throw new StoreError(
       codeOf(cause) === 'EMFILE' || codeOf(cause) === 'EIO' ? 'unavailable' : 'misconfigured',
       `Cannot list the folder ${join(root, parent)} (${codeOf(cause)}): make it readable, or ` +

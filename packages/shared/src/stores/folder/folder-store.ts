@@ -37,6 +37,7 @@ export class FolderStore implements ObjectStore {
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject> {
     options.signal?.throwIfAborted();
+    if (key.endsWith('/')) throw unreadableFolder(key);
     const path = pathOfKey(this.#root, key);
     let file: FileHandle | undefined;
     try {
@@ -53,10 +54,10 @@ export class FolderStore implements ObjectStore {
 
   async head(key: string): Promise<ObjectInfo | undefined> {
     try {
-      const stats = await stat(pathOfKey(this.#root, key));
+      const stats = await stat(pathOfKey(this.#root, key, 'not-found'));
       return stats.isFile() ? { key, etag: etagOf(stats), bytes: stats.size } : undefined;
     } catch (error) {
-      if (!isMissing(error)) throw readError(error, key);
+      if (!isMissing(error) && !isNotFound(error)) throw readError(error, key);
       await requireFolder(this.#root);
       return undefined;
     }
@@ -88,6 +89,19 @@ export class FolderStore implements ObjectStore {
   }
 
   close(): void {}
+}
+
+/** As it was listed. */
+function unreadableFolder(key: string): StoreError {
+  return new StoreError(
+    'access-denied',
+    `The folder ${JSON.stringify(key)} may not be read, so nothing is known of what is in it: make it ` +
+      'readable, or leave it out with --exclude.',
+  );
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof StoreError && error.reason === 'not-found';
 }
 
 /**

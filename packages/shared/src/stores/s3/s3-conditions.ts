@@ -132,7 +132,8 @@ export class S3Conditions {
     const found = await this.#requests.head(key).catch((cause: unknown) => {
       if (!(cause instanceof StoreError) || cause.reason !== 'access-denied') throw cause;
       // Not about this one object: S3 answers 403 for what is not there, without s3:ListBucket.
-      throw new StoreError('misconfigured', `${cause.message} And grant s3:ListBucket.`, { cause });
+      const more = statusOf(cause) === 403 ? ' And grant s3:ListBucket.' : '';
+      throw new StoreError('misconfigured', cause.message + more, { cause });
     });
     requireCondition(condition, found, this.#requests.nameOf(key));
   }

@@ -245,6 +245,10 @@ function refusedOtherwise(
 ): Verdict {
   if (status === undefined) return undefined;
   const read = operation === 'get' || operation === 'head';
+  if (operation === 'head' && status === 400) {
+    const reason = 'without saying why; credentials that have expired are refused like that';
+    return ['access-denied', `${name}: S3 refused to head (400), ${reason}.`];
+  }
   return [
     read ? 'access-denied' : 'misconfigured',
     `${name}: S3 refused to ${operation} (${status} ${code}): ${message}`,

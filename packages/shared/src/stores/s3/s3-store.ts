@@ -16,7 +16,7 @@ import { readBody } from './s3-body.ts';
 import { RenewableClient } from './s3-client.ts';
 import { type ConditionalPut, S3Conditions } from './s3-conditions.ts';
 import type { S3Config } from './s3-config.ts';
-import { type S3Operation, s3Error } from './s3-errors.ts';
+import { type S3Operation, s3Error, statusOf } from './s3-errors.ts';
 import { s3Sdk } from './s3-sdk.ts';
 
 /**
@@ -110,6 +110,9 @@ export class S3Store implements ObjectStore {
     } catch (cause) {
       const error = this.#storeError(cause, 'head', key);
       if (error instanceof StoreError && error.reason === 'not-found') return undefined;
+      // As other requests for such a key are, but without a body that says why.
+      const isTooLong = statusOf(error) === 400 && Buffer.byteLength(key) > keyBytesMax;
+      if (isTooLong) return undefined;
       throw error;
     }
   }
@@ -252,8 +255,9 @@ async function unlessAborted<Answer>(
   }
 }
 
-/** The protocol's own limit. */
+/** The protocol's own limits. */
 const pageSizeMax = 1_000;
+const keyBytesMax = 1_024;
 
 /** An empty key would turn the request for an object into one for the whole bucket. */
 function requireKey(key: string): string {

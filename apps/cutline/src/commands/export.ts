@@ -1,0 +1,127 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { type FailureClass, failureClasses, UserError } from '@cutline/shared/errors';
+import { Closers, readSettings, storeConfig } from '@cutline/shared/process';
+import { minScoreOption, type PartRow, readReviews, readRunState } from '@cutline/shared/run';
+import { StorePool } from '@cutline/shared/stores';
+import { type Command, Option } from 'commander';
+import {
+  type Destination,
+  exportRows,
+  fileFormats,
+  type Origin,
+  pageEnding,
+  type RowBatches,
+  rowsOfFile,
+  rowsOfRun,
+  selectRows,
+} from '../export/index.ts';
+import { addRunArguments, withRun } from '../run-context.ts';
+
+interface ExportFlags extends Destination {
+  status?: PartRow['status'][];
+  class?: FailureClass[];
+  minScore?: number;
+  reviewed?: boolean;
+}
+
+export function addExport(program: Command): void {
+  const command = program
+    .command('export')
+    .description('Write the results of a run for spreadsheets, databases and IIIF viewers.')
+    .addOption(
+      new Option('--to <format>', 'csv, xlsx, parquet, jsonl (whole rows) or iiif (annotations)')
+        .choices([...Object.keys(fileFormats), 'iiif'])
+        .makeOptionMandatory(),
+    )
+    .option('-o, --file <path>', 'where to put it; of iiif a folder or s3://bucket/prefix')
+    .addOption(
+      new Option('--status <statuses...>', 'only these: captioned, skipped, failed').choices([
+        'captioned',
+        'skipped',
+        'failed',
+      ] satisfies PartRow['status'][]),
+    )
+    .addOption(
+      new Option('--class <classes...>', 'only failures of these classes').choices(failureClasses),
+    )
+    .addOption(
+      minScoreOption('only captions with this score or more, and those that people judged'),
+    )
+    .option('--reviewed', 'only what people have judged')
+    .option('--bom', 'begin the CSV with a byte order mark, by which Excel knows UTF-8')
+    .option('--link <url>', 'of iiif: what is described: https://…/{key}, an image or a canvas')
+    .option('--pages <url>', `of iiif: where its pages will be (default: <link>${pageEnding})`)
+    .addHelpText('after', '\nWithout -o it goes to standard output. See docs/EXPORT.md.');
+  addRunArguments(command, 'name of the run, or a file that "caption -o" wrote').action(
+    async (name: string, flags: ExportFlags & Record<string, unknown>) => {
+      checkFlags(flags);
+      if (isFile(name)) return exportFrom(name, flags);
+      await withRun(name, flags, async ({ run, stores }) => {
+        const state = await readRunState(run);
+        const rows = rowsOfRun(run, state, await readReviews(run));
+        const origin = { run: name, source: run.url, created: state.run.created };
+        await exportSelected(rows, flags, origin, stores);
+        if (!state.summary) {
+          process.stderr.write(`Run ${name} is not finished: this is what it has so far.\n`);
+        }
+      });
+    },
+  );
+}
+
+/** Names of runs have neither dots nor slashes. */
+function isFile(name: string): boolean {
+  return /[./\\]/.test(name);
+}
+
+async function exportFrom(
+  file: string,
+  flags: ExportFlags & Record<string, unknown>,
+): Promise<void> {
+  const { mtime } = await stat(file).catch((cause) => {
+    throw new UserError(`${file} cannot be read (${cause.code}).`, { cause });
+  });
+  const closers = new Closers();
+  try {
+    const stores = new StorePool(storeConfig(readSettings(flags, ['s3PathStyle'])));
+    closers.add('stores', () => stores.close());
+    const origin = { source: resolve(file), created: mtime.toISOString() };
+    await exportSelected(rowsOfFile(file), flags, origin, stores);
+  } finally {
+    await closers.closeAll();
+  }
+}
+
+/** Writes those that are wanted, and says so. */
+async function exportSelected(
+  rows: RowBatches,
+  flags: ExportFlags,
+  origin: Origin,
+  stores: StorePool,
+): Promise<void> {
+  const { status, class: classes, minScore: scoreMin, reviewed } = flags;
+  const wanted = selectRows(rows, { status, classes, scoreMin, reviewed });
+  const said = await exportRows(wanted, flags, origin, stores);
+  process.stderr.write(`${said}\n`);
+}
+
+/** @throws UserError for flags that say nothing together. */
+function checkFlags({ to, bom, link, pages, file, status, class: classes, minScore }: ExportFlags) {
+  if (bom && to !== 'csv') throw new UserError('--bom is for --to csv.');
+  if (to === 'iiif' && (link === undefined || file === undefined)) {
+    throw new UserError(
+      '--to iiif takes --link https://…/{key}, what the annotations are about, and -o, a folder ' +
+        'or s3://bucket/prefix to put them in.',
+    );
+  }
+  if (to !== 'iiif' && (link !== undefined || pages !== undefined)) {
+    throw new UserError('--link and --pages are for --to iiif.');
+  }
+  if (classes && status && !status.includes('failed')) {
+    throw new UserError('--class is about failures: add --status failed, or leave --status out.');
+  }
+  if (minScore !== undefined && (classes || (status && !status.includes('captioned')))) {
+    throw new UserError('--min-score is about captions, and these have none: leave it out.');
+  }
+}

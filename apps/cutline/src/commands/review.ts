@@ -1,0 +1,115 @@
+import { userInfo } from 'node:os';
+import { describeError, UserError } from '@cutline/shared/errors';
+import { untilStopped } from '@cutline/shared/process';
+import {
+  ReviewLog,
+  ReviewReader,
+  readRunState,
+  reviewerSchema,
+  wholeNumber,
+} from '@cutline/shared/run';
+import { parsePlace } from '@cutline/shared/stores';
+import { type Command, Option } from 'commander';
+import { formatCount, formatQuantity } from '../format.ts';
+import { addRunArguments, withRun } from '../run-context.ts';
+import { createStatusLine } from '../status-line.ts';
+
+interface ReviewFlags {
+  as?: string;
+  only?: number;
+  sample?: boolean;
+  images?: string;
+  port: number;
+  allowHost: string[];
+}
+
+export function addReview(program: Command): void {
+  const command = program
+    .command('review')
+    .description('Open a page on which people accept, correct or reject the captions of a run.')
+    .option('--as <name>', "the reviewer's name, which decisions carry (default: your login)")
+    .option('--only <n>', 'no more than n images', wholeNumber({ min: 1 }))
+    .option('--sample', 'with --only: drawn by chance, to estimate how many captions are right')
+    .option('--images <location>', 'where the images are, where that is not where the run had them')
+    .addOption(
+      new Option('--port <n>', 'of the page, on 127.0.0.1')
+        .argParser(wholeNumber({ min: 0, max: 65_535 }))
+        .default(0, 'a free one'),
+    )
+    .option('--allow-host <name...>', 'a proxy gives the page this name (see docs/REVIEW.md)', [])
+    .addHelpText('after', '\nThe page is there until Ctrl-C; decisions are kept in the output.');
+  addRunArguments(command).action(
+    async (name: string, flags: ReviewFlags & Record<string, unknown>) => {
+      const { only, sample = false } = flags;
+      if (sample && only === undefined) {
+        throw new UserError('--sample takes --only <n>: how many images to draw.');
+      }
+      const who = reviewerName(flags.as);
+      await withRun(name, flags, async ({ run, stores }) => {
+        const state = await readRunState(run);
+        const source = await stores.open(
+          flags.images === undefined ? state.run.source.store : parsePlace(flags.images).store,
+        );
+        await source.check();
+        const { ImageIndex, Previews, ReviewSession, serveReview, takeDraw } = await import(
+          '../review/index.ts'
+        ); // which other commands save
+        const status = createStatusLine(process.stderr);
+        const index = await ImageIndex.read(run, state, (rows) =>
+          status.show(`reading results: ${formatQuantity(rows, 'image')}`),
+        );
+        status.clear();
+        if (index.images.length === 0) throw new UserError(`Run "${name}" has no results yet.`);
+        const now = () => new Date();
+        const reader = new ReviewReader(run);
+        await reader.refresh();
+        const taken =
+          sample && only !== undefined
+            ? await takeDraw(run, index, reader.reviews, { only, who, now })
+            : undefined;
+        const session = new ReviewSession({
+          ...{ run: name, model: state.run.model, who, index, reader, now, only },
+          log: new ReviewLog(run, who, now),
+          draw: taken?.draw,
+        });
+        const server = await serveReview({
+          session,
+          previews: new Previews(source, { isMoved: flags.images !== undefined }),
+          port: flags.port,
+          allowedHosts: flags.allowHost.map((host) => host.toLowerCase()),
+          onError: (error) => void process.stderr.write(`${describeError(error)}\n`),
+        });
+        const what = taken
+          ? `${formatQuantity(taken.draw.images.length, 'image')} ${taken.isNew ? 'drawn' : 'of a draw that was begun'}`
+          : formatQuantity(index.images.length, 'image');
+        process.stdout.write(
+          `Run ${name}: ${what}, reviewed by ${who}. Open this address; Ctrl-C ends it.\n` +
+            `  ${server.url}\n`,
+        );
+        await untilStopped().stopped;
+        await server.close();
+        const { accepted, corrected, rejected } = session.open().progress;
+        process.stdout.write(
+          `Run ${name}: ${formatCount(accepted)} accepted, ${formatCount(corrected)} corrected, ` +
+            `${formatCount(rejected)} rejected\n`,
+        );
+      });
+    },
+  );
+}
+
+/** @throws UserError where it is no name, or there is none */
+function reviewerName(given: string | undefined): string {
+  const parsed = reviewerSchema.safeParse((given ?? loginName()).normalize('NFC'));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new UserError(`Say who reviews, with --as <name>: ${issue?.message}.`);
+}
+
+function loginName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return ''; // in a container, say
+  }
+}

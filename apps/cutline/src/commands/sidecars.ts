@@ -1,0 +1,61 @@
+import { renewSidecars } from '@cutline/pipeline';
+import { UserError } from '@cutline/shared/errors';
+import {
+  type ExistingRule,
+  existingOption,
+  readReviews,
+  readRunState,
+  type SidecarKind,
+  sidecarKindsOption,
+  sidecarRulesDefault,
+} from '@cutline/shared/run';
+import type { Command } from 'commander';
+import { formatCount, formatQuantity } from '../format.ts';
+import { addRunArguments, withRun } from '../run-context.ts';
+
+interface SidecarFlags {
+  sidecars?: SidecarKind[];
+  existing?: ExistingRule;
+}
+
+export function addSidecars(program: Command): void {
+  const command = program
+    .command('sidecars')
+    .description('Write what people decided in a review into the files beside images.')
+    .addOption(sidecarKindsOption('txt, json, xmp (with commas; default: those of the run)'))
+    .addOption(existingOption())
+    .addHelpText(
+      'after',
+      '\nOnly of images that were reviewed; where a caption was rejected, what the run wrote goes.',
+    );
+  addRunArguments(command).action(
+    async (name: string, flags: SidecarFlags & Record<string, unknown>) => {
+      await withRun(name, flags, async ({ run }) => {
+        const state = await readRunState(run);
+        const kinds = flags.sidecars ?? state.run.sidecars;
+        if (kinds.length === 0) {
+          throw new UserError(
+            `Run "${name}" wrote no sidecars. Say which: --sidecars txt,json,xmp (or some of them).`,
+          );
+        }
+        const rules = { ...(state.run.sidecarRules ?? sidecarRulesDefault) };
+        if (flags.existing) rules.existing = flags.existing;
+        const reviews = await readReviews(run);
+        const prefix = run.prefix.slice(0, -`runs/${name}/`.length);
+        const renewal = await renewSidecars({ run, state, reviews }, { prefix, kinds, rules });
+        const { images, kept, removed, refused } = renewal;
+        const lines = [
+          `Run ${name}: the sidecars of ${formatQuantity(images, 'reviewed image')} say what was decided`,
+          ...(removed > 0
+            ? [`  ${formatCount(removed)} taken away, of captions that were rejected`]
+            : []),
+          ...(kept > 0 ? [`  ${formatCount(kept)} of yours kept as they are`] : []),
+          ...(refused > 0
+            ? [`  ${formatCount(refused)} could not be written: the store holds no such key`]
+            : []),
+        ];
+        process.stdout.write(`${lines.join('\n')}\n`);
+      });
+    },
+  );
+}

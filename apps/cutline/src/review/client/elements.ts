@@ -1,0 +1,27 @@
+/** Elements of the page, by their ids; and small ones that are made. */
+
+export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`expected an element #${id} in the page`);
+  return found as T;
+}
+
+/** Text is always set as text: captions and keys come from strangers. */
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  fields: Partial<Pick<HTMLElement, 'className' | 'textContent' | 'dir'>> = {},
+  ...children: Node[]
+): HTMLElementTagNameMap[K] {
+  const element = Object.assign(document.createElement(tag), fields);
+  element.append(...children);
+  return element;
+}
+
+/** Two decimals and a true minus sign, as in the gallery. */
+export function formatScore(score: number): string {
+  return score.toFixed(2).replace('-', '−');
+}
+
+export function formatCount(n: number): string {
+  return n.toLocaleString('en-GB');
+}
