@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { failureClasses } from '../errors.ts';
+import { CaptionShare } from './caption-share.ts';
 import { version } from './command-line.ts';
-import { RecentCaptions } from './recent-captions.ts';
 import { RunMetrics } from './run-metrics.ts';
 
 /**
@@ -207,7 +207,7 @@ export class Metrics {
     if (share !== undefined) this.repeatedCaptionRatio.set(share);
   }
 
-  readonly #captions = new RecentCaptions();
+  readonly #captions = new CaptionShare();
 
   /** How busy a stage was since its start; `seconds` never falls. */
   setBusy(stage: QueueName, { seconds, threads }: { seconds: number; threads: number }): void {

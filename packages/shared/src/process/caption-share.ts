@@ -8,7 +8,7 @@ const captionsMax = 5_000;
 /** One among fewer says nothing. */
 const captionsMin = 500;
 
-export class RecentCaptions {
+export class CaptionShare {
   readonly #window: string[] = [];
   readonly #counts = new Map<string, number>();
   #next = 0;
