@@ -36,8 +36,8 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
     },
     cliProgress.Presets.shades_classic,
   );
-  const encoded = multibar.create(0, 0, { stage: 'encoded  ', counts: '', note: '' });
-  const finished = multibar.create(0, 0, { stage: 'captioned', counts: '', note: '' });
+  const encodedBar = multibar.create(0, 0, { stage: 'encoded  ', counts: '', note: '' });
+  const finishedBar = multibar.create(0, 0, { stage: 'captioned', counts: '', note: '' });
   const rates = { encoded: new Rate(), finished: new Rate() };
   // While bars are shown, what is longer than a line would be cut off.
   const note = (text: string) => multibar.log(`${wrap(text, stream.columns).join('\n')}\n`);
@@ -50,18 +50,20 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
       for (const hint of hints) noted.add(hint);
       const { progress } = status;
       const done = finishedImages(progress);
-      const wanted = Math.max(progress.listed - progress.skipped - progress.failed, 0);
+      const total = progress.listed;
+      const encoded = throughEncoding(progress);
+      const listed = `${formatCount(total)}${progress.listingComplete ? '' : '+'}`;
       const rate = rates.finished.add(done);
-      const left = progress.listed - done;
+      const left = total - done;
       const eta = rate > 0 && left > 0 ? `${formatDuration(left / rate)} left` : '';
-      encoded.setTotal(wanted);
-      encoded.update(Math.min(wanted, Math.max(progress.encoded, progress.captioned)), {
-        counts: `${formatCount(progress.encoded)} of ${formatCount(wanted)}`,
+      encodedBar.setTotal(total);
+      encodedBar.update(encoded, {
+        counts: `${formatCount(encoded)} of ${listed}`,
         note: formatRate(rates.encoded.add(progress.encoded)),
       });
-      finished.setTotal(progress.listed);
-      finished.update(done, {
-        counts: `${formatCount(done)} of ${formatCount(progress.listed)}${progress.listingComplete ? '' : '+'}`,
+      finishedBar.setTotal(total);
+      finishedBar.update(done, {
+        counts: `${formatCount(done)} of ${listed}`,
         note: join([left > 0 ? formatRate(rate) : '', eta, outcomes(progress)]),
       });
     },
@@ -96,6 +98,14 @@ export function statusLine(status: RunStatus, imagesPerSecond = 0): string {
     featureBytes ? `${formatBytes(featureBytes)} of features in flight` : '',
     ...hintsOf(status),
   ]);
+}
+
+/**
+ * Images that the encode stage has done with: encoded, or without a need to be. An image that fails
+ * when it is decoded counts twice for a moment, which the total bounds.
+ */
+function throughEncoding({ listed, encoded, captioned, skipped, failed }: RunProgress): number {
+  return Math.min(listed, Math.max(encoded, captioned) + skipped + failed);
 }
 
 export function finishedImages({ captioned, skipped, failed }: RunProgress): number {

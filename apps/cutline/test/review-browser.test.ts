@@ -240,6 +240,7 @@ describe.skipIf(!chromiumPath)('a review in a browser', { timeout: 30_000 }, () 
     await two.locator('#finished:not([hidden])').waitFor();
     await two.locator('#saving', { hasText: /^$/ }).waitFor({ state: 'attached' });
     await judged(two, ordered.length);
+    expect(await two.locator('#pace').textContent()).toMatch(/^[\d.]+ s an image$/);
     const all = [...(await readReviews(run)).decisions()];
     expect(all.filter(({ who }) => who === 'ben')).toHaveLength(ordered.length);
     expect(all.filter(({ who }) => who === 'anna')).toHaveLength(1);
@@ -347,8 +348,10 @@ describe.skipIf(!chromiumPath)('a review in a browser', { timeout: 30_000 }, () 
       isMobile: isPhone,
     });
     await page.locator('#mat[data-state="shown"]').waitFor();
-    await page.locator('#next').click();
-    await shows(page, keyAt(1));
+    for (const n of [1, 2]) {
+      await page.locator('#next').click();
+      await shows(page, keyAt(n)); // an upright one, then one that is wider than high
+    }
     await page.locator('#mat[data-state="shown"]').waitFor();
     const scrolls = await page.evaluate(
       'document.documentElement.scrollWidth > document.documentElement.clientWidth',
@@ -366,6 +369,9 @@ describe.skipIf(!chromiumPath)('a review in a browser', { timeout: 30_000 }, () 
     }
     const image = await page.locator('#image').boundingBox();
     expect((image?.width ?? 0) * (image?.height ?? 0)).toBeGreaterThan(0.2 * width * height);
+    // With a landscape, too, the image has all the room that the bars leave.
+    const mat = await page.locator('#mat').boundingBox();
+    if (!isPhone) expect(mat?.height).toBeGreaterThan(0.75 * height);
     await (isPhone ? page.locator('#accept').tap() : page.locator('#accept').click());
     await judged(page, 1);
   });

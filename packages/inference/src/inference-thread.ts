@@ -35,6 +35,7 @@ import type {
   ThreadSetup,
 } from './inference-messages.ts';
 import { loadDecoderBundle, loadEncoderBundle, summarise } from './load-bundle.ts';
+import { roundScore } from './round-score.ts';
 
 const port = parentPort;
 if (!port) throw new Error('inference-thread.js is the program of a worker thread');
@@ -174,19 +175,11 @@ async function decode(
 function toImageCaptions(found: Caption[]): ImageCaptions {
   const candidates = found.map(({ caption, logProb, score }) => ({
     caption,
-    logProb: rounded(logProb),
-    score: rounded(score),
+    logProb: roundScore(logProb),
+    score: roundScore(score),
   }));
   const [best] = candidates;
   if (!best) throw new RangeError('no caption satisfies the options: allow longer ones or repeats');
-  const attention = found[0]?.attention?.map((weights) => Array.from(weights, rounded));
+  const attention = found[0]?.attention?.map((weights) => Array.from(weights, roundScore));
   return { ...best, candidates, ...(attention && { attention }) };
-}
-
-/**
- * To 4 decimals. Engines add in an order that may depend on how many images they compute at once,
- * which shows in the last bits; a row must be the same whatever batch its image came in.
- */
-function rounded(value: number): number {
-  return Math.round(value * 1e4) / 1e4 + 0; // never -0, which JSON would not keep
 }

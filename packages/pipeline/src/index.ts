@@ -47,7 +47,6 @@ export {
   imageRefs,
   inFlight,
   type KeptFeaturesRef,
-  lostWorkersMax,
   remaindersMax,
 } from './jobs.ts';
 export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-locally.ts';
@@ -85,6 +84,7 @@ export { type Withdrawal, withdrawSidecars } from './sidecars/withdraw-sidecars.
 export { writeSidecars } from './sidecars/write-sidecars.ts';
 export { Breaker } from './worker/breaker.ts';
 export { floorOf } from './worker/floor-of.ts';
+export { unhealthy } from './worker/health.ts';
 export {
   BrokenWorkerError,
   type JobContext,
@@ -99,7 +99,7 @@ export {
   startEncodeStage,
   startStages,
 } from './worker/start-stage.ts';
-export { Suspects } from './worker/try-suspects-alone.ts';
+export { lostWorkersMax, Suspects } from './worker/try-suspects-alone.ts';
 export {
   runWorkerProgram,
   type WorkerContext,

@@ -35,9 +35,6 @@ export type Division = 'r' | 'a' | 'b' | 'e';
 /** How often an attempt may be divided further; beyond it, images get failure rows. */
 export const divisionsMax = 24;
 
-/** Workers that may die holding a batch before it is halved to find the image that does it. */
-export const lostWorkersMax = 2;
-
 /** How many times an image's store may be unavailable before the image counts as failed. */
 export const remaindersMax = 5;
 

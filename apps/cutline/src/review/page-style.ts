@@ -39,7 +39,7 @@ progress::-moz-progress-bar { border-radius: 2px; background: var(--accent); }
 .filters .search { flex: 1 1 9rem; }
 .filters .search input { width: 100%; }
 
-main { display: grid; grid-template-columns: minmax(0, 1fr) minmax(20rem, 28rem); min-height: 0; }
+main { display: grid; grid-row: 3; grid-template-columns: minmax(0, 1fr) minmax(20rem, 28rem); min-height: 0; }
 .mat { display: grid; place-items: center; min-width: 0; min-height: 0; padding: clamp(1rem, 2.5vw, 2.5rem); background: var(--wash); overflow: hidden; cursor: zoom-in; }
 .mat img { max-width: 100%; max-height: 100%; min-height: 0; box-shadow: 0 0 0 1px light-dark(#0000000f, #ffffff14), 0 0.5rem 1.25rem -0.625rem light-dark(#2a201459, #000); }
 .mat:not([data-state='shown']) img { visibility: hidden; }
@@ -77,7 +77,7 @@ main { display: grid; grid-template-columns: minmax(0, 1fr) minmax(20rem, 28rem)
 .finished { display: grid; grid-column: 1 / -1; place-content: center; justify-items: center; gap: 1rem; padding: 2rem; text-align: center; }
 .finished h2 { font: 400 2rem/1.2 var(--serif); }
 .finished p { color: var(--muted); }
-.foot { padding: 0.4rem clamp(1rem, 2.5vw, 2.5rem); border-block-start: 1px solid var(--rule); color: var(--muted); font-size: 0.75rem; }
+.foot { grid-row: 4; padding: 0.4rem clamp(1rem, 2.5vw, 2.5rem); border-block-start: 1px solid var(--rule); color: var(--muted); font-size: 0.75rem; }
 .said { position: fixed; inset: auto 1rem 1rem; z-index: 3; display: grid; justify-items: center; pointer-events: none; }
 .note { display: flex; align-items: center; gap: 1rem; max-width: 44rem; padding: 0.75rem 1rem; border: 1px solid var(--accent); border-radius: 4px; background: var(--paper); box-shadow: 0 0.5rem 1.5rem -0.5rem #0006; pointer-events: auto; }
 .note p { min-width: 0; overflow-wrap: anywhere; }

@@ -1,5 +1,6 @@
 import { costOf, type Usage } from '@cutline/shared/run';
 import { z } from 'zod';
+import { roundScore } from '../round-score.ts';
 import type { Answer } from './answer.ts';
 import { explainResponse, isModerated, oneLine } from './explain-response.ts';
 import type { ServedDescription } from './served-description.ts';
@@ -232,8 +233,8 @@ function toAnswer(
   };
 }
 
-/** To 4 decimals, as scores of other models are; null where there is none that is finite. */
+/** null where there is none that is finite. */
 function sumOf(logProbs: readonly number[]): number | null {
-  const sum = Math.round(logProbs.reduce((total, each) => total + each, 0) * 1e4) / 1e4 + 0;
+  const sum = roundScore(logProbs.reduce((total, each) => total + each, 0));
   return logProbs.length > 0 && Number.isFinite(sum) ? sum : null;
 }

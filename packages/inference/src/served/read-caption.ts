@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { roundScore } from '../round-score.ts';
 import type { Captions } from '../stages/stage.ts';
 import type { Answer, NoCaption } from './answer.ts';
 import { oneLine } from './explain-response.ts';
@@ -30,8 +31,7 @@ export function readCaption(answer: Answer, format: AnswerFormat): Captions | No
     return refuse(`the answer is not the JSON that was asked for: ${why}`);
   }
   const { caption, ...more } = fields;
-  const score =
-    logProb === null || tokens === 0 ? null : Math.round((logProb / tokens) * 1e4) / 1e4;
+  const score = logProb === null || tokens === 0 ? null : roundScore(logProb / tokens);
   const warnings = [...answer.warnings, ...(end === 'length' ? [cutOff] : [])];
   return {
     ...{ caption, logProb, score, candidates: [{ caption, logProb, score }] },

@@ -23,14 +23,15 @@ import {
   halveKept,
   imageRefs,
   inFlight,
-  lostWorkersMax,
   withoutRow,
 } from '../jobs.ts';
 import type { Queues } from '../queue/open-queues.ts';
 import { writeSidecars } from '../sidecars/write-sidecars.ts';
 import { type Breaker, requireProof } from '../worker/breaker.ts';
 import type { JobContext, JobHandler } from '../worker/job-context.ts';
+import { lostWorkersMax } from '../worker/try-suspects-alone.ts';
 import { loadFeatures } from './load-features.ts';
+import { enqueueRemainder } from './remainder.ts';
 
 export interface DecodeBatchContext {
   stage: Pick<DecodeStage, 'model' | 'decode' | 'prove'>;
@@ -125,8 +126,7 @@ async function finish(
   }
   if (deferred.length > 0) {
     await jobContext.requireWanted();
-    const delayMs = context.remainderDelayMs * 2 ** countDivisions(job.attempt, 'r');
-    await queues.encode.add(divide(job, 'r', deferred), { delayMs });
+    await enqueueRemainder(queues, job, deferred, context.remainderDelayMs);
   }
   await removeFeatures(context, job);
 }

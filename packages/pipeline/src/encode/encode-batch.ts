@@ -12,12 +12,12 @@ import {
   divisionsMax,
   type EncodeJob,
   halve,
-  lostWorkersMax,
   remaindersMax,
 } from '../jobs.ts';
 import type { Queues } from '../queue/open-queues.ts';
 import { type Breaker, requireProof } from '../worker/breaker.ts';
 import type { JobContext, JobHandler } from '../worker/job-context.ts';
+import { lostWorkersMax } from '../worker/try-suspects-alone.ts';
 import type { World } from '../world.ts';
 import type { HandOver } from './hand-over.ts';
 

@@ -2,6 +2,9 @@ import { type BatchAttempt, jobId } from '@cutline/shared/run';
 import type { RunBoard } from '../board/run-board.ts';
 import type { JobHandler } from './job-context.ts';
 
+/** Workers that may die of a batch before it is halved to find the image that does it. */
+export const lostWorkersMax = 2;
+
 /**
  * A worker has several batches in hand, and when it dies, all of them look alike: nobody knows
  * which one it died of. So a batch that a worker died with is a suspect, and is tried again while

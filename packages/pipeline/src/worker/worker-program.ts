@@ -33,6 +33,7 @@ import { connectRedis, logOutages } from '../redis/redis.ts';
 import { realWorld, type World } from '../world.ts';
 import { Breaker } from './breaker.ts';
 import { floorOf } from './floor-of.ts';
+import { readiness, unhealthy } from './health.ts';
 import type { JobHandler } from './job-context.ts';
 import { JobTaker } from './job-taker.ts';
 import { Suspects } from './try-suspects-alone.ts';
@@ -103,9 +104,6 @@ export interface WorkerProgram<J, S extends SettingName> {
   prepare: (context: WorkerContext<S>) => Promise<WorkerStage<J>>;
 }
 
-/** A batch that takes longer than this without an end means that the process hangs. */
-const batchMsMax = 15 * 60_000;
-
 /**
  * The life of a worker process, the same for all of them: read the settings, connect, let the
  * stage load its model, serve metrics and health, take jobs until told to stop or memory is above
@@ -140,7 +138,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     return stopProcess(prepared, { closers, deadlineMs: settings.shutdownMs, log });
   }
   const stage = prepared;
-  const ceiling = watchMemory(settings, stop, metrics);
+  const ceiling = watchMemory(settings, stop);
   closers.add('memory ceiling', () => ceiling?.stop());
 
   const features = stage.features ?? new FeatureBooks(redis, { home: redisHome });
@@ -174,17 +172,8 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
       metrics.featureBytes.remove(); // absent, where nobody answers in time
       metrics.featureBytes.set(await features.bytesInFlight());
     },
-    unhealthy: () => {
-      const ms = Date.now() - (taker.oldestInHand ?? Date.now());
-      return ms > batchMsMax
-        ? `a batch has been in hand for ${Math.round(ms / 1000)} s`
-        : undefined;
-    },
-    ready: {
-      Redis: () => redis.ping(),
-      features: () => features.bytesInFlight(),
-      stores: () => stores.check(),
-    },
+    unhealthy: () => unhealthy(taker, world),
+    ready: readiness({ redis, features, stores }),
   });
   closers.add('http', () => http.close());
   // Closed before that: while the last batches are finished, whoever asks is still answered.
@@ -239,10 +228,8 @@ async function openContext<S extends SettingName>(
 function watchMemory(
   { memoryBytesMax }: Settings<'memoryBytesMax'>,
   { recycle }: Stop,
-  metrics: Metrics,
 ): MemoryCeiling | undefined {
   if (memoryBytesMax === undefined) return undefined;
-  metrics.memoryCeilingBytes.set(memoryBytesMax);
   const ceiling = new MemoryCeiling({ memoryBytesMax, onExcess: recycle });
   ceiling.start();
   return ceiling;

@@ -23,7 +23,8 @@ export class Pace {
     const sorted = this.#intervalsMs.toSorted((a, b) => a - b);
     const seconds = (sorted[Math.floor(sorted.length / 2)] as number) / 1000;
     const each = seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0);
-    return `${each} s an image, ${formatDuration(seconds * imagesLeft)} left`;
+    const pace = `${each} s an image`;
+    return imagesLeft > 0 ? `${pace}, ${formatDuration(seconds * imagesLeft)} left` : pace;
   }
 }
 

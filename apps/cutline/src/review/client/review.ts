@@ -61,8 +61,8 @@ const actions: Actions = {
     if (taken === item.caption && taken !== undefined) decide('accepted');
     else if (taken) decide('corrected', taken);
   },
-  next: () => go(position + 1),
-  back: () => go(Math.min(position, list.images) - 1),
+  next: () => go(Math.min(position + 1, list.images)),
+  back: () => go(position - 1),
   undo,
   zoom: () => byId('mat').classList.toggle('is-zoomed'),
   search: () => {
