@@ -1,3 +1,4 @@
+import { sha256 } from '@cutline/shared/run';
 import {
   type ObjectStore,
   type PatientWorld,
@@ -25,8 +26,14 @@ export async function readIfThere(store: ObjectStore, key: string): Promise<Buff
   }
 }
 
-/** SHA-256 in hexadecimal digits; computed beside the event loop, since there are megabytes. */
+/**
+ * SHA-256 in hexadecimal digits. Of megabytes it is computed beside the event loop; of less at once,
+ * which takes no longer than handing them over (and leaves the simulator's order to its seed).
+ */
 export async function hashOf(bytes: Uint8Array): Promise<string> {
+  if (bytes.byteLength <= atOnceBytesMax) return sha256(bytes);
   const digest = await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
   return Buffer.from(digest).toString('hex');
 }
+
+const atOnceBytesMax = 64 * 1024;

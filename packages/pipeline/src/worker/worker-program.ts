@@ -138,7 +138,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     return stopProcess(prepared, { closers, deadlineMs: settings.shutdownMs, log });
   }
   const stage = prepared;
-  const ceiling = watchMemory(settings, stop);
+  const ceiling = watchMemory(settings, stop, metrics);
   closers.add('memory ceiling', () => ceiling?.stop());
 
   const features = stage.features ?? new FeatureBooks(redis, { home: redisHome });
@@ -228,8 +228,10 @@ async function openContext<S extends SettingName>(
 function watchMemory(
   { memoryBytesMax }: Settings<'memoryBytesMax'>,
   { recycle }: Stop,
+  metrics: Metrics,
 ): MemoryCeiling | undefined {
   if (memoryBytesMax === undefined) return undefined;
+  metrics.memoryCeilingBytes.set(memoryBytesMax);
   const ceiling = new MemoryCeiling({ memoryBytesMax, onExcess: recycle });
   ceiling.start();
   return ceiling;

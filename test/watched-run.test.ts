@@ -1,0 +1,197 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { slowDown } from './support/fault-proxy.ts';
+import { dashboardQueries, readAlerts, withRanges } from './support/infra-metrics.ts';
+import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';
+import { type Process, startProcess, stopProcess } from './support/processes.ts';
+import { sampleImages } from './support/sample-images.ts';
+import { waitFor } from './support/wait-for.ts';
+
+/**
+ * Cutline's programs, a run with faults in it, and a real Prometheus that watches with the shipped
+ * alerts: every query of every dashboard has an answer, and what they say is what the ledger says.
+ */
+
+const isInstalled = spawnSync('prometheus', ['--version']).status === 0;
+if (!isInstalled) console.warn('SKIPPED: prometheus is not on the PATH, so no run is watched.');
+
+const images = 1_500;
+const broken = 30;
+
+describe.skipIf(!isInstalled)('a run that Prometheus watches', () => {
+  let pipeline: Pipeline;
+  let prometheus: Process;
+  let data: string;
+  let url: string;
+
+  beforeAll(async () => {
+    data = await mkdtemp(join(tmpdir(), 'cutline-live-'));
+    pipeline = await startPipeline({
+      redisArgs: ['--maxmemory', '256mb'],
+      env: { CUTLINE_MEMORY_BYTES_MAX: String(4 * 1024 ** 3) },
+    });
+    const good = [...(await sampleImages(images))];
+    await pipeline.upload(good, 'watched/');
+    await pipeline.upload(
+      Array.from({ length: broken }, (_, n) => [`broken-${n}.jpg`, truncated(good)] as const),
+      'watched/',
+    );
+    const exporter = await pipeline.startCutline(['exporter']);
+    const [encoder, decoder] = await Promise.all(
+      (['encoder-worker', 'decoder-worker'] as const).map((name) => pipeline.startWorker(name)),
+    );
+    const ports = {
+      exporter: await portOf(exporter),
+      'encoder-worker': await portOf(encoder!),
+      'decoder-worker': await portOf(decoder!),
+    };
+    const file = join(data, 'prometheus.yml');
+    await writeFile(file, await configFor(ports));
+    prometheus = await startProcess({
+      command: 'prometheus',
+      args: [
+        `--config.file=${file}`,
+        `--storage.tsdb.path=${join(data, 'tsdb')}`,
+        '--web.listen-address=127.0.0.1:0',
+      ],
+    });
+    const [, address] = await prometheus.waitForLine(/Listening on".* address=(\S+)/, 20_000);
+    url = `http://${address}`;
+    await waitFor(async () => (await ask('count(up == 1)')).includes(3), {
+      deadlineMs: 60_000,
+      what: 'Prometheus to have scraped all programs',
+    });
+  }, 180_000);
+
+  afterAll(async () => {
+    if (prometheus) await stopProcess(prometheus);
+    await pipeline?.stop();
+    await rm(data, { recursive: true, force: true });
+  });
+
+  test('has data for every panel, and figures that are the ledger’s', {
+    timeout: 240_000,
+  }, async () => {
+    // One download fails, also when the SDK repeats it, and is tried again.
+    const key = 'watched/photo-0007.jpg';
+    pipeline.proxy.add({ operation: 'get', key, times: 3, does: slowDown });
+    const producer = await pipeline.startProducer(['s3://archive/watched/', '--run', 'watched']);
+
+    const open = new Map(
+      dashboardQueries()
+        .filter(({ expr }) => !expr.includes(' offset ')) // of what was a minute ago
+        .map(({ where, expr }) => [where, withRanges(expr, { rateInterval: '1m', range: '5m' })]),
+    );
+    await waitFor(
+      async () => {
+        for (const [where, query] of open) {
+          const values = await ask(query);
+          if (values.length > 0 && values.every(Number.isFinite)) open.delete(where);
+        }
+        return open.size === 0;
+      },
+      { deadlineMs: 120_000, what: 'answers to all queries' },
+    ).catch(() => {}); // the next line names those without
+    expect([...open.keys()]).toEqual([]);
+    await untilDone(producer);
+
+    const results = await pipeline.results('watched');
+    const { problems } = results;
+    const summary = results.summary!;
+    expect(problems).toEqual([]);
+    expect(summary.images).toBe(images + broken);
+    expect(summary.failedByClass).toEqual({ corrupt: broken });
+    const captioned = 'sum(increase(cutline_images_total{stage="decode",state="captioned"}[3m]))';
+    const failed = 'sum(increase(cutline_image_failures_total{class="corrupt"}[3m]))';
+    await waitFor(
+      async () => {
+        const isNear = ([value = 0]: number[], exact: number) =>
+          Math.abs(value - exact) <= 0.1 * exact;
+        const remaining = await ask('max(cutline_run_remaining_images{run="watched"})');
+        return (
+          remaining[0] === 0 &&
+          isNear(await ask(captioned), summary.captioned) &&
+          isNear(await ask(failed), broken)
+        );
+      },
+      { deadlineMs: 30_000, what: 'rates that are right within a tenth' },
+    );
+    const retries = await ask('sum(increase(cutline_retries_total{stage="fetch"}[3m]))');
+    expect(retries[0]).toBeGreaterThan(0.9);
+    for (const state of ['captioned', 'skipped', 'failed'] as const) {
+      const query = `max(cutline_run_images{run="watched",state="${state}"})`;
+      expect(await ask(query), state).toEqual([summary[state]]);
+    }
+    expect(await ask('max(cutline_run_listed_bytes{run="watched"})')).toEqual([
+      await bytesListed(),
+    ]);
+  });
+
+  test('evaluates every alert without an error, and none fires over a run that went well', async () => {
+    const rules = await waitFor(
+      async () => {
+        const response = await fetch(`${url}/api/v1/rules`);
+        const { data: answer } = (await response.json()) as { data: Rules };
+        const found = answer.groups.flatMap((group) => group.rules);
+        return found.every(({ health }) => health !== 'unknown') && found;
+      },
+      { deadlineMs: 30_000, what: 'the alerts to be evaluated' },
+    );
+    expect(rules).toHaveLength(readAlerts().length);
+    expect(rules.filter(({ health }) => health !== 'ok')).toEqual([]);
+    const firing = rules.filter(({ state }) => state === 'firing').map(({ name }) => name);
+    expect(firing).toEqual([]);
+  });
+
+  /** Values that Prometheus answers. */
+  async function ask(query: string): Promise<number[]> {
+    const response = await fetch(`${url}/api/v1/query?${new URLSearchParams({ query })}`);
+    const answer = (await response.json()) as {
+      status: string;
+      error?: string;
+      data: { result: { value: [number, string] }[] };
+    };
+    if (answer.status !== 'success') throw new Error(`${query}: ${answer.error}`);
+    return answer.data.result.map(({ value }) => Number(value[1]));
+  }
+
+  async function bytesListed(): Promise<number> {
+    let bytes = 0;
+    for await (const object of pipeline.source.list('watched/')) bytes += object.bytes ?? 0;
+    return bytes;
+  }
+});
+
+interface Rules {
+  groups: { rules: { name: string; health: string; state: string }[] }[];
+}
+
+/** The first half of an image. */
+function truncated(good: readonly (readonly [key: string, bytes: Buffer])[]): Buffer {
+  const bytes = good[0]![1];
+  return bytes.subarray(0, bytes.length >> 1);
+}
+
+async function portOf(process: Process): Promise<string> {
+  const [, port] = await process.waitForLine(/"httpPort":(\d+),"msg":/, 90_000);
+  return port!;
+}
+
+/** The real configuration, with fixed targets and short intervals. */
+async function configFor(ports: Record<string, string>): Promise<string> {
+  const folder = fileURLToPath(new URL('../infra/prometheus/', import.meta.url));
+  const config = parse(await readFile(join(folder, 'prometheus.yml'), 'utf8'));
+  return stringify({
+    global: { scrape_interval: '500ms', scrape_timeout: '500ms', evaluation_interval: '1s' },
+    rule_files: config.rule_files.map((file: string) => join(folder, file)),
+    scrape_configs: Object.entries(ports).map(([job, port]) => ({
+      job_name: job,
+      static_configs: [{ targets: [`127.0.0.1:${port}`] }],
+    })),
+  });
+}
