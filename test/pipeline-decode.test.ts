@@ -1,14 +1,14 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ObjectStore, openStore } from '@cutline/shared/stores';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { tinyBundleFiles } from '../packages/captioner/test/support/tiny-model.ts';
 import { slowDown } from './support/fault-proxy.ts';
 import { type Pipeline, startPipeline, type WorkerProcess } from './support/pipeline.ts';
 import { stopProcess } from './support/processes.ts';
 import { expectToReconcile, type RunResults } from './support/run-results.ts';
 import { sampleImages } from './support/sample-images.ts';
+import { writeTinyBundle } from './support/tiny-bundle.ts';
 
 /**
  * Features that a run has kept are captioned again when its images are gone: with the same options
@@ -31,8 +31,8 @@ const narrow = ['--beam-size', '1', '--length-penalty', '0'];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cutline-decode-'));
-  otherDecoder = await writeBundle('other-decoder', { family: 'lrcn' });
-  otherEncoder = await writeBundle('other-encoder', { seed: 5 });
+  otherDecoder = await writeTinyBundle(join(folder, 'other-decoder'), { family: 'lrcn' });
+  otherEncoder = await writeTinyBundle(join(folder, 'other-encoder'), { seed: 5 });
   pipeline = await startPipeline({
     env: {
       CUTLINE_FETCH_ATTEMPTS: '1',
@@ -77,16 +77,6 @@ afterAll(async () => {
   await pipeline?.stop();
   await rm(folder, { recursive: true, force: true });
 });
-
-async function writeBundle(name: string, { family = 'show-attend-tell', seed = 1 }) {
-  const path = join(folder, name);
-  await mkdir(path);
-  const words = ['a', 'boat', 'dog', 'in', 'on', 'snow', 'the'];
-  for (const [file, bytes] of tinyBundleFiles(family, words, seed)) {
-    await writeFile(join(path, file), bytes);
-  }
-  return path;
-}
 
 async function run(name: string, ...flags: string[]): Promise<void> {
   await pipeline.succeed('run', source, '--run', name, ...inBatches, ...flags);

@@ -43,8 +43,8 @@ const peerPrograms = {
 const contendersAlone = new Set(['preprocess', 'encode', 'decode', 'caption', 'agreement']);
 
 /**
- * Starts everything that takes part (in the pipeline, our backends alone): each in a process of its own, since native libraries do not
- * share one well, and so that CPU time can be told apart.
+ * Starts everything that takes part (in the pipeline, our backends alone): each in a process of its
+ * own, since native libraries do not share one well, and so that CPU time can be told apart.
  *
  * @param {BenchOptions} options
  * @param {{ images: string, graphs: string }} folders of the images, and of the exported graphs

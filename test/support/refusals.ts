@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import { tinyBundleFiles } from '../../packages/captioner/test/support/tiny-model.ts';
 import type { Environment, Pipeline } from './pipeline.ts';
 import { type Process, startProcess } from './processes.ts';
+import { writeTinyBundle } from './tiny-bundle.ts';
 
 /** Programs that are configured wrongly, and how they say so. */
 
@@ -50,16 +50,8 @@ export type Case = [
 
 export async function createWorkplace(pipeline: Pipeline): Promise<Workplace> {
   const folder = await mkdtemp(join(tmpdir(), 'cutline-workplace-'));
-  const writeBundle: Workplace['writeBundle'] = async (name, model = {}) => {
-    const { family = 'show-attend-tell', seed = 1 } = model;
-    const path = join(folder, name);
-    await mkdir(path);
-    const words = ['a', 'boat', 'dog', 'in', 'on', 'snow', 'the'];
-    for (const [file, bytes] of tinyBundleFiles(family, words, seed)) {
-      await writeFile(join(path, file), bytes);
-    }
-    return path;
-  };
+  const writeBundle: Workplace['writeBundle'] = (name, model) =>
+    writeTinyBundle(join(folder, name), model);
   const environment: Environment = {
     ...Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined])),
     PATH: process.env.PATH,

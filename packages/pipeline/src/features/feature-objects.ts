@@ -1,10 +1,5 @@
-import { sha256 } from '@cutline/shared/run';
-import {
-  type ObjectStore,
-  type PatientWorld,
-  patientStore,
-  StoreError,
-} from '@cutline/shared/stores';
+import { getIfThere, sha256 } from '@cutline/shared/run';
+import { type ObjectStore, type PatientWorld, patientStore } from '@cutline/shared/stores';
 
 /** What features have in common that are objects of a store, whether in flight or kept. */
 
@@ -18,12 +13,7 @@ export function patientWithFeatures(store: ObjectStore, world: PatientWorld): Ob
 
 /** The object's bytes; undefined where there is none. */
 export async function readIfThere(store: ObjectStore, key: string): Promise<Buffer | undefined> {
-  try {
-    return (await store.get(key)).bytes;
-  } catch (error) {
-    if (error instanceof StoreError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
+  return (await getIfThere(store, key))?.bytes;
 }
 
 /**

@@ -32,6 +32,7 @@ export {
   type SkippedRow,
   skippedRowSchema,
 } from './part.ts';
+export { getIfThere } from './read-if-there.ts';
 export {
   countLedgers,
   countResults,
