@@ -26,7 +26,7 @@ import {
   UnwantedJobError,
 } from '@cutline/pipeline';
 import { createLogger, Metrics } from '@cutline/shared/process';
-import { type PartRow, RunStore } from '@cutline/shared/run';
+import { jobId, type PartRow, RunStore } from '@cutline/shared/run';
 import { MemoryStore, type ObjectStore, type PutOptions, StoreError } from '@cutline/shared/stores';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeJob, imagesOf } from './support/example-jobs.ts';
@@ -61,8 +61,8 @@ function openQueues(): Queues {
   return { encode: open('encode'), decode: open('decode') } as unknown as Queues;
 }
 
-const jobContext = (deaths = 0) => ({
-  deaths,
+const jobContext = (deaths = 0, { wasTaken = deaths > 0 } = {}) => ({
+  ...{ deaths, wasTaken },
   log,
   requireWanted: async () => {
     if (!isWanted) throw new UnwantedJobError('the run was cancelled');
@@ -249,6 +249,16 @@ describe('a batch to encode', () => {
     await encoder()(encodeJob(), jobContext());
     expect(await features.bytesInFlight()).toBe(bytes);
     expect(await decodeJobs()).toHaveLength(1);
+  });
+
+  test('clears away what an encoder left that died before it had handed it over', async () => {
+    await features.put(`${jobId(encodeJob())}.left`, Buffer.alloc(100));
+    await encoder()(encodeJob({ batch: 1 }), jobContext());
+    await encoder()(encodeJob(), jobContext(0, { wasTaken: true }));
+    expect(await features.get(`${jobId(encodeJob())}.left`)).toBeUndefined();
+    const jobs = await decodeJobs();
+    expect(jobs).toHaveLength(2);
+    for (const job of jobs) expect(await features.get(nameOf(job))).toBeDefined();
   });
 });
 

@@ -241,12 +241,21 @@ describe.each([
     for (const name of ['r1.000000.0.x', 'r1.000001.0ra.y', 'r10.000000.0.z', 'r-r1.000000.0.a']) {
       await store.put(name, bytes(10));
     }
-    await place.stores[1].removeRun('r1');
+    await place.stores[1].removeAll('r1.');
     expect(await store.bytesInFlight()).toBe(20);
     expect(await store.get('r1.000001.0ra.y')).toBeUndefined();
     expect(await store.get('r10.000000.0.z')).toEqual(bytes(10));
-    await store.removeRun('none');
+    await store.removeAll('none.');
     expect(await store.bytesInFlight()).toBe(20);
+  });
+
+  test('removes all that a job has but one', async () => {
+    for (const name of ['r1.000000.0.x', 'r1.000000.0.y', 'r1.000000.0a.z', 'r1.000001.0.x']) {
+      await store.put(name, bytes(10));
+    }
+    await place.stores[1].removeAll('r1.000000.0.', { except: 'r1.000000.0.y' });
+    expect(await store.bytesInFlight()).toBe(30);
+    expect(await store.get('r1.000000.0.x')).toBeUndefined();
   });
 
   test('gives a blob that is put again its whole time', async () => {

@@ -34,6 +34,7 @@ const operations: [name: string, operation: () => Promise<unknown>][] = [
 ];
 const removals: typeof operations = [
   ['release', () => board.release('r', 'ada')],
+  ['endProgress', () => board.endProgress('r', { listed: 100, captioned: 100 })],
   ['resetProgress', () => board.resetProgress('r')],
   ['endTrial', () => board.endTrial('encode:r.000000.0')],
 ];

@@ -96,7 +96,7 @@ test('features, progress, locks and memory are within its rights', async () => {
   expect(await features.get('run.0.0')).toEqual(Buffer.from('features'));
   await features.remove('run.0.0');
   await features.put('run.0.0', Buffer.from('features'));
-  await features.removeRun('run');
+  await features.removeAll('run.');
   expect(await features.bytesInFlight()).toBe(0);
   const books = new FeatureBooks(redis, { home: 's3://bucket/' });
   await books.enter('run.0.0', { bytes: 8, ttlMs: 0 });
@@ -112,6 +112,7 @@ test('features, progress, locks and memory are within its rights', async () => {
   expect(await board.enlisted()).toHaveLength(1);
   await board.delist({ run: 'run', model: 'tiny@00' });
   await redis.set('cutline:probe', '1', 'PX', 1_000);
+  await board.endProgress('run', { listed: 3 });
   await board.resetProgress('run');
   await board.raiseFloor('run', 2);
   expect(await board.floor('run')).toBe(2);

@@ -277,6 +277,16 @@ describe.each([
       expect(await board.count('s', 'part:0.0', { captioned: 64 })).toBe(false);
     });
 
+    test('says of a run that has ended what its summary says, and keeps no steps', async () => {
+      await board.setProgress('r', { listed: 100, listedBytes: 900, listingComplete: 1 });
+      await board.count('r', 'part:0.0', { captioned: 64 });
+      await board.endProgress('r', { listed: 100, captioned: 99, failed: 1, 'failed:corrupt': 1 });
+      const progress = await other.progress('r');
+      expect(progress).toMatchObject({ listed: 100, listedBytes: 900, captioned: 99, failed: 1 });
+      expect(progress?.failedByClass).toEqual({ corrupt: 1 });
+      expect(await board.count('r', 'part:0.0', {})).toBe(true);
+    });
+
     test('is forgotten thirty days after it moved last, and the steps with it', async () => {
       await board.count('r', 'part:0.0', { captioned: 64 });
       await place.pass(29 * dayMs);

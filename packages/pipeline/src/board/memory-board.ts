@@ -90,6 +90,11 @@ export class MemoryBoard implements RunBoard {
     this.#write(run, counts, (_before, n) => n);
   }
 
+  async endProgress(run: string, counts: Counts): Promise<void> {
+    this.#steps.delete(run);
+    await this.setProgress(run, counts);
+  }
+
   async resetProgress(run: string): Promise<void> {
     this.#steps.delete(run);
     this.#counters.delete(run);

@@ -63,6 +63,11 @@ export class RedisBoard implements RunBoard {
     await this.#redis.eval(setScript, 1, boardKeys(run).progress, boardTtlMs, ...pairsOf(counts));
   }
 
+  async endProgress(run: string, counts: Counts): Promise<void> {
+    const { steps, progress } = boardKeys(run);
+    await this.#redis.eval(setScript, 2, progress, steps, boardTtlMs, ...pairsOf(counts));
+  }
+
   async resetProgress(run: string): Promise<void> {
     const { steps, progress } = boardKeys(run);
     await this.#redis.unlink(steps, progress);
@@ -199,8 +204,9 @@ const enlistScript = `
   redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[2]))
 `;
 
-/** KEYS: progress. ARGV: ttl in ms, then counters and values. */
+/** KEYS: progress, perhaps the steps to forget. ARGV: ttl in ms, then counters and values. */
 const setScript = `
+  if KEYS[2] then redis.call('UNLINK', KEYS[2]) end
   for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
 `;

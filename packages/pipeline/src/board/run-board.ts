@@ -41,6 +41,12 @@ export interface RunBoard {
   /** Sets counters to what the producer counted itself. */
   setProgress(run: string, counts: Counts): Promise<void>;
 
+  /**
+   * Sets counters to what the summary says, and forgets the steps: what is kept of a finished run
+   * does not depend on its size.
+   */
+  endProgress(run: string, counts: Counts): Promise<void>;
+
   /** Forgets all counters and steps. */
   resetProgress(run: string): Promise<void>;
 

@@ -38,6 +38,17 @@ export function countByOutcome(rows: readonly PartRow[]): Record<string, number>
   return counts;
 }
 
+/** `captioned`, `skipped`, `failed` and `failed:<class>`, as a ledger or a summary counts them. */
+export function countsOfOutcomes({
+  captioned,
+  skipped,
+  failed,
+  failedByClass,
+}: Pick<Summary, 'captioned' | 'skipped' | 'failed' | 'failedByClass'>): Record<string, number> {
+  const byClass = Object.entries(failedByClass).map(([name, n]) => [`failed:${name}`, n]);
+  return { encoded: captioned, captioned, skipped, failed, ...Object.fromEntries(byClass) };
+}
+
 /** undefined where there are no counters: then nothing is known of the run. */
 export function progressOfCounters(
   counters: readonly (readonly [counter: string, value: number])[],

@@ -36,15 +36,17 @@ export interface HandOverContext {
 
 /** Puts features where decoders find them, unless they are kept, and one job into their queue. */
 export function handOverToDecoders(context: HandOverContext): HandOver {
-  return async (job, encoded) => {
+  return async (job, encoded, { wasTaken }) => {
     const { features, queues } = context;
     const decodeJob =
       encoded && job.features === null ? await putInFlight(context, job, encoded) : job;
-    // Another try may have got there first, or this one before its worker was thought dead: nobody
-    // would come for these features, and they would stay until they expire.
+    // Another try may have got there first, or this one before its worker was thought dead; or an
+    // encoder died between the two. Nobody would come for what is not the decode job's, and it
+    // would stay until it expires.
     const isNew = await queues.decode.addNew(decodeJob);
-    const stored = inFlight(decodeJob);
-    if (!isNew && stored) await features.remove(stored.name);
+    const name = inFlight(decodeJob)?.name;
+    if (!isNew && name) await features.remove(name);
+    if (isNew && wasTaken) await features.removeAll(`${jobId(job)}.`, { except: name });
     await countEncoded(context, decodeJob);
   };
 }

@@ -57,10 +57,10 @@ export class FeatureBooks {
     return this.#redis.zrangebyscore(this.#keys[1], '-inf', now, 'LIMIT', 0, namesMax);
   }
 
-  /** The names of a run. */
-  async namesOf(run: string): Promise<string[]> {
+  /** The names that begin so. */
+  async names(start: string): Promise<string[]> {
     const names = await this.#redis.zrange(this.#keys[1], '0', '-1');
-    return names.filter((name) => name.startsWith(`${run}.`));
+    return names.filter((name) => name.startsWith(start));
   }
 
   /** Strikes out what has expired. @returns the sum of the rest. */

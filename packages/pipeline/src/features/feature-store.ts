@@ -14,7 +14,7 @@ export interface FeatureStore {
 
   /**
    * Stores a blob under a name, replacing what was there, and for its whole time anew.
-   * @param name begins with that of its run, and a dot: see `removeRun`.
+   * @param name begins with the id of its job, and a dot: see `removeAll`.
    * @returns the bytes now in flight; what has expired may be among them.
    */
   put(name: string, blob: Buffer): Promise<number>;
@@ -25,8 +25,11 @@ export interface FeatureStore {
   /** Removing what is not there is not an error. It works where there is no memory left, too. */
   remove(name: string): Promise<void>;
 
-  /** Removes all that a run has. */
-  removeRun(run: string): Promise<void>;
+  /**
+   * Removes all whose names begin so, but one. It looks at all names: for what is rare.
+   * @param start the name of a run, or the id of a job, and a dot
+   */
+  removeAll(start: string, options?: { except?: string | undefined }): Promise<void>;
 
   /** Bytes in flight, after what has expired is swept away, from the books too. */
   bytesInFlight(): Promise<number>;

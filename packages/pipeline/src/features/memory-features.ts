@@ -41,9 +41,9 @@ export class MemoryFeatures implements FeatureStore {
     this.#blobs.delete(name);
   }
 
-  async removeRun(run: string): Promise<void> {
+  async removeAll(start: string, { except }: { except?: string | undefined } = {}): Promise<void> {
     for (const [name] of this.#blobs.entries()) {
-      if (name.startsWith(`${run}.`)) this.#blobs.delete(name);
+      if (name.startsWith(start) && name !== except) this.#blobs.delete(name);
     }
   }
 

@@ -34,8 +34,9 @@ export class RedisFeatures implements FeatureStore {
     return this.#books.strike([name]);
   }
 
-  async removeRun(run: string): Promise<void> {
-    await this.#books.strike(await this.#books.namesOf(run));
+  async removeAll(start: string, { except }: { except?: string | undefined } = {}): Promise<void> {
+    const names = await this.#books.names(start);
+    await this.#books.strike(names.filter((name) => name !== except));
   }
 
   bytesInFlight(): Promise<number> {

@@ -64,18 +64,19 @@ export class StoredFeatures implements FeatureStore {
   }
 
   remove(name: string): Promise<void> {
-    return this.#removeAll([name]);
+    return this.#remove([name]);
   }
 
-  async removeRun(run: string): Promise<void> {
-    await this.#removeAll(await this.#books.namesOf(run));
+  async removeAll(start: string, { except }: { except?: string | undefined } = {}): Promise<void> {
+    const names = await this.#books.names(start);
+    await this.#remove(names.filter((name) => name !== except));
   }
 
   async bytesInFlight(): Promise<number> {
     for (;;) {
       const names = await this.#books.expired();
       if (names.length === 0) return this.#books.bytesInFlight();
-      await this.#removeAll(names);
+      await this.#remove(names);
     }
   }
 
@@ -90,7 +91,7 @@ export class StoredFeatures implements FeatureStore {
     return { usedBytes, limitBytes: usedBytes + bavail * bsize };
   }
 
-  async #removeAll(names: readonly string[]): Promise<void> {
+  async #remove(names: readonly string[]): Promise<void> {
     for (let start = 0; start < names.length; start += together) {
       const some = names.slice(start, start + together);
       await Promise.all(some.map((name) => this.#store.delete(this.#key(name))));

@@ -52,7 +52,7 @@ async function removeFeatures({
   runStore,
   log,
 }: Parameters<typeof cancelRun>[0]): Promise<void> {
-  await features.removeRun(runStore.run).catch((error: unknown) => {
+  await features.removeAll(`${runStore.run}.`).catch((error: unknown) => {
     log.warn({ error: describeError(error) }, 'features of the run stay until they expire');
   });
 }

@@ -1,6 +1,6 @@
 import type { QueueName } from '@cutline/shared/process';
 import { batchesOf, isReopened, readChunk } from '@cutline/shared/run';
-import { countByOutcome, partStep } from '../board/run-progress.ts';
+import { countByOutcome, countsOfOutcomes, partStep } from '../board/run-progress.ts';
 import { patiently } from '../patience.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import { type ClosedChunk, closeChunk, closedBy, examineChunk } from './close-chunk.ts';
@@ -124,7 +124,7 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
   if (ledger && !isReopened(ledger, claims)) {
     await patiently(
       'progress',
-      () => board.count(name, `chunk:${chunk}`, outcomes(ledger)),
+      () => board.count(name, `chunk:${chunk}`, countsOfOutcomes(ledger)),
       context,
     );
     return [];
@@ -174,15 +174,4 @@ async function tellProgress(context: PassContext, chunks: number): Promise<void>
   await patiently('progress', () => board.setProgress(run, counts), context);
   // Again and again: a Redis that was flushed knows of no run.
   await patiently('progress', () => board.enlist({ run, model }), context);
-}
-
-/** `captioned`, `skipped`, `failed` and `failed:<class>`, as the board counts them. */
-function outcomes({
-  captioned,
-  skipped,
-  failed,
-  failedByClass,
-}: ClosedChunk): Record<string, number> {
-  const byClass = Object.entries(failedByClass).map(([name, n]) => [`failed:${name}`, n]);
-  return { encoded: captioned, captioned, skipped, failed, ...Object.fromEntries(byClass) };
 }

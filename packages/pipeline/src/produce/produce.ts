@@ -3,6 +3,7 @@ import type { Logger, Metrics } from '@cutline/shared/process';
 import type { KeptFeatures, RunStore, Summary } from '@cutline/shared/run';
 import { generationOfChunk } from '@cutline/shared/run';
 import type { RunBoard } from '../board/run-board.ts';
+import { countsOfOutcomes } from '../board/run-progress.ts';
 import type { EncodeJob } from '../jobs.ts';
 import { patiently } from '../patience.ts';
 import type { Queues } from '../queue/open-queues.ts';
@@ -84,8 +85,8 @@ export async function produce(
   }
   const summary = await writeSummary(context, claimed, ledgers);
   await patiently('progress', () => board.raiseFloor(run.run, summary.generation + 1), base);
-  // The summary says it all: what Redis keeps of a finished run does not depend on its size.
-  await patiently('progress', () => board.resetProgress(run.run), base);
+  const counts = { listed: summary.images, listingComplete: 1, ...countsOfOutcomes(summary) };
+  await patiently('progress', () => board.endProgress(run.run, counts), base);
   return summary;
 }
 

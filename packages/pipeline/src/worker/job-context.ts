@@ -6,6 +6,8 @@ export type JobHandler<J> = (job: J, context: JobContext) => Promise<void>;
 export interface JobContext {
   /** Workers that died holding the job: see `trySuspectsAlone`. */
   deaths: number;
+  /** It was in somebody's hand before, who may have left something behind. */
+  wasTaken: boolean;
   log: Logger;
   /**
    * To be awaited before whatever has an effect on others: a process may have slept for an hour

@@ -113,7 +113,9 @@ export class JobTaker<J extends BatchAttempt> {
     const lock = new JobLock(taken, this.#options);
     try {
       const requireWanted = () => this.#requireWanted(job, lock);
-      await this.#options.handle(job, { deaths: taken.deaths, log: jobLog, requireWanted });
+      const { deaths, givenBack } = taken;
+      const wasTaken = deaths + givenBack > 0;
+      await this.#options.handle(job, { deaths, wasTaken, log: jobLog, requireWanted });
       await queue.finish(taken);
       const durationMs = Math.round(world.now() - started);
       jobLog.info({ images: job.images.length, durationMs }, `${stage} done`);
