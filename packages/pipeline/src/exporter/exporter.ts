@@ -27,7 +27,7 @@ export interface ExporterOptions {
   now?: () => number;
 }
 
-const intervalMs = 2_000;
+const intervalMs = 5_000;
 /** Redis has so long to answer all of it. */
 const answerMsMax = 1_500;
 const writeMsMax = 500;
