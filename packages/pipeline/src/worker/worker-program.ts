@@ -51,6 +51,7 @@ const workerSettings = [
   'jobConcurrency',
   'jobLockMs',
   'shutdownMs',
+  'exitWhenIdle',
   'httpPort',
   'httpHost',
   'logLevel',
@@ -156,6 +157,9 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     lockMs: settings.jobLockMs,
     ...(stage.untilRoom && { untilRoom: () => stage.untilRoom!(() => isStopping) }),
     afterJob: () => ceiling?.look(),
+    ...(settings.exitWhenIdle !== undefined && {
+      idle: { seconds: settings.exitWhenIdle, leave: stop.leave },
+    }),
     breaker,
     world,
     metrics,
