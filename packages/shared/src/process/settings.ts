@@ -236,7 +236,7 @@ export const settings = {
     env: 'CUTLINE_EXIT_WHEN_IDLE',
     defaultShown: 'never',
     description: 'seconds without a batch after which a worker ends with status 0',
-    schema: wholeNumber({ min: 1, max: timerMsMax / 1000 }).optional(),
+    schema: wholeNumber({ min: 1, max: Math.floor(timerMsMax / 1000) }).optional(),
   }),
   memoryBytesMax: setting({
     group: jobs,
