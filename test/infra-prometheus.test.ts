@@ -27,8 +27,8 @@ function installed(program: string): boolean {
 describe.skipIf(!installed('promtool'))('promtool', () => {
   test.each([
     ['check', 'config', 'prometheus.yml'],
-    ['check', 'rules', 'alerts.yml'],
-    ['test', 'rules', 'alerts.test.yml'],
+    ['check', 'rules', 'alerts.yml', 'scaling.yml'],
+    ['test', 'rules', 'alerts.test.yml', 'scaling.test.yml'],
   ])('%s %s %s', (...args) => {
     const { status, stdout, stderr } = spawnSync('promtool', args, {
       cwd: folder,
