@@ -10,6 +10,7 @@ import {
   kubectlInstalled,
   type Manifest,
   podsOf,
+  readManifests,
   render,
   schemaErrors,
 } from './support/infra-kubernetes.ts';
@@ -293,6 +294,84 @@ describe.skipIf(!isInstalled)('overlays', () => {
     );
     expect(features * 2).toBe(maxmemory * 1024 ** 3);
   });
+});
+
+describe('cutline manifests', () => {
+  const cutline = fileURLToPath(new URL('../apps/cutline/bin/cutline.js', import.meta.url));
+  const manifests = (...args: string[]) => {
+    const env = { PATH: process.env.PATH };
+    const command = [cutline, 'manifests', ...args];
+    return spawnSync(process.execPath, command, { encoding: 'utf8', env });
+  };
+  const output = ['--output', 's3://captions'];
+  const { stdout, stderr, status } = manifests(
+    ...[
+      's3://archive/1920s/',
+      '--run',
+      '1920s',
+      '--limit',
+      '9',
+      '--redis',
+      'redis://a:b@c',
+      ...output,
+    ],
+  );
+  const [job] = readManifests(stdout);
+
+  test('prints a Job that fits the schema, with the flags that a run was given, and no URL of Redis', async () => {
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: expect.stringMatching(/^cutline: --redis is left out: .*Secret cutline-redis.*\n$/),
+    });
+    expect(await schemaErrors(job ? [job] : [])).toEqual([]);
+    expect(job?.metadata).toMatchObject({ name: 'producer-1920s', namespace: 'cutline' });
+    const [{ args, image }] = job?.spec.template.spec.containers ?? [];
+    expect(image).toBe(`cutline:${version}`);
+    expect(args).toEqual([
+      ...['producer', 's3://archive/1920s/', '--run=1920s', '--output=s3://captions', '--limit=9'],
+      '--go-on',
+    ]);
+    expect(confinement(job?.spec.template.spec)).toEqual([]);
+  });
+
+  test('gives the run a name, under which another pod goes on with it', () => {
+    const [unnamed] = readManifests(manifests('s3://archive/', ...output).stdout);
+    const [{ args }] = unnamed?.spec.template.spec.containers ?? [];
+    expect(args[2]).toMatch(/^--run=\d{8}-\d{6}$/);
+    expect(unnamed?.metadata.name).toBe(`producer-${args[2].slice('--run='.length)}`);
+  });
+
+  test.each([
+    [['./photos', ...output], 'The source is "./photos": a pod finds nothing of this machine'],
+    [['s3://archive', '--output', 'out'], '--output is "out": a pod finds nothing of this machine'],
+    [['s3://archive', ...output, '--keys-from', '-'], '--keys-from is "-": a pod finds nothing'],
+    [['s3://archive', ...output, '--limit', '1', '--sample', '1'], 'Choose --limit'],
+    [['s3://archive'], 'Say where results go'],
+  ])('refuses %j', (args, said) => {
+    const refused = manifests(...args);
+    expect(refused).toMatchObject({ status: 2, stdout: '' });
+    expect(refused.stderr).toMatch(/^cutline: .*\n$/);
+    expect(refused.stderr).toContain(said);
+  });
+
+  test.skipIf(!isInstalled)(
+    'its pod is confined as the others, and finds the same settings and secrets',
+    () => {
+      const base = render('cpu');
+      const exporter = base.find(({ metadata }) => metadata.name === 'exporter');
+      const { containers: ofExporter, ...spec } = exporter?.spec.template.spec ?? {};
+      const { containers: ofJob, ...jobSpec } = job?.spec.template.spec ?? {};
+      expect(jobSpec).toEqual({ ...spec, restartPolicy: 'Never' });
+      const { securityContext, env, volumeMounts, ports, envFrom } = ofExporter[0];
+      expect(ofJob[0]).toMatchObject({ securityContext, env, volumeMounts, ports });
+      expect(ofJob[0].envFrom[1]).toEqual(envFrom[1]);
+      const named = ofJob[0].envFrom[0].configMapRef.name;
+      const data = (name: string) => base.find(({ metadata }) => metadata.name === name)?.data;
+      expect(data(named)).toEqual(data(envFrom[0].configMapRef.name));
+      // Policies and monitors go by it.
+      expect(job?.spec.template.metadata.labels['app.kubernetes.io/part-of']).toBe('cutline');
+    },
+  );
 });
 
 /** What a pod may do beyond what Cutline needs, one line each. */

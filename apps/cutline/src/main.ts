@@ -6,6 +6,7 @@ import { addExport } from './commands/export.ts';
 import { addExporter } from './commands/exporter.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addLook } from './commands/look.ts';
+import { addManifests } from './commands/manifests.ts';
 import { addModel } from './commands/model.ts';
 import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
@@ -50,6 +51,7 @@ await runProgram('cutline', async () => {
   addReview(program);
   addSidecars(program);
   addExporter(program);
+  addManifests(program);
   addModel(program);
   program.addHelpText('after', examples);
   await program.parseAsync();
