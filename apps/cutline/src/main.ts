@@ -7,6 +7,7 @@ import { addExport } from './commands/export.ts';
 import { addExporter } from './commands/exporter.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addLook } from './commands/look.ts';
+import { addManifests } from './commands/manifests.ts';
 import { addModel } from './commands/model.ts';
 import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
@@ -52,6 +53,7 @@ await runProgram('cutline', async () => {
   addSidecars(program);
   addDashboard(program);
   addExporter(program);
+  addManifests(program);
   addModel(program);
   program.addHelpText('after', examples);
   await program.parseAsync();

@@ -61,7 +61,13 @@ export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-lo
 export { makeFolder } from './make-folder.ts';
 export { patiently, pauseMs } from './patience.ts';
 export { cancelRun } from './produce/cancel-run.ts';
-export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';
+export {
+  beginOrGoOn,
+  beginRun,
+  type ClaimedRun,
+  claimRun,
+  resumeRun,
+} from './produce/claim-run.ts';
 export { countListing, type ListingCounts } from './produce/count-listing.ts';
 export { type DriveRunContext, driveRun } from './produce/drive-run.ts';
 export { planUsage } from './produce/plan-usage.ts';
@@ -74,6 +80,7 @@ export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export {
   describeExcluded,
   outputLocation,
+  requestName,
   requestRun,
   resultsPrefix,
 } from './produce/run-request.ts';
