@@ -251,8 +251,10 @@ describe.skipIf(!isInstalled)('overlays', () => {
       const [{ metadata, metricType }] = spec.triggers;
       expect(metricType).toBe('AverageValue'); // the value divided by the threshold
       expect(metadata.ignoreNullValues).toBe('false');
-      const [, record, label] = /^([\w:]+)\{stage="(\w+)"\}$/.exec(metadata.query) ?? [];
-      expect(label).toBe(stage);
+      const asked = [...metadata.query.matchAll(/([\w:]+)\{stage="(\w+)"\}/g)];
+      expect(asked.map(([, , label]) => label)).toEqual([stage, stage, stage]);
+      const [[, record]] = asked;
+      expect(asked.every(([, other]) => other === record)).toBe(true);
       const rules = named('keda', 'PrometheusRule', 'cutline').spec.groups.flatMap(
         ({ rules }: { rules: object[] }) => rules,
       );
