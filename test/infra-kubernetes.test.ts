@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readSettings, refuseUnknownVariables, settings } from '@cutline/shared/process';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readCompose } from './support/infra-compose.ts';
 import {
@@ -12,6 +15,7 @@ import {
   podsOf,
   readManifests,
   render,
+  renderFolder,
   schemaErrors,
 } from './support/infra-kubernetes.ts';
 
@@ -374,6 +378,49 @@ describe('cutline manifests', () => {
       expect(job?.spec.template.metadata.labels['app.kubernetes.io/part-of']).toBe('cutline');
     },
   );
+});
+
+describe.skipIf(!isInstalled)('docs/KUBERNETES.md', () => {
+  const page = readFileSync(new URL('../docs/KUBERNETES.md', import.meta.url), 'utf8');
+  const [example = ''] = /(?<=```yaml\n# kustomization\.yaml\n)[\s\S]*?(?=```)/.exec(page) ?? [];
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'cutline-overlay-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  test('has an overlay that is as it says: images, settings, and what is scaled on', async () => {
+    const here = relative(await realpath(folder), infraFile('kubernetes/overlays/keda'));
+    const text = example.replace('../cutline/infra/kubernetes/overlays/keda', here);
+    expect(text).not.toBe(example);
+    await writeFile(join(folder, 'kustomization.yaml'), text);
+    const manifests = renderFolder(folder);
+    expect(await schemaErrors(manifests)).toEqual([]);
+    for (const [name, { spec }] of podsOf(manifests)) {
+      const [{ image, envFrom }] = spec.containers;
+      expect(image, name).toMatch(/^registry\.mine\/cutline/);
+      const of = manifests.find(({ metadata }) => metadata.name === envFrom[0].configMapRef.name);
+      expect(of?.data, name).toMatchObject({ AWS_REGION: 'eu-central-1', CUTLINE_THREADS: '2' });
+    }
+    const producer = manifests.find(
+      ({ metadata }) => metadata.name === 'cutline-producer-settings',
+    );
+    expect(producer?.data).toMatchObject({ AWS_REGION: 'eu-central-1' });
+    const scaled = manifests.find(
+      ({ kind, metadata }) => kind === 'ScaledObject' && metadata.name === 'encoder-worker',
+    );
+    expect(scaled?.spec.maxReplicaCount).toBe(40);
+    expect(scaled?.spec.triggers[0].metadata.threshold).toBe('1800');
+  });
+
+  test('tells of versions, tags and settings that there are', () => {
+    for (const [, tag] of page.matchAll(/cutline[\w$-]*:(\d[\w.-]*)/g)) {
+      expect([version, `${version}-gpu`]).toContain(tag);
+    }
+    const known = [...Object.values(settings).map(({ env }) => env as string)];
+    for (const [name] of page.matchAll(/CUTLINE_\w+/g)) expect(known).toContain(name);
+  });
 });
 
 /** What a pod may do beyond what Cutline needs, one line each. */

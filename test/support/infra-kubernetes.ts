@@ -30,13 +30,17 @@ export function kubectlInstalled(): boolean {
 
 /** What an overlay comes to. @throws Error with what kubectl says of it */
 export function render(overlay: string): Manifest[] {
-  const folder = join(root, 'infra/kubernetes/overlays', overlay);
+  return renderFolder(join(root, 'infra/kubernetes/overlays', overlay));
+}
+
+/** The same of any folder with a kustomization.yaml. */
+export function renderFolder(folder: string): Manifest[] {
   const { status, stdout, stderr } = spawnSync('kubectl', ['kustomize', folder], {
     encoding: 'utf8',
     maxBuffer: 16 * 1024 ** 2,
   });
   // What kustomize will not read for ever, it warns of.
-  if (status !== 0 || stderr !== '') throw new Error(`kubectl kustomize ${overlay}: ${stderr}`);
+  if (status !== 0 || stderr !== '') throw new Error(`kubectl kustomize ${folder}: ${stderr}`);
   return readManifests(stdout);
 }
 
