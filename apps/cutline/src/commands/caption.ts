@@ -33,6 +33,7 @@ import { type ObjectStore, StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
 import { formatCount, formatDuration, formatQuantity, formatRate, formatUsage } from '../format.ts';
 import { describeRepeated } from '../format-summary.ts';
+import { addInto } from '../into-option.ts';
 import { openSource } from '../open-source.ts';
 import { openStages, stageSettings } from '../open-stages.ts';
 import { rowPrinter } from '../print-rows.ts';
@@ -44,7 +45,7 @@ const settingNames = [...stageSettings, 's3PathStyle'] as const;
 interface CaptionCommandFlags extends CaptionFlags, SelectionFlags {
   featureType: FeatureType;
   json?: boolean;
-  results?: string;
+  into?: string;
 }
 
 export function addCaption(program: Command): void {
@@ -53,8 +54,10 @@ export function addCaption(program: Command): void {
     .description('Caption images here and now, in one process: no Redis, no workers.')
     .argument('<source>', 'a folder, an image, s3://bucket/prefix or s3://bucket/key')
     .option('--json', 'print rows as JSON Lines instead of a table')
-    .option('-o, --results <file>', 'write rows as JSON Lines to a file, or go on with one')
     .addHelpText('after', '\nThe exit status is 1 when an image failed; its row says why.');
+  addInto(command, '<file>', 'write rows as JSON Lines to a file, or go on with one', {
+    formerly: 'results',
+  });
   command.addOption(featureTypeOption());
   addSettings(addCaptionFlags(addSelectionFlags(command)), settingNames).action(
     async (source: string, flags: CaptionCommandFlags) => {
@@ -80,8 +83,7 @@ async function captionSource(
   const selection = requestSelection(flags, model);
   const options = await requestCaptions(flags, model, bundleFolder);
   const { featureType = 'float16' } = requestFeatures(flags, model);
-  const file =
-    flags.results === undefined ? undefined : await RowsFile.open(flags.results, model.id);
+  const file = flags.into === undefined ? undefined : await RowsFile.open(flags.into, model.id);
   if (file) closers.add('the file of rows', () => file.close());
   const stores = new StorePool(storeConfig(settings));
   closers.add('stores', () => stores.close());

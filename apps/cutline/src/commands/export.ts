@@ -16,6 +16,7 @@ import {
   rowsOfRun,
   selectRows,
 } from '../export/index.ts';
+import { addInto } from '../into-option.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 
 interface ExportFlags extends Destination {
@@ -33,8 +34,10 @@ export function addExport(program: Command): void {
       new Option('--to <format>', 'csv, xlsx, parquet, jsonl (whole rows) or iiif (annotations)')
         .choices([...Object.keys(fileFormats), 'iiif'])
         .makeOptionMandatory(),
-    )
-    .option('-o, --file <path>', 'where to put it; of iiif a folder or s3://bucket/prefix')
+    );
+  addInto(command, '<path>', 'where to put it; of iiif a folder or s3://bucket/prefix', {
+    formerly: 'file',
+  })
     .addOption(
       new Option('--status <statuses...>', 'only these: captioned, skipped, failed').choices([
         'captioned',
@@ -107,9 +110,9 @@ async function exportSelected(
 }
 
 /** @throws UserError for flags that say nothing together. */
-function checkFlags({ to, bom, link, pages, file, status, class: classes, minScore }: ExportFlags) {
+function checkFlags({ to, bom, link, pages, into, status, class: classes, minScore }: ExportFlags) {
   if (bom && to !== 'csv') throw new UserError('--bom is for --to csv.');
-  if (to === 'iiif' && (link === undefined || file === undefined)) {
+  if (to === 'iiif' && (link === undefined || into === undefined)) {
     throw new UserError(
       '--to iiif takes --link https://…/{key}, what the annotations are about, and -o, a folder ' +
         'or s3://bucket/prefix to put them in.',

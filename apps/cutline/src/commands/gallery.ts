@@ -20,6 +20,7 @@ import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import { formatQuantity } from '../format.ts';
 import type { Thumbnail } from '../gallery/index.ts';
+import { addInto } from '../into-option.ts';
 import { requireWritable } from '../require-writable.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 
@@ -27,22 +28,23 @@ export function addGallery(program: Command): void {
   const command = program
     .command('gallery')
     .description('Make one page of a run: images, captions, scores, candidates and failures.')
-    .option('-o, --page <file>', 'where to write it', 'gallery.html')
     .addOption(
       new Option('--limit <n>', 'captioned images on the page, the first ones')
         .argParser(wholeNumber({ min: 1 }))
         .default(2000, '2,000'),
     );
+  addInto(command, '<file>', 'where to write it (default: gallery.html)', { formerly: 'page' });
   addSettings(addRunArguments(command), ['model']).action(async (name: string, options) => {
     const { model } = readSettings(options, ['model']);
-    await requireWritable(options.page, (head) => head.includes(generator));
+    const { into = 'gallery.html' } = options;
+    await requireWritable(into, (head) => head.includes(generator));
     await withRun(name, options, async ({ run, stores }) => {
       const state = await readRunState(run);
       const { run: request, summary } = state;
       const source = await stores.open(request.source.store);
       const bundle = await describeModel(model ?? defaultBundleFolder());
       const reviews = await readReviews(run);
-      const page = resolve(options.page);
+      const page = resolve(into);
       const { writeGallery } = await import('../gallery/index.ts'); // which other commands save
       const { cards } = await writeGallery(
         {

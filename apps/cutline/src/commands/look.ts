@@ -14,6 +14,7 @@ import type { Command } from 'commander';
 import { pad, shorten } from '../fit-text.ts';
 import { formatCounts, formatQuantity } from '../format.ts';
 import { formatFields } from '../format-model.ts';
+import { addInto } from '../into-option.ts';
 import { openSource } from '../open-source.ts';
 import { requireWritable } from '../require-writable.ts';
 
@@ -26,7 +27,7 @@ const settingNames = [
 ] as const;
 
 interface LookFlags extends SelectionFlags {
-  seen?: string;
+  into?: string;
 }
 
 export function addLook(program: Command): void {
@@ -34,8 +35,10 @@ export function addLook(program: Command): void {
     .command('look')
     .description('Say what Cutline makes of an image file, or of each in a folder or bucket.')
     .argument('<source>', 'an image, a folder, s3://bucket/prefix or s3://bucket/key')
-    .option('-o, --seen <file.png>', 'write the picture just as the model sees it (of one image)')
     .addHelpText('after', '\nThe exit status is 1 when an image would not be captioned.');
+  addInto(command, '<file.png>', 'write the picture just as the model sees it (of one image)', {
+    formerly: 'seen',
+  });
   addSettings(addSelectionFlags(command), settingNames).action(
     async (source: string, flags: LookFlags & Record<string, unknown>) => {
       const closers = new Closers();
@@ -66,10 +69,10 @@ async function look(
       timeoutMs: settings.decodeTimeoutMs,
     });
   if (single !== undefined) {
-    if (flags.seen !== undefined) await requireWritable(flags.seen, (head) => /^.PNG/.test(head));
+    if (flags.into !== undefined) await requireWritable(flags.into, (head) => /^.PNG/.test(head));
     const found = await lookAt(single);
     process.stdout.write(formatLook(single, found));
-    if (flags.seen !== undefined) await writeSeen(flags.seen, found, preprocessing);
+    if (flags.into !== undefined) await writeSeen(flags.into, found, preprocessing);
     if ('failure' in found.outcome) process.exitCode = 1;
     return;
   }

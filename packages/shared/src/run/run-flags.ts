@@ -60,9 +60,10 @@ const captionSearch = 'How captions are searched for (defaults: as the model say
 
 export function addRunFlags(command: Command): Command {
   addGroup(command, theRun, [
-    new Option('-o, --output <location>', 'where results go: s3://bucket/prefix or a folder').env(
+    new Option('--output <location>', 'where results go: s3://bucket/prefix or a folder').env(
       'CUTLINE_OUTPUT',
     ),
+    formerOutput(),
     runName(),
     new Option('--batch-size <n>', 'images a job')
       .argParser(wholeNumber({ min: 1, max: 1024 }))
@@ -76,9 +77,15 @@ export function addRunFlags(command: Command): Command {
     ),
     new Option('--dry-run', 'list and count, write and enqueue nothing'),
   ]);
+  command.on('option:o', (location: string) => {
+    command.setOptionValueWithSource('output', location, 'cli');
+  });
   addSelectionFlags(command);
   return addCaptionFlags(command);
 }
+
+/** `-o` as scripts have it: elsewhere that is a file which the command writes. */
+const formerOutput = () => new Option('-o <location>').hideHelp();
 
 /** The flags of a run that decodes what another kept. */
 export function addDecodeFlags(command: Command): Command {
