@@ -263,6 +263,7 @@ async function galleryPage(): Promise<Buffer> {
         modelNote: hostile,
         lengthPenalty: 0.7,
         totals: { images: rows.length, captioned: 11, skipped: 1, failed: 2 },
+        tryAgain: 'cutline retry browser-test',
         rows,
         thumbnail: async (row) =>
           row.key.startsWith('photographs/')

@@ -25,6 +25,7 @@ const scripts = [
   'review',
   'show-item',
   'show-progress',
+  'visible-key',
 ];
 
 const policy =

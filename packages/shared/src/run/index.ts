@@ -42,7 +42,7 @@ export {
   settleChunk,
   settleRun,
 } from './read-results.ts';
-export { readRows } from './read-rows.ts';
+export { type PlacedRow, parseRow, readPlacedRows, readRows } from './read-rows.ts';
 export {
   countRepeated,
   findRepeated,
@@ -73,7 +73,6 @@ export {
   applyReview,
   type ResultRow,
   type ReviewedRow,
-  readReviewedResults,
   reviewedRowSchema,
 } from './reviews/reviewed-row.ts';
 export { countReviews, type ReviewCounts, Reviews } from './reviews/reviews.ts';
