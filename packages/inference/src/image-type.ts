@@ -98,6 +98,44 @@ const signatures: readonly Signature[] = [
   { name: 'PostScript', matches: startsWith('%!PS'), isImage: false },
   { name: 'a ZIP archive', matches: startsWith('PK\x03\x04'), isImage: false },
   { name: 'gzip data', matches: startsWith('\x1f\x8b'), isImage: false },
+  // What lies beside photographs: databases of programs that manage them, recordings, programs.
+  {
+    name: 'a document or a database of Windows', // Thumbs.db, .doc, .msi
+    matches: startsWith('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1'),
+    isImage: false,
+  },
+  {
+    name: 'a database',
+    matches: startsWith('SQLite format 3\0', '\0\x01\0\0Standard '),
+    isImage: false,
+  },
+  { name: 'a property list', matches: startsWith('bplist0'), isImage: false },
+  {
+    name: 'sound',
+    matches: startsWith('ID3', 'OggS', 'fLaC', '#!AMR', '\xff\xfb'),
+    isImage: false,
+  },
+  { name: 'sound', matches: isRiff('WAVE'), isImage: false },
+  {
+    name: 'a video',
+    matches: startsWith('\0\0\x01\xba', '\0\0\x01\xb3', 'FLV\x01', 'FWS', 'CWS'),
+    isImage: false,
+  },
+  {
+    name: 'a video', // ASF: .wmv
+    matches: startsWith('\x30\x26\xb2\x75\x8e\x66\xcf\x11'),
+    isImage: false,
+  },
+  {
+    name: 'an archive',
+    matches: startsWith('7z\xbc\xaf\x27\x1c', 'Rar!\x1a\x07', 'BZh', '\xfd7zXZ\0'),
+    isImage: false,
+  },
+  {
+    name: 'a program',
+    matches: startsWith('MZ', '\x7fELF', '\xcf\xfa\xed\xfe', '\xca\xfe\xba\xbe'),
+    isImage: false,
+  },
 ];
 
 function latin1(bytes: Buffer, length: number): string {

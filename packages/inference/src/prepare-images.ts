@@ -84,7 +84,7 @@ async function prepareOne<T>(
     const { value, ...rest } = await prepare(bytes, image, signal);
     return { outcome: { status: 'encoded', etag, ...rest }, value };
   } catch (error) {
-    if (error instanceof NotAnImageError && !isNamedAsImage(image.key)) {
+    if (isNoImage(error) && !isNamedAsImage(image.key)) {
       return { outcome: { status: 'skipped', reason: 'not-an-image' } };
     }
     if (error instanceof ImageError) {
@@ -96,6 +96,12 @@ async function prepareOne<T>(
     }
     throw error;
   }
+}
+
+/** By its content, of which there may be none: systems leave empty files as marks. */
+function isNoImage(error: unknown): boolean {
+  if (error instanceof NotAnImageError) return true;
+  return error instanceof ImageError && error.failureClass === 'empty';
 }
 
 function isOutage(error: unknown): boolean {
