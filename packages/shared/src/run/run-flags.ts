@@ -18,17 +18,20 @@ import { type ExistingRule, existingRules, type SidecarKind, sidecarKinds } from
  * The flags that describe a run, for the producer and for the command line that starts it, so
  * that the two cannot drift apart.
  */
-export interface RunFlags extends CaptionFlags, SelectionFlags {
+export interface RunFlags extends CaptionFlags, SelectionFlags, SidecarFlags {
   output?: string;
   run?: string;
   batchSize: number;
-  sidecars: SidecarKind[];
-  existing: ExistingRule;
-  minScore?: number;
   featureType: FeatureType;
   keepFeatures?: string;
   window: number;
   dryRun?: boolean;
+}
+
+export interface SidecarFlags {
+  sidecars: SidecarKind[];
+  existing: ExistingRule;
+  minScore?: number;
 }
 
 export interface SelectionFlags {
@@ -54,6 +57,9 @@ export interface CaptionFlags {
 /** Jobs of a run that wait or are in hand, at most; enough for hundreds of workers. */
 export const windowDefault = 256;
 
+/** Images of a job. */
+export const batchSizeDefault = 64;
+
 const theRun = 'The run:';
 const whichImages = 'Which images:';
 const captionSearch = 'How captions are searched for (defaults: as the model says):';
@@ -67,7 +73,7 @@ export function addRunFlags(command: Command): Command {
     runName(),
     new Option('--batch-size <n>', 'images a job')
       .argParser(wholeNumber({ min: 1, max: 1024 }))
-      .default(64),
+      .default(batchSizeDefault),
     windowOfJobs(),
     ...sidecarOptions(),
     featureTypeOption(),
@@ -114,6 +120,11 @@ export function existingOption(): Option {
     '--existing <rule>',
     'sidecars that others wrote: keep, merge (XMP), replace them',
   ).choices(existingRules);
+}
+
+/** Which files are written beside images, and by which rules. */
+export function addSidecarFlags(command: Command): Command {
+  return addGroup(command, 'Files beside images:', sidecarOptions());
 }
 
 const sidecarOptions = () => [
