@@ -12,7 +12,7 @@ import { addSelectionFlags, type SelectionFlags, selectionOf } from '@cutline/sh
 import { type ObjectStore, StoreError, StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
 import { pad, shorten } from '../fit-text.ts';
-import { formatCounts, formatQuantity } from '../format.ts';
+import { describeReason, formatCounts, formatQuantity } from '../format.ts';
 import { formatFields } from '../format-model.ts';
 import { addInto } from '../into-option.ts';
 import { openSource } from '../open-source.ts';
@@ -82,7 +82,7 @@ async function look(
     stores,
   })) {
     const found = skipped ? undefined : await lookAt(key);
-    const outcome = found ? outcomeOf(found) : `skipped: ${skipped}`;
+    const outcome = found ? outcomeOf(found) : `skipped: ${describeReason(skipped ?? '')}`;
     const name = outcome.split(':')[0] ?? outcome;
     counts[name] = (counts[name] ?? 0) + 1;
     const format = found ? formatOf(found) : '';

@@ -1,19 +1,24 @@
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { LocalSidecars, withdrawSidecars } from '@cutline/pipeline';
 import { describeError, UserError } from '@cutline/shared/errors';
 import {
   countRows,
   parseRow,
   type ResultRow,
+  type Reviews,
   type Run,
   type RunStore,
   readPlacedRows,
+  reviewedImage,
   runSchema,
 } from '@cutline/shared/run';
 import type { StorePool } from '@cutline/shared/stores';
+import { imagesStore } from './images-store.ts';
 import { papersOf } from './papers.ts';
 import type { FoundRow, Overview, Results } from './results.ts';
+import { reviewedRows } from './reviewed-rows.ts';
 
 /** A line of the file. */
 interface Place {
@@ -26,6 +31,7 @@ export class FileResults implements Results<Place> {
   readonly papers: RunStore;
   readonly request: Run | undefined;
   readonly isFinished = true;
+  readonly isAtRest = true;
   readonly #path: string;
   readonly #modified: Date;
 
@@ -109,6 +115,28 @@ export class FileResults implements Results<Place> {
       model ||= captioned?.model ?? '';
     }
     return { model, ...all };
+  }
+
+  async renewSidecars(
+    reviews: Reviews,
+    what: Parameters<Results['renewSidecars']>[1],
+    stores: StorePool,
+  ) {
+    const store = await stores.open(imagesStore(this, undefined));
+    const sidecars = await LocalSidecars.open({ run: this.papers, store, ...what });
+    return sidecars.renew(this.#judged(reviews));
+  }
+
+  async withdrawSidecars(stores: StorePool) {
+    return withdrawSidecars(this.papers, await stores.open(imagesStore(this, undefined)));
+  }
+
+  /** Rows that somebody has judged, or had. */
+  async *#judged(reviews: Reviews): AsyncGenerator<ResultRow[]> {
+    const judged = new Set(Array.from(reviews.decisions(), reviewedImage));
+    for await (const batch of reviewedRows(this, reviews)) {
+      yield batch.flatMap(({ row }) => (judged.has(reviewedImage(row)) ? [row] : []));
+    }
   }
 }
 

@@ -1,4 +1,13 @@
-import type { ResultRow, Run, RunStore } from '@cutline/shared/run';
+import type { Renewal, Withdrawal } from '@cutline/pipeline';
+import type {
+  ResultRow,
+  Reviews,
+  Run,
+  RunStore,
+  SidecarKind,
+  SidecarRules,
+} from '@cutline/shared/run';
+import type { StorePool } from '@cutline/shared/stores';
 
 /**
  * Rows, and what belongs to them: of a run in an output store, or of a file that `cutline caption`
@@ -17,6 +26,8 @@ export interface Results<Place = unknown> {
   readonly isFinished: boolean;
   /** What exports say of themselves: where the rows are, and since when (ISO 8601, UTC). */
   readonly origin: Record<string, string> & { source: string; created: string };
+  /** Whether nobody writes to them any more, nor beside images. */
+  readonly isAtRest: boolean;
   /** When the last row was written, if it was: ISO 8601, UTC. */
   readonly finished: string | undefined;
   /** The command that tries failed images again. */
@@ -27,6 +38,14 @@ export interface Results<Place = unknown> {
   readRow(place: Place): Promise<ResultRow>;
   /** What they are in all. */
   overview(): Promise<Overview>;
+  /** Brings the files beside images into line with what people decided. @throws UserError */
+  renewSidecars(
+    reviews: Reviews,
+    what: { kinds: readonly SidecarKind[]; rules: SidecarRules },
+    stores: StorePool,
+  ): Promise<Renewal>;
+  /** Takes away what was written beside images. @throws UserError */
+  withdrawSidecars(stores: StorePool): Promise<Withdrawal>;
 }
 
 export interface FoundRow<Place = unknown> {

@@ -1,9 +1,11 @@
+import { renewSidecars, withdrawSidecars } from '@cutline/pipeline';
 import {
   addCounts,
   countResults,
   type PartName,
   type PartRow,
   type ResultRow,
+  type Reviews,
   type Run,
   type RunState,
   type RunStore,
@@ -83,6 +85,20 @@ export class RunResults implements Results<Place> {
     if (summary) return { ...summary, model };
     const counts = addCounts(await countResults(this.papers, this.#state));
     return { ...counts, images: manifest.images ?? counts.images, model };
+  }
+
+  get isAtRest(): boolean {
+    return this.isFinished || this.#state.isCancelled;
+  }
+
+  renewSidecars(reviews: Reviews, what: Parameters<Results['renewSidecars']>[1]) {
+    const { papers: run } = this;
+    const prefix = run.prefix.slice(0, -`runs/${this.name}/`.length);
+    return renewSidecars({ run, state: this.#state, reviews }, { prefix, ...what });
+  }
+
+  withdrawSidecars() {
+    return withdrawSidecars(this.papers);
   }
 
   async #readPart(part: PartName): Promise<PartRow[]> {
