@@ -15,6 +15,7 @@ import {
   type SettingName,
   type Settings,
   type Stop,
+  SystemdNotifier,
   stopProcess,
   storeConfig,
   untilStopped,
@@ -51,6 +52,7 @@ const workerSettings = [
   'jobConcurrency',
   'jobLockMs',
   'shutdownMs',
+  'exitWhenIdle',
   'httpPort',
   'httpHost',
   'logLevel',
@@ -156,6 +158,9 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     lockMs: settings.jobLockMs,
     ...(stage.untilRoom && { untilRoom: () => stage.untilRoom!(() => isStopping) }),
     afterJob: () => ceiling?.look(),
+    ...(settings.exitWhenIdle !== undefined && {
+      idle: { seconds: settings.exitWhenIdle, leave: stop.leave },
+    }),
     breaker,
     world,
     metrics,
@@ -163,6 +168,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     onFatal: stop.fail,
   });
 
+  const isUnhealthy = () => unhealthy(taker, world);
   const http = await openHttpPort({
     host: settings.httpHost,
     port: settings.httpPort,
@@ -172,7 +178,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
       metrics.featureBytes.remove(); // absent, where nobody answers in time
       metrics.featureBytes.set(await features.bytesInFlight());
     },
-    unhealthy: () => unhealthy(taker, world),
+    unhealthy: isUnhealthy,
     ready: readiness({ redis, features, stores }),
   });
   closers.add('http', () => http.close());
@@ -183,12 +189,17 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     await taker.stop();
   });
 
+  const systemd = new SystemdNotifier();
+  closers.add('systemd', () => systemd.close());
   taker.run().catch(stop.fail);
+  systemd.ready(isUnhealthy);
   log.info(
     { httpPort: http.port },
     `ready: taking ${stageName} jobs from ${queues[stageName].name}`,
   );
-  await stopProcess(await stop.stopped, { closers, deadlineMs: settings.shutdownMs, log });
+  const reason = await stop.stopped;
+  systemd.stopping();
+  await stopProcess(reason, { closers, deadlineMs: settings.shutdownMs, log });
 }
 
 async function openContext<S extends SettingName>(

@@ -11,6 +11,7 @@ import {
   type WholeNumberRange,
 } from '../process/whole-number.ts';
 import { type FeatureType, featureTypes } from './feature-type.ts';
+import { type Priority, priorities } from './priority.ts';
 import type { Selection } from './run.ts';
 import { type ExistingRule, existingRules, type SidecarKind, sidecarKinds } from './sidecars.ts';
 
@@ -25,6 +26,7 @@ export interface RunFlags extends CaptionFlags, SelectionFlags, SidecarFlags {
   featureType: FeatureType;
   keepFeatures?: string;
   window: number;
+  priority: Priority;
   dryRun?: boolean;
 }
 
@@ -75,6 +77,7 @@ export function addRunFlags(command: Command): Command {
       .argParser(wholeNumber({ min: 1, max: 1024 }))
       .default(batchSizeDefault),
     windowOfJobs(),
+    priorityOption(),
     ...sidecarOptions(),
     featureTypeOption(),
     new Option(
@@ -95,7 +98,7 @@ const formerOutput = () => new Option('-o <location>').hideHelp();
 
 /** The flags of a run that decodes what another kept. */
 export function addDecodeFlags(command: Command): Command {
-  addGroup(command, theRun, [runName(), windowOfJobs(), ...sidecarOptions()]);
+  addGroup(command, theRun, [runName(), windowOfJobs(), priorityOption(), ...sidecarOptions()]);
   return addCaptionFlags(command);
 }
 
@@ -108,6 +111,11 @@ const windowOfJobs = () =>
   new Option('--window <n>', 'jobs of the run at most that wait or are in hand, in both queues')
     .argParser(wholeNumber({ min: 1, max: 100_000 }))
     .default(windowDefault);
+
+const priorityOption = () =>
+  new Option('--priority <p>', 'taken before, with or after the batches of other runs')
+    .choices(priorities)
+    .default('normal' satisfies Priority);
 
 /** Which files are written beside images. */
 export function sidecarKindsOption(description: string): Option {
