@@ -52,7 +52,7 @@ test('cards go on from page to page, and what has no caption is on the last one'
 
 test('each page leads to the others, and to what has no caption', async () => {
   await writeGallery(galleryOf(rows(5), { cards: 5 }), first, { pageCards: 2 });
-  const nav = ['my%20page.html#controls', 'my%20page-3.html#controls'];
+  const nav = ['my%20page.html#images', 'my%20page-3.html#images'];
   expect(linksOf(await pageAt('my page-2.html'))).toEqual([
     ...['my%20page-3.html#skipped', 'my%20page-3.html#failed'],
     ...[nav[0], nav[0], nav[1], nav[1]],

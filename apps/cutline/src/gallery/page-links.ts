@@ -10,7 +10,7 @@ const neighbours = 2;
 export function pageLinks({ number, pages, name }: PagePlace): Html | undefined {
   if (pages === 1) return undefined;
   const link = (to: number, text: string, rel?: 'prev' | 'next') =>
-    html`<a href="${encodeURIComponent(pageName(name, to))}#controls"${rel && new Html(` rel="${rel}"`)}>${text}</a>`;
+    html`<a href="${encodeURIComponent(pageName(name, to))}#images"${rel && new Html(` rel="${rel}"`)}>${text}</a>`;
   const numbers = Array.from({ length: pages }, (_, n) => n + 1).filter(
     (n) => n === 1 || n === pages || Math.abs(n - number) <= neighbours,
   );

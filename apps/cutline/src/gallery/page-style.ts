@@ -116,6 +116,8 @@ main > section > h2 { font: 400 1.875rem/1.2 var(--serif); }
   .group { grid-template-columns: 1fr; gap: 0.5rem; }
   .group ul, .group .section-note { grid-column: 1; grid-row: auto; }
   .controls { gap: 0.5rem 0.75rem; }
+  .pages { justify-content: space-between; }
+  .pages ol { order: 1; flex-basis: 100%; justify-content: center; }
   .search { flex-basis: 100%; max-width: none; }
 }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }

@@ -40,7 +40,7 @@ ${totals(run.totals, last)}
 ${legend(run)}
 </header>
 ${controls(pages)}
-<main>
+<main id="images">
 ${pageLinks(place)}
 <h2 class="unseen">Captioned images</h2>
 <ol class="cards">`;

@@ -67,7 +67,11 @@ export async function requestLocal(
   now = new Date(),
 ): Promise<{ request: Run; model: AnyModel }> {
   const model = await describeModel(bundleFolder);
-  const queued = { batchSize: batchSizeDefault, window: windowDefault };
+  const queued = {
+    batchSize: batchSizeDefault,
+    window: windowDefault,
+    priority: 'normal',
+  } as const;
   const request = await requestRun(source, { ...flags, ...queued }, bundleFolder, now);
   return { request, model };
 }
