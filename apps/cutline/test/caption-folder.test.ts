@@ -3,12 +3,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type PartRow, ReviewLog } from '@cutline/shared/run';
-import { StorePool } from '@cutline/shared/stores';
+import type { PartRow } from '@cutline/shared/run';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startProcess } from '../../../test/support/processes.ts';
 import { sampleImages } from '../../../test/support/sample-images.ts';
 import { writeTinyBundle } from '../../../test/support/tiny-bundle.ts';
-import { FileResults } from '../dist/results/index.js';
 
 /** `cutline caption` of a person's folder, and what they do with the captions; no Redis, no runs. */
 
@@ -31,8 +30,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+const program = fileURLToPath(new URL('../bin/cutline.js', import.meta.url));
+
 function cutline(...args: string[]) {
-  const program = fileURLToPath(new URL('../bin/cutline.js', import.meta.url));
   const env = { ...process.env, CUTLINE_MODEL: model, CUTLINE_BACKEND: 'onnx' };
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     execFile(process.execPath, [program, ...args], { cwd: photos, env }, (error, stdout, stderr) =>
@@ -106,16 +106,28 @@ describe('a folder', { timeout: 60_000 }, () => {
     );
   });
 
-  test('what people decide wins, in tables, pages and files beside images', async () => {
-    const stores = new StorePool({});
-    const results = await FileResults.open(join(photos, 'captions.jsonl'), stores);
-    const row = (await rowsOf('captions.jsonl')).find(({ key }) => key === 'd.jpg');
-    await new ReviewLog(results.papers, 'anna', () => new Date()).add({
-      ...{ id: '7c9e6679-7425-40de-944b-e07fc1f90ae7', key: 'd.jpg', etag: row?.etag ?? null },
-      ...{ who: 'anna', at: new Date().toISOString(), decision: 'corrected' },
-      ...{ shown: row?.status === 'captioned' ? row.caption : null, caption: '=our d' },
+  test('what people decide on its page wins, in tables, pages and files beside images', async () => {
+    const review = await startProcess({
+      command: process.execPath,
+      args: [program, 'review', 'captions.csv', '--as', 'anna'],
+      cwd: photos,
     });
-    stores.close();
+    const [address] = await review.waitForLine(/http:\/\/127\S+/, 20_000);
+    const { origin, hash } = new URL(address);
+    const decide = { id: crypto.randomUUID(), n: 3, decision: 'corrected', caption: '=our d' };
+    const answer = await fetch(new URL('/api/decide', origin), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${hash.slice(1)}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ ...decide, seen: null }),
+    });
+    expect(answer.status).toBe(200);
+    const picture = await fetch(new URL('/api/image/3?side=800', origin), {
+      headers: { authorization: `Bearer ${hash.slice(1)}` },
+    });
+    expect(picture.headers.get('content-type')).toBe('image/webp');
+    review.kill('SIGINT');
+    await review.exited;
+    expect(review.stdout).toContain('captions.jsonl: 0 accepted, 1 corrected, 0 rejected');
     const exported = await cutline('export', 'captions.csv', '--to', 'csv', '--reviewed');
     expect(exported.stdout).toMatch(/^d\.jpg,[^,]*,reviewed,'=our d,/m);
     await cutline('sidecars', 'captions.csv', '--sidecars', 'txt');
