@@ -31,6 +31,7 @@ test.each<[Parameters<typeof planOutputs>[0], ReturnType<typeof plan>]>([
 test.each<[Parameters<typeof planOutputs>[0], RegExp]>([
   [{ json: true, format: 'csv' }, /--json is --format jsonl/],
   [{ format: 'xlsx' }, /--format xlsx takes -o/],
+  [{ into: 'a.csv', link: 'https://a.org/{key}' }, /--link is of a page: give --gallery/],
   [{ gallery: 'b.html', json: true }, /rows go to b\.jsonl: .*leave --json out/],
 ])('%j says nothing together', (flags, message) => {
   expect(() => planOutputs(flags)).toThrow(message);

@@ -3,6 +3,8 @@
  * page that was saved as `photo.jpg` must be called what it is.
  */
 
+import { ImageError, NotAnImageError } from '@cutline/shared/errors';
+
 /** The formats that are decoded, as messages list them. */
 export const acceptedFormats =
   'JPEG, PNG, WebP, AVIF, TIFF, GIF, JPEG 2000, JPEG XL, HEIC, BMP, PNM, PSD and camera raws';
@@ -30,11 +32,14 @@ export function detectImageType(bytes: Buffer): ImageType {
 }
 
 /**
- * Whether the name promises an image. If something else is there, an image was lost, which somebody
- * has to know.
+ * Whether an object is no image by its content (of which there may be none: systems leave empty
+ * files as marks), and is not called one. If its name promises an image, one was lost, which
+ * somebody has to know.
  */
-export function isNamedAsImage(key: string): boolean {
-  return imageExtensions.test(key);
+export function isPassedOver(error: unknown, key: string): boolean {
+  if (imageExtensions.test(key)) return false;
+  if (error instanceof NotAnImageError) return true;
+  return error instanceof ImageError && error.failureClass === 'empty';
 }
 
 const imageExtensions =

@@ -13,6 +13,7 @@ export interface OutputFlags {
   format?: RowFormat;
   json?: boolean;
   gallery?: string;
+  link?: string;
 }
 
 /** Where captions go: rows, and what is made of them when all are there. */
@@ -33,7 +34,10 @@ export interface Outputs {
  *
  * @throws UserError for what contradicts itself
  */
-export function planOutputs({ into, format, json, gallery }: OutputFlags): Outputs {
+export function planOutputs({ into, format, json, gallery, link }: OutputFlags): Outputs {
+  if (link !== undefined && gallery === undefined) {
+    throw new UserError('--link is of a page: give --gallery <page.html>, too.');
+  }
   if (json && format !== undefined && format !== 'jsonl') {
     throw new UserError('--json is --format jsonl: give one of the two.');
   }

@@ -22,7 +22,6 @@ const settingNames = [...stageSettings, 's3PathStyle'] as const;
 
 interface CaptionCommandFlags extends CaptionFlags, SelectionFlags, SidecarFlags, OutputFlags {
   featureType: FeatureType;
-  link?: string;
 }
 
 export function addCaption(program: Command): void {
@@ -41,7 +40,7 @@ export function addCaption(program: Command): void {
     .addOption(
       new Option(
         '--format <format>',
-        'what to write, where the ending of the file does not say it',
+        'jsonl, csv, xlsx or parquet, where the ending of the file does not say it',
       ).choices(Object.keys(fileFormats)),
     )
     .option('--gallery <page.html>', 'make a page to look at, too')

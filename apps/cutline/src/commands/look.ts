@@ -9,7 +9,12 @@ import {
 import { listImages } from '@cutline/shared/listing';
 import { addSettings, Closers, readSettings, storeConfig } from '@cutline/shared/process';
 import { addSelectionFlags, type SelectionFlags, selectionOf } from '@cutline/shared/run';
-import { type ObjectStore, StoreError, StorePool } from '@cutline/shared/stores';
+import {
+  type ObjectStore,
+  StoreError,
+  type StoreErrorReason,
+  StorePool,
+} from '@cutline/shared/stores';
 import type { Command } from 'commander';
 import { pad, shorten } from '../fit-text.ts';
 import { describeReason, formatCounts, formatQuantity } from '../format.ts';
@@ -63,11 +68,17 @@ async function look(
   const opened = await openSource(source, stores);
   const { store, prefix } = opened;
   const single = opened.single ?? (await objectNamed(store, prefix));
-  const lookAt = async (key: string): Promise<ImageLook> =>
-    lookAtImage(await readImage(store, key, settings.imageBytesMax), preprocessing, {
-      pixelsMax: settings.imagePixelsMax,
-      timeoutMs: settings.decodeTimeoutMs,
-    });
+  const limits = { pixelsMax: settings.imagePixelsMax, timeoutMs: settings.decodeTimeoutMs };
+  const lookAt = async (key: string): Promise<ImageLook> => {
+    try {
+      const { bytes } = await store.get(key, { bytesMax: settings.imageBytesMax });
+      return await lookAtImage({ key, bytes }, preprocessing, limits);
+    } catch (error) {
+      if (!(error instanceof StoreError) || !aboutOne.has(error.reason)) throw error;
+      const failure = { class: error.reason, message: error.message };
+      return { format: '', facts: {}, outcome: { failure } };
+    }
+  };
   if (single !== undefined) {
     if (flags.into !== undefined) await requireWritable(flags.into, (head) => /^.PNG/.test(head));
     const found = await lookAt(single);
@@ -95,20 +106,13 @@ async function look(
   }
 }
 
+/** What a store says of one object, and others may be looked at nevertheless. */
+const aboutOne = new Set<StoreErrorReason>(['not-found', 'access-denied', 'too-large', 'changed']);
+
 /** A prefix may be the key of an object. */
 async function objectNamed(store: ObjectStore, prefix: string): Promise<string | undefined> {
   if (prefix === '' || prefix.endsWith('/')) return undefined;
   return (await store.head(prefix)) ? prefix : undefined;
-}
-
-/** What is larger than is accepted is not read: the message says so in the image's place. */
-async function readImage(store: ObjectStore, key: string, bytesMax: number): Promise<Buffer> {
-  try {
-    return (await store.get(key, { bytesMax })).bytes;
-  } catch (error) {
-    if (error instanceof StoreError && error.reason === 'too-large') return Buffer.alloc(0);
-    throw error;
-  }
 }
 
 function formatOf({ format, facts, outcome }: ImageLook): string {
@@ -118,6 +122,7 @@ function formatOf({ format, facts, outcome }: ImageLook): string {
 
 function outcomeOf({ outcome }: ImageLook): string {
   if ('seen' in outcome) return 'captioned';
+  if ('skipped' in outcome) return `skipped: ${describeReason(outcome.skipped)}`;
   return `${outcome.failure.class}: ${outcome.failure.message}`;
 }
 
