@@ -118,7 +118,7 @@ test('what was decided before rows were exported stands until somebody decides a
 });
 
 test('a file that is made of rows stands for the rows', () => {
-  expect(['a.csv', 'b/a.b.HTML', 'c.xlsx', 'd.jsonl', 'e.ndjson', 'f'].map(rowsPath)).toEqual([
-    ...['a.jsonl', 'b/a.b.jsonl', 'c.jsonl', 'd.jsonl', 'e.ndjson', 'f'],
-  ]);
+  expect(
+    ['a.csv', 'b/a.b.HTML', 'c.xlsx', 'd.jsonl', 'e.ndjson', 'f'].map((file) => rowsPath(file)),
+  ).toEqual([...['a.jsonl', 'b/a.b.jsonl', 'c.jsonl', 'd.jsonl', 'e.ndjson', 'f']]);
 });

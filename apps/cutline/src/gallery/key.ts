@@ -2,7 +2,7 @@
  * A key, as a person reads it. Keys are any Unicode text: control characters get a visible sign,
  * a path reads from the left whatever the script of its names, and the button copies the exact key.
  */
-import { visibleKey } from '../review/client/visible-key.ts';
+import { visibleKey } from '../loopback/client/visible-key.ts';
 import { type Html, html } from './html.ts';
 
 /** @param original the URL of the image itself, where it is known */

@@ -60,6 +60,11 @@ export class JobTaker<J extends BatchAttempt> {
     this.#breaker = options.breaker ?? new Breaker();
   }
 
+  /** Jobs in hand. */
+  get inHand(): number {
+    return this.#inHand.size;
+  }
+
   /** When the job was taken that is in hand for longest, in ms since 1970. */
   get oldestInHand(): number | undefined {
     return this.#inHand.size === 0 ? undefined : Math.min(...this.#inHand.values());

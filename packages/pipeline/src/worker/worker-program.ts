@@ -25,6 +25,7 @@ import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { RedisBoard } from '../board/redis-board.ts';
 import type { RunBoard } from '../board/run-board.ts';
+import { WorkerRegister } from '../board/worker-register.ts';
 import { FeatureBooks } from '../features/feature-books.ts';
 import { type FeatureStore, redisHome } from '../features/feature-store.ts';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
@@ -37,6 +38,7 @@ import { floorOf } from './floor-of.ts';
 import { readiness, unhealthy } from './health.ts';
 import type { JobHandler } from './job-context.ts';
 import { JobTaker } from './job-taker.ts';
+import { tellSigns } from './tell-signs.ts';
 import { Suspects } from './try-suspects-alone.ts';
 
 /** Settings of every worker process; a stage has others besides. */
@@ -192,6 +194,13 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
   const systemd = new SystemdNotifier();
   closers.add('systemd', () => systemd.close());
   taker.run().catch(stop.fail);
+  closers.add(
+    'signs of life',
+    tellSigns({
+      ...{ register: new WorkerRegister(redis), program: name, model: opened.model.id },
+      ...{ writesParts: program.writesParts, inHand: () => taker.inHand, metrics, world },
+    }),
+  );
   systemd.ready(isUnhealthy);
   log.info(
     { httpPort: http.port },

@@ -1,8 +1,8 @@
 /** The image that is being judged, on the screen. */
-import { byId, formatScore, make } from './elements.ts';
+import { byId, formatScore, make } from '../../loopback/client/elements.ts';
+import { visibleKey } from '../../loopback/client/visible-key.ts';
 import type { Item, Review } from './messages.ts';
 import type { Pictures } from './pictures.ts';
-import { visibleKey } from './visible-key.ts';
 
 const caption = byId<HTMLTextAreaElement>('caption');
 const image = byId<HTMLImageElement>('image');

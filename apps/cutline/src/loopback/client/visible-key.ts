@@ -1,5 +1,5 @@
 /**
- * A key as people read it, in the review and in galleries: control characters as the Unicode block
+ * A key as people read it, on pages and in galleries: control characters as the Unicode block
  * of their pictures. A line feed is ␊.
  */
 export function visibleKey(key: string): string {
