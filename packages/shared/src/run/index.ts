@@ -4,6 +4,7 @@ export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts
 export { addCounts, type Counts, countRows } from './counts.ts';
 export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
 export { type FeatureType, featureTypes } from './feature-type.ts';
+export { wholeNumber } from './flag-parsers.ts';
 export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
 export { type KeptBatch, KeptFeatures, keptBatchSchema } from './kept-features.ts';
 export { isReopened, type Ledger, sha256 } from './ledger.ts';
@@ -90,19 +91,13 @@ export {
   addDecodeFlags,
   addRunFlags,
   addSelectionFlags,
-  addSidecarFlags,
   batchSizeDefault,
   type CaptionFlags,
   captionOptions,
-  existingOption,
   featureTypeOption,
-  minScoreOption,
   type RunFlags,
   type SelectionFlags,
-  type SidecarFlags,
   selectionOf,
-  sidecarKindsOption,
-  wholeNumber,
   windowDefault,
 } from './run-flags.ts';
 export { newRunName, runIdSchema } from './run-name.ts';
@@ -116,6 +111,13 @@ export {
   type SettledImage,
   settleBatch,
 } from './settle.ts';
+export {
+  addSidecarFlags,
+  existingOption,
+  minScoreOption,
+  type SidecarFlags,
+  sidecarKindsOption,
+} from './sidecar-flags.ts';
 export {
   addSidecarRecords,
   listSidecarRecords,

@@ -5,15 +5,11 @@ import {
 } from '@cutline/captioner/caption-options';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import {
-  describeWholeNumber,
-  parseWholeNumber,
-  type WholeNumberRange,
-} from '../process/whole-number.ts';
 import { type FeatureType, featureTypes } from './feature-type.ts';
+import { addGroup, decimal, wholeNumber } from './flag-parsers.ts';
 import { type Priority, priorities } from './priority.ts';
 import type { Selection } from './run.ts';
-import { type ExistingRule, existingRules, type SidecarKind, sidecarKinds } from './sidecars.ts';
+import { type SidecarFlags, sidecarOptions } from './sidecar-flags.ts';
 
 /**
  * The flags that describe a run, for the producer and for the command line that starts it, so
@@ -28,12 +24,6 @@ export interface RunFlags extends CaptionFlags, SelectionFlags, SidecarFlags {
   window: number;
   priority: Priority;
   dryRun?: boolean;
-}
-
-export interface SidecarFlags {
-  sidecars: SidecarKind[];
-  existing: ExistingRule;
-  minScore?: number;
 }
 
 export interface SelectionFlags {
@@ -117,35 +107,6 @@ const priorityOption = () =>
     .choices(priorities)
     .default('normal' satisfies Priority);
 
-/** Which files are written beside images. */
-export function sidecarKindsOption(description: string): Option {
-  return new Option('--sidecars <kinds>', description).argParser(parseSidecars);
-}
-
-/** What becomes of files beside images that others wrote. */
-export function existingOption(): Option {
-  return new Option(
-    '--existing <rule>',
-    'sidecars that others wrote: keep, merge (XMP), replace them',
-  ).choices(existingRules);
-}
-
-/** Which files are written beside images, and by which rules. */
-export function addSidecarFlags(command: Command): Command {
-  return addGroup(command, 'Files beside images:', sidecarOptions());
-}
-
-const sidecarOptions = () => [
-  sidecarKindsOption('also write beside each image: txt, json, xmp (with commas)').default([]),
-  existingOption().default('keep'),
-  minScoreOption('sidecars only of captions with this score or more'),
-];
-
-/** For whatever leaves out captions that the model was not sure of. */
-export function minScoreOption(description: string): Option {
-  return new Option('--min-score <score>', description).argParser(decimal({ min: -1000, max: 0 }));
-}
-
 /** Which images: the flags of everything that lists. */
 export function addSelectionFlags(command: Command): Command {
   return addGroup(command, whichImages, [
@@ -228,11 +189,6 @@ function noRepeatNgram(): Option {
   return option.argParser(wholeNumber(captionRanges.noRepeatNgram));
 }
 
-function addGroup(command: Command, heading: string, options: readonly Option[]): Command {
-  for (const option of options) command.addOption(option.helpGroup(heading));
-  return command;
-}
-
 /**
  * The options of a run: the model's defaults with what the flags say. A default gives way where a
  * flag leaves it no room: `candidates` to a smaller beam, `lengthMin` to a smaller `lengthMax`.
@@ -270,39 +226,12 @@ export function captionOptions(flags: CaptionFlags, defaults: CaptionOptions): C
   };
 }
 
-/** A parser of flags. */
-export function wholeNumber(range: WholeNumberRange) {
-  return (text: string): number => {
-    const value = parseWholeNumber(text, range);
-    if (value !== undefined) return value;
-    throw new InvalidArgumentError(`Expected ${describeWholeNumber(range)}.`);
-  };
-}
-
 function promptOf(text: string): string {
   const prompt = text.trim();
   if (prompt.length > 0 && prompt.length <= promptCharactersMax) return prompt;
   throw new InvalidArgumentError(`Expected 1 to ${promptCharactersMax} characters.`);
 }
 
-function decimal({ min, max }: { min: number; max: number }) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= min && value <= max)) {
-      throw new InvalidArgumentError(`Expected a number from ${min} to ${max}.`);
-    }
-    return value;
-  };
-}
-
 function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
-}
-
-function parseSidecars(text: string): SidecarKind[] {
-  return text.split(',').map((name) => {
-    const kind = sidecarKinds.find((each) => each === name);
-    if (kind) return kind;
-    throw new InvalidArgumentError(`Expected some of ${sidecarKinds.join(', ')}, with commas.`);
-  });
 }
