@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startProcess } from '../../../test/support/processes.ts';
 import { sampleImages } from '../../../test/support/sample-images.ts';
 import { writeTinyBundle } from '../../../test/support/tiny-bundle.ts';
+import { waitFor } from '../../../test/support/wait-for.ts';
 
 /** `cutline caption` of a person's folder, and what they do with the captions; no Redis, no runs. */
 
@@ -142,6 +143,34 @@ describe('a folder', { timeout: 60_000 }, () => {
     const { code, stdout } = await cutline('withdraw', 'captions.csv');
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'captions.jsonl: 7 files removed\n' });
     expect((await readdir(photos)).filter((name) => /jpg\./.test(name))).toEqual(['b.jpg.txt']);
+  });
+
+  test('Ctrl-C keeps what is captioned and makes a table of it; then it goes on', async () => {
+    const many = join(folder, 'many');
+    await mkdir(many);
+    const images = await sampleImages(1500);
+    for (const [key, bytes] of images) await writeFile(join(many, key), bytes);
+    const command = ['caption', '../many', '-o', '../many.csv'];
+    const running = await startProcess({
+      ...{ command: process.execPath, args: [program, ...command], cwd: photos },
+      env: { CUTLINE_MODEL: model },
+    });
+    const rowsFile = join(folder, 'many.jsonl');
+    await waitFor(async () => (await stat(rowsFile)).size > 0, {
+      ...{ deadlineMs: 30_000, what: 'the first rows' },
+    });
+    running.kill('SIGINT');
+    expect(await running.exited).toMatchObject({ code: 130 });
+    expect(running.stderr[0]).toMatch(/^stopped: \d+ captioned in .*\. The same command goes on/);
+    const before = (await rowsOf('../many.jsonl')).length;
+    expect(before).toBeLessThan(images.size);
+    const lines = (await readFile(join(folder, 'many.csv'), 'utf8')).trimEnd().split('\r\n');
+    expect(lines).toHaveLength(1 + before);
+    const { code, stderr } = await cutline(...command);
+    expect(code).toBe(0);
+    expect(stderr).toContain(`, ${before.toLocaleString('en-US')} rows there already\n`);
+    const keys = (await rowsOf('../many.jsonl')).map(({ key }) => key);
+    expect(keys.toSorted()).toEqual([...images.keys()]);
   });
 
   test('a full disk is noticed at the first write, and a file of something else before any', async () => {
