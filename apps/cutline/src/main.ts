@@ -22,7 +22,8 @@ import { addWithdraw } from './commands/withdraw.ts';
 const examples = `
 Examples:
   cutline caption ./photos                       caption a folder here and now
-  cutline caption ./photos --json > rows.jsonl   the same, for machines
+  cutline caption ./photos -o captions.csv       into a file; again, it goes on
+  cutline review captions.csv                    accept, correct and reject captions
 
   export CUTLINE_OUTPUT=s3://captions            where the following commands find results
   cutline run s3://archive/1920s/ --run 1920s    caption a bucket with the workers

@@ -58,6 +58,7 @@ export {
   remaindersMax,
 } from './jobs.ts';
 export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-locally.ts';
+export { LocalSidecars } from './local/local-sidecars.ts';
 export { makeFolder } from './make-folder.ts';
 export { patiently, pauseMs } from './patience.ts';
 export { cancelRun } from './produce/cancel-run.ts';
@@ -80,6 +81,7 @@ export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export {
   describeExcluded,
   outputLocation,
+  requestLocal,
   requestName,
   requestRun,
   resultsPrefix,
