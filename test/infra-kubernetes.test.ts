@@ -423,6 +423,20 @@ describe.skipIf(!isInstalled)('docs/KUBERNETES.md', () => {
   });
 });
 
+test('what a pod may do beyond what Cutline needs is told, all of it', () => {
+  const container = { name: 'x', image: 'cutline:latest', resources: { limits: {}, requests: {} } };
+  const wild = {
+    hostNetwork: true,
+    securityContext: { runAsNonRoot: true, runAsUser: 0, seccompProfile: { type: 'Unconfined' } },
+    containers: [
+      { ...container, securityContext: { capabilities: { add: ['SYS_ADMIN'] } } },
+      container,
+    ],
+    volumes: [{ name: 'socket', hostPath: { path: '/run/docker.sock' } }],
+  };
+  expect(confinement(wild)).toHaveLength(13);
+});
+
 /** What a pod may do beyond what Cutline needs, one line each. */
 // biome-ignore lint/suspicious/noExplicitAny: the shape is the schemas' business
 function confinement(spec: any): string[] {

@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import { forwardRequest } from './forward-request.ts';
 
 /**
  * Stands before an S3 server and lets in whoever signs with the keys that are valid now; and gives
@@ -43,6 +44,7 @@ export async function startCredentialGuard(
   const newest = () => valid.at(-1) as Credentials;
   const withToken = (token: unknown) => valid.find((each) => each.token === token);
   const counts = { refused: 0, given: 0 };
+  const agent = new Agent({ keepAlive: true });
 
   const assumeRole = async (incoming: IncomingMessage, answer: ServerResponse) => {
     const form = new URLSearchParams(await text(incoming));
@@ -79,7 +81,9 @@ export async function startCredentialGuard(
       incoming.resume();
       return refuse(answer, 'Error', 'ExpiredToken', incoming.method === 'HEAD');
     }
-    await forward(incoming, answer, target);
+    const response = await forwardRequest(incoming, answer, { target, agent });
+    answer.writeHead(response.statusCode ?? 502, response.headers);
+    await pipeline(response, answer);
   };
 
   const server = createServer((incoming, answer) => {
@@ -104,6 +108,7 @@ export async function startCredentialGuard(
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
       await closed;
+      agent.destroy();
     },
   };
 }
@@ -118,17 +123,4 @@ function refuse(answer: ServerResponse, root: string, code: string, isHead = fal
   const body = root === 'Error' ? error : `<Error>${error}</Error>`;
   answer.writeHead(400, { 'content-type': 'application/xml' });
   answer.end(isHead ? undefined : `<${root}>${body}</${root}>`);
-}
-
-async function forward(incoming: IncomingMessage, answer: ServerResponse, target: string) {
-  const { method, url: path, headers } = incoming;
-  const { hostname, port } = new URL(target);
-  const outgoing = request({ hostname, port, method, path, headers });
-  const answered = new Promise<IncomingMessage>((resolve, reject) => {
-    outgoing.once('response', resolve);
-    outgoing.once('error', reject);
-  });
-  const [response] = await Promise.all([answered, pipeline(incoming, outgoing)]);
-  answer.writeHead(response.statusCode ?? 502, response.headers);
-  await pipeline(response, answer);
 }

@@ -17,12 +17,15 @@ export interface Manifest {
   data?: Record<string, string>;
 }
 
-/** Whether kubectl is there; where it is not, that is said loudly. */
+/** Whether there is a kubectl whose kustomize reads `labels` (5); where not, that is said loudly. */
 export function kubectlInstalled(): boolean {
-  const found = spawnSync('kubectl', ['kustomize', '--help']).status === 0;
+  const { stdout } = spawnSync('kubectl', ['version', '--client', '--output', 'json'], {
+    encoding: 'utf8',
+  });
+  const found = Number(/"kustomizeVersion": "v(\d+)\./.exec(stdout ?? '')?.[1] ?? 0) >= 5;
   if (!found) {
     console.warn(
-      'SKIPPED: kubectl is not on the PATH, so the overlays of Kubernetes are not tried.',
+      'SKIPPED: no kubectl of 1.27 or newer is on the PATH, so the overlays of Kubernetes are not tried.',
     );
   }
   return found;

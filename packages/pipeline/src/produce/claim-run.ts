@@ -37,7 +37,15 @@ export async function beginOrGoOn(
   run: Run,
 ): Promise<ClaimedRun | { finished: Summary }> {
   const { runStore } = context;
-  if (!(await runStore.exists())) return beginRun(context, run);
+  if (!(await runStore.exists())) {
+    const lock = await lockRun(context);
+    const begun = await releaseOnError(lock, async () =>
+      (await runStore.createRun(run)) ? claimRun(context, lock, {}) : undefined,
+    );
+    if (begun) return begun;
+    // Another process was there first; or this one, by a request whose answer was lost.
+    await lock.release();
+  }
   const before = await readRunState(runStore);
   if (!isSameRequest(before.run, run)) throw taken(runStore);
   if (before.isCancelled) {
