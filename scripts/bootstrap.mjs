@@ -17,10 +17,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ensureRedis } from './ensure-redis.mjs';
+import { endOnSignals } from './interruption.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const nodeWanted = [20, 15];
 
+endOnSignals();
 checkNode();
 installPackages();
 run('build', process.execPath, ['node_modules/typescript/bin/tsc', '-b']);

@@ -1,8 +1,9 @@
 // @ts-check
 
 /**
- * The S3-protocol server of the demo and the tests: fauxqs, in this process, in memory, on
- * 127.0.0.1 only, for as long as the process runs. Any credentials will do. By itself:
+ * The S3-protocol server of the demo and the tests: fauxqs, in this process, in memory (but for the
+ * demo's buckets, `file-bucket.mjs`), on 127.0.0.1 only, for as long as the process runs. Any
+ * credentials will do. By itself:
  *
  *     node scripts/s3-server.mjs [port]
  *
@@ -25,9 +26,6 @@ const objectBytesMax = 5 * 1024 ** 3;
  */
 export async function startS3Server({ port = 0, conditions = true } = {}) {
   const { buildApp } = await import('fauxqs');
-  // The package exports the server, but not the stores that `buildApp` takes.
-  const inPackage = (/** @type {string} */ path) =>
-    import(new URL(path, import.meta.resolve('fauxqs')).href);
   const { S3Store } = await inPackage('./s3/s3Store.js');
   const { SqsStore } = await inPackage('./sqs/sqsStore.js');
   const { SnsStore } = await inPackage('./sns/snsStore.js');
@@ -53,10 +51,25 @@ export async function startS3Server({ port = 0, conditions = true } = {}) {
 
   return {
     endpoint,
-    /** @param {string} name */
-    createBucket: (name) => s3Store.createBucket(name),
+    /**
+     * @param {string} name
+     * @param {Map<string, any>} [objects] by key; default: in memory
+     */
+    createBucket(name, objects) {
+      s3Store.createBucket(name);
+      if (objects) s3Store.buckets.set(name, objects);
+    },
     stop: () => app.close(),
   };
+}
+
+/**
+ * A module of fauxqs that it does not export: the stores that `buildApp` takes, and their errors.
+ *
+ * @param {string} path
+ */
+export function inPackage(path) {
+  return import(new URL(path, import.meta.resolve('fauxqs')).href);
 }
 
 /**
