@@ -9,8 +9,8 @@
 /** The exit status that says so to a shell: 128 and the signal's number. */
 const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
 
-/** @type {(() => unknown)[]} */
-const steps = [];
+/** @type {Set<() => unknown>} */
+const steps = new Set();
 let isEnding = false;
 
 /** From now on; without this, Node.js ends at once and hears no `exit` handlers. */
@@ -20,9 +20,13 @@ export function endOnSignals() {
   }
 }
 
-/** @param {() => unknown} step may return a promise, and may fail without keeping others from it */
+/**
+ * @param {() => unknown} step may return a promise, and may fail without keeping others from it
+ * @returns {() => void} forgets it
+ */
 export function beforeInterruption(step) {
-  steps.push(step);
+  steps.add(step);
+  return () => void steps.delete(step);
 }
 
 /** @param {number} status */
@@ -31,7 +35,7 @@ async function end(status) {
   isEnding = true;
   // A terminal that was closed takes no words any more: that is no reason to stop in the middle.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-  for (const step of steps.toReversed()) {
+  for (const step of [...steps].toReversed()) {
     try {
       await step();
     } catch {
