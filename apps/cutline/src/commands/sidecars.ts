@@ -26,7 +26,7 @@ export function addSidecars(program: Command): void {
     .addOption(existingOption())
     .addHelpText(
       'after',
-      '\nOnly of images that were reviewed; where a caption was rejected, what the run wrote goes.',
+      '\nOnly of images that were reviewed; where a caption was rejected, what the run\nwrote goes.',
     );
   addRunArguments(command).action(
     async (name: string, flags: SidecarFlags & Record<string, unknown>) => {
