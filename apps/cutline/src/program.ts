@@ -2,6 +2,7 @@ import { createCommand } from '@cutline/shared/process';
 import type { Command } from 'commander';
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
+import { addDashboard } from './commands/dashboard.ts';
 import { addDecode } from './commands/decode.ts';
 import { addExport } from './commands/export.ts';
 import { addExporter } from './commands/exporter.ts';
@@ -49,6 +50,7 @@ export function createProgram(): Command {
   addGallery(program);
   addReview(program);
   addSidecars(program);
+  addDashboard(program);
   addExporter(program);
   addModel(program);
   program.addHelpText('after', examples);
