@@ -77,7 +77,7 @@ async function demonstrate({ count, s3: { endpoint }, children, outputFolder }) 
     CUTLINE_HTTP_PORT: '0',
   };
 
-  say(`${count} files are in s3://archive, on an S3-protocol server at ${endpoint}.`);
+  say(`${count} files are in s3://archive, on an S3 server at ${endpoint}.`);
   const pages = await startWorkers(children, env);
   say('An encoder-worker and a decoder-worker are ready.\n');
 

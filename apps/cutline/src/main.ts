@@ -1,9 +1,10 @@
 import { refuseUnknownVariables, runProgram, runService } from '@cutline/shared/process';
 import { createProgram } from './program.ts';
+import { fit } from './say.ts';
 
 // The exporter is the one command that logs for machines.
 if (process.argv[2] === 'exporter') await runService('exporter', main);
-else await runProgram('cutline', main);
+else await runProgram('cutline', main, (text) => fit(process.stderr, text));
 
 async function main(): Promise<void> {
   endWithReader();

@@ -12,6 +12,7 @@ import {
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
+import { say } from '../say.ts';
 
 interface SidecarFlags {
   sidecars?: SidecarKind[];
@@ -54,7 +55,7 @@ export function addSidecars(program: Command): void {
             ? [`  ${formatCount(refused)} could not be written: the store holds no such key`]
             : []),
         ];
-        process.stdout.write(`${lines.join('\n')}\n`);
+        say(process.stdout, lines.join('\n'));
       });
     },
   );

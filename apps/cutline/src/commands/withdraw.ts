@@ -4,6 +4,7 @@ import { readRunState } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
+import { say } from '../say.ts';
 
 export function addWithdraw(program: Command): void {
   const command = program
@@ -31,7 +32,7 @@ export function addWithdraw(program: Command): void {
         ...changed.map((key) => `    ${key}`),
         ...(changedCount > changed.length ? ['    …'] : []),
       ];
-      process.stdout.write(`${lines.join('\n')}\n`);
+      say(process.stdout, lines.join('\n'));
     });
   });
 }

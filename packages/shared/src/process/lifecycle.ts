@@ -10,9 +10,17 @@ import type { MemoryExcess } from './memory-ceiling.ts';
  * missed its deadline; 2 something for a person to put right, be it a mistake or an outage.
  */
 
-/** Runs a program: whatever it throws ends the process with the right status and one line. */
-export async function runProgram(name: string, main: () => Promise<void>): Promise<void> {
-  await main().catch((error: unknown) => endWith(name, error));
+/**
+ * Runs a program: whatever it throws ends the process with the right status and one line.
+ *
+ * @param fit wraps that line to what it is printed on
+ */
+export async function runProgram(
+  name: string,
+  main: () => Promise<void>,
+  fit?: (text: string) => string,
+): Promise<void> {
+  await main().catch((error: unknown) => endWith(name, error, fit));
 }
 
 /**
@@ -30,8 +38,8 @@ export async function runService(name: string, main: () => Promise<void>): Promi
   await main().catch(end);
 }
 
-function endWith(name: string, error: unknown): never {
-  process.stderr.write(`${name}: ${explain(error)}\n`);
+function endWith(name: string, error: unknown, fit = (text: string) => text): never {
+  process.stderr.write(`${fit(`${name}: ${explain(error)}`)}\n`);
   // A failed start may leave connections and threads open; nothing is in hand to lose.
   process.exit(exitStatus(error));
 }
