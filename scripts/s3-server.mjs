@@ -143,6 +143,18 @@ function urlEncodeKeys(listing) {
 }
 
 if (import.meta.filename === process.argv[1]) {
-  const { endpoint } = await startS3Server({ port: Number(process.argv[2] ?? 0) });
-  process.stdout.write(`An S3-protocol server, in memory, listens at ${endpoint}\n`);
+  const port = process.argv[2] ?? '0';
+  try {
+    if (!/^\d{1,5}$/.test(port)) throw new Error('usage: node scripts/s3-server.mjs [port]');
+    const { endpoint } = await startS3Server({ port: Number(port) });
+    process.stdout.write(
+      `An S3-protocol server, in memory, listens at ${endpoint}\n` +
+        `For Cutline: export AWS_ENDPOINT_URL_S3=${endpoint}  (with any credentials)\n`,
+    );
+  } catch (error) {
+    const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
+    const taken = `Port ${port} is in use by another process: leave it out, and a free one is taken.`;
+    process.stderr.write(`${code === 'EADDRINUSE' ? taken : message}\n`);
+    process.exit(2);
+  }
 }
