@@ -8,6 +8,7 @@ import { addExport } from './commands/export.ts';
 import { addExporter } from './commands/exporter.ts';
 import { addGallery } from './commands/gallery.ts';
 import { addLook } from './commands/look.ts';
+import { addManifests } from './commands/manifests.ts';
 import { addModel } from './commands/model.ts';
 import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
@@ -22,7 +23,8 @@ import { addWithdraw } from './commands/withdraw.ts';
 const examples = `
 Examples:
   cutline caption ./photos                       caption a folder here and now
-  cutline caption ./photos --json > rows.jsonl   the same, for machines
+  cutline caption ./photos -o captions.csv       into a file; again, it goes on
+  cutline review captions.csv                    judge what was said
 
   export CUTLINE_OUTPUT=s3://captions            where the rest finds results
   cutline run s3://archive/1920s/ --run 1920s    caption a bucket with workers
@@ -52,6 +54,7 @@ export function createProgram(): Command {
   addSidecars(program);
   addDashboard(program);
   addExporter(program);
+  addManifests(program);
   addModel(program);
   program.addHelpText('after', examples);
   return program;

@@ -11,6 +11,8 @@ export interface ProgressDisplay {
   update(status: RunStatus): void;
   /** Prints a line above the bars. */
   note(text: string): void;
+  /** The same of lines that fit as they are, each with its end. */
+  print(lines: string): void;
   stop(): void;
 }
 
@@ -45,7 +47,12 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
   const rates = { encoded: new Rate(), finished: new Rate() };
   const room = (counts: string) => stream.columns - 1 - besideBar - barWidth - counts.length;
   // While bars are shown, what is longer than a line would be cut off.
-  const note = (text: string) => multibar.log(`${wrap(text, stream.columns).join('\n')}\n`);
+  const note = (text: string) => print(`${wrap(text, stream.columns).join('\n')}\n`);
+  // At once, and each line over what stood there: bars, which may be longer.
+  const print = (lines: string) => {
+    multibar.log(lines.replaceAll('\n', `${clearRest}\n`));
+    if (multibar.isActive) multibar.update();
+  };
   const noted = new Set<string>();
   return {
     update(status) {
@@ -72,9 +79,15 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
       finishedBar.update(done, { counts, note: fitNotes(notes, room(counts)) });
     },
     note,
-    stop: () => multibar.stop(),
+    print,
+    stop() {
+      if (multibar.isActive) multibar.stop(); // which Ctrl-C may have done
+    },
   };
 }
+
+/** To the end of the line. */
+const clearRest = '\x1b[K';
 
 function showLines(stream: NodeJS.WriteStream): ProgressDisplay {
   const line = createStatusLine(stream);
@@ -85,6 +98,7 @@ function showLines(stream: NodeJS.WriteStream): ProgressDisplay {
       line.show(statusLine(status, imagesPerSecond));
     },
     note: (text) => say(stream, text),
+    print: (lines) => stream.write(lines),
     stop() {},
   };
 }

@@ -38,7 +38,7 @@ import { Argument } from 'commander';
 const settingNames = ['redis', 'model', 'httpPort', 'httpHost', 's3PathStyle', 'logLevel'] as const;
 
 type ProducerSettings = Settings<(typeof settingNames)[number]>;
-type ProducerFlags = RunFlags & { resume?: boolean };
+type ProducerFlags = RunFlags & { resume?: boolean; goOn?: boolean };
 
 await runService('producer', async () => {
   refuseUnknownVariables(process.env);
@@ -52,7 +52,11 @@ await runService('producer', async () => {
         'images: s3://bucket/prefix or a folder (env: CUTLINE_SOURCE)',
       ).default(process.env.CUTLINE_SOURCE),
     )
-    .option('--resume', 'go on with the run named by --run, from its manifest and parts');
+    .option('--resume', 'go on with the run named by --run, from its manifest and parts')
+    .option(
+      '--go-on',
+      'go on where this very run was begun before: for a supervisor that starts it again',
+    );
   addSettings(addRunFlags(command), settingNames).parse();
   const settings = readSettings(command.opts(), settingNames);
   const flags = command.opts<ProducerFlags>();
@@ -106,7 +110,10 @@ async function run(
   const metrics = new Metrics({ processMetrics: true });
   const what = flags.resume
     ? { resume: nameToResume(flags) }
-    : { begin: await requestRun(sourceText, flags, bundleFolder(settings)) };
+    : {
+        begin: await requestRun(sourceText, flags, bundleFolder(settings)),
+        orGoOn: flags.goOn ?? false,
+      };
   const output = outputLocation(flags);
   // Before anything is begun: a port that is taken is a mistake, and no run should be left of it.
   let started: StartedRun | undefined;

@@ -12,6 +12,7 @@ export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts
 export { addCounts, type Counts, countRows } from './counts.ts';
 export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
 export { type FeatureType, featureTypes } from './feature-type.ts';
+export { wholeNumber } from './flag-parsers.ts';
 export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
 export { type KeptBatch, KeptFeatures, keptBatchSchema } from './kept-features.ts';
 export { isReopened, type Ledger, sha256 } from './ledger.ts';
@@ -51,7 +52,7 @@ export {
   settleChunk,
   settleRun,
 } from './read-results.ts';
-export { readRows } from './read-rows.ts';
+export { type PlacedRow, parseRow, readPlacedRows, readRows } from './read-rows.ts';
 export {
   countRepeated,
   findRepeated,
@@ -82,7 +83,6 @@ export {
   applyReview,
   type ResultRow,
   type ReviewedRow,
-  readReviewedResults,
   reviewedRowSchema,
 } from './reviews/reviewed-row.ts';
 export { countReviews, type ReviewCounts, Reviews } from './reviews/reviews.ts';
@@ -99,16 +99,13 @@ export {
   addDecodeFlags,
   addRunFlags,
   addSelectionFlags,
+  batchSizeDefault,
   type CaptionFlags,
   captionOptions,
-  existingOption,
   featureTypeOption,
-  minScoreOption,
   type RunFlags,
   type SelectionFlags,
   selectionOf,
-  sidecarKindsOption,
-  wholeNumber,
   windowDefault,
 } from './run-flags.ts';
 export { newRunName, runIdSchema } from './run-name.ts';
@@ -122,6 +119,13 @@ export {
   type SettledImage,
   settleBatch,
 } from './settle.ts';
+export {
+  addSidecarFlags,
+  existingOption,
+  minScoreOption,
+  type SidecarFlags,
+  sidecarKindsOption,
+} from './sidecar-flags.ts';
 export {
   addSidecarRecords,
   listSidecarRecords,

@@ -1,10 +1,6 @@
 import { z } from 'zod';
 import { captionedRowSchema, failedRowSchema, type PartRow } from '../part.ts';
-import { readResults } from '../read-results.ts';
-import type { RunState } from '../run-state.ts';
-import type { RunStore } from '../run-store.ts';
 import { captionOf, judgementSchema, reviewerSchema } from './decision.ts';
-import { readReviews } from './review-objects.ts';
 import type { Reviews } from './reviews.ts';
 
 /** A row as readers get it where somebody has judged its caption: what people say wins. */
@@ -27,23 +23,13 @@ export type ReviewedRow = z.infer<typeof reviewedRowSchema>;
 /** What all readers of results see: a row of a part, with its review where it has one. */
 export type ResultRow = PartRow | ReviewedRow;
 
-/** The one function through which reviews reach results. */
-export function applyReview(row: PartRow, reviews: Reviews): ResultRow {
+/** The one function through which reviews reach results; what was said before gives way. */
+export function applyReview(row: ResultRow, reviews: Reviews): ResultRow {
   if (row.status === 'skipped') return row;
+  if (row.status === 'reviewed') return reviews.of(row) ? applyReview(row.row, reviews) : row;
   const judgement = reviews.of(row);
   if (!judgement) return row;
   const { key, etag } = row;
   const { decision, who, at } = judgement;
   return { key, etag, status: 'reviewed', decision, caption: captionOf(judgement), who, at, row };
-}
-
-/** `readResults`, with what people have decided so far. */
-export async function* readReviewedResults(
-  runStore: RunStore,
-  state: RunState,
-): AsyncGenerator<ResultRow[]> {
-  const reviews = await readReviews(runStore);
-  for await (const rows of readResults(runStore, state)) {
-    yield rows.map((row) => applyReview(row, reviews));
-  }
 }
