@@ -123,7 +123,7 @@ describe('Redis is flushed in the middle of a run', () => {
     );
     expect(await first.exited).toMatchObject({ code: 2 });
     expect(first.stderr.at(-1)).toMatch(
-      /^producer: Run "held" is being produced by .+, process \d+ already\./,
+      /"msg":"Run \\"held\\" is being produced by .+, process \d+ already\./,
     );
     letGo();
     await untilDone(second);

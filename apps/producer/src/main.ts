@@ -26,7 +26,7 @@ import {
   openHttpPort,
   readSettings,
   refuseUnknownVariables,
-  runProgram,
+  runService,
   type Settings,
   storeConfig,
   untilStopped,
@@ -40,7 +40,7 @@ const settingNames = ['redis', 'model', 'httpPort', 'httpHost', 's3PathStyle', '
 type ProducerSettings = Settings<(typeof settingNames)[number]>;
 type ProducerFlags = RunFlags & { resume?: boolean; goOn?: boolean };
 
-await runProgram('producer', async () => {
+await runService('producer', async () => {
   refuseUnknownVariables(process.env);
   const command = createCommand(
     'producer',
@@ -71,7 +71,7 @@ await runProgram('producer', async () => {
   });
   closers.add('stores', () => stores.close());
   const program = flags.dryRun
-    ? dryRun(source, flags, settings, stores)
+    ? dryRun(source, flags, settings, { stores, log })
     : run(source, flags, settings, { stores, closers, log });
   const stop = await Promise.race([program, stopped]).finally(() => closers.closeAll(log));
   if (stop && 'signal' in stop) {
@@ -85,7 +85,7 @@ async function dryRun(
   sourceText: string | undefined,
   flags: ProducerFlags,
   settings: ProducerSettings,
-  stores: StorePool,
+  { stores, log }: { stores: StorePool; log: Logger },
 ): Promise<void> {
   const { source, selection } = await requestRun(sourceText, flags, bundleFolder(settings));
   const store = await stores.open(source.store);
@@ -93,7 +93,7 @@ async function dryRun(
   const exceptPrefix = flags.output ? resultsPrefix(source, outputLocation(flags)) : undefined;
   const counts = await countListing({ store, prefix: source.prefix }, selection, {
     exceptPrefix,
-    onExcluded: (keys) => void process.stderr.write(`${describeExcluded(keys, exceptPrefix)}\n`),
+    onExcluded: (keys) => log.info(describeExcluded(keys, exceptPrefix)),
     stores,
   });
   const usage = planUsage(await describeModel(bundleFolder(settings)), counts.images);

@@ -16,12 +16,13 @@ import {
   StorePool,
 } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { pad, shorten } from '../fit-text.ts';
+import { pad, shorten, wrap } from '../fit-text.ts';
 import { describeReason, formatCounts, formatQuantity } from '../format.ts';
 import { formatFields } from '../format-model.ts';
 import { addInto } from '../into-option.ts';
 import { openSource } from '../open-source.ts';
 import { requireWritable } from '../require-writable.ts';
+import { say } from '../say.ts';
 
 const settingNames = [
   'model',
@@ -97,10 +98,10 @@ async function look(
     const name = outcome.split(':')[0] ?? outcome;
     counts[name] = (counts[name] ?? 0) + 1;
     const format = found ? formatOf(found) : '';
-    process.stdout.write(`${formatLine([key, format, outcome], columns)}\n`);
+    process.stdout.write(`${formatRow([key, format, outcome], columns)}\n`);
   }
   const images = Object.values(counts).reduce((sum, n) => sum + n, 0);
-  process.stderr.write(`${formatQuantity(images, 'file')}: ${formatCounts(counts)}\n`);
+  say(process.stderr, `${formatQuantity(images, 'file')}: ${formatCounts(counts)}`);
   if (Object.keys(counts).some((name) => name !== 'captioned' && name !== 'skipped')) {
     process.exitCode = 1;
   }
@@ -153,13 +154,18 @@ async function writeSeen(
   await writeFile(path, await sharp(outcome.seen.pixels, { raw }).png().toBuffer());
 }
 
-const formatWidth = 22;
+const widths = { format: 24, outcomeMin: 20 };
 
-/** Key, format and outcome: in columns on a terminal, cut to its width; elsewhere with tabs. */
-function formatLine(cells: [string, string, string], columns: number): string {
+/** Key, format and outcome: in columns on a terminal, wrapped to its width; elsewhere with tabs. */
+function formatRow(cells: [string, string, string], columns: number): string {
   if (!Number.isFinite(columns)) return cells.join('\t');
   const [key, format, outcome] = cells;
   const keyWidth = Math.max(16, Math.floor(columns * 0.35));
-  const line = `${pad(shorten(key, keyWidth), keyWidth)}  ${pad(format, formatWidth)}  ${outcome}`;
-  return line.slice(0, columns);
+  const width = Math.max(widths.outcomeMin, columns - keyWidth - widths.format - 4);
+  return wrap(outcome, width)
+    .map((line, index) => {
+      const [shownKey, shownFormat] = index === 0 ? [shorten(key, keyWidth), format] : ['', ''];
+      return `${pad(shownKey, keyWidth)}  ${pad(shownFormat, widths.format)}  ${line}`;
+    })
+    .join('\n');
 }

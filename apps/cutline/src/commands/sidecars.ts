@@ -10,6 +10,7 @@ import {
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { addResultsArguments, withResults } from '../results/index.ts';
+import { say } from '../say.ts';
 
 interface SidecarFlags {
   sidecars?: SidecarKind[];
@@ -24,7 +25,7 @@ export function addSidecars(program: Command): void {
     .addOption(existingOption())
     .addHelpText(
       'after',
-      '\nOnly of images that were reviewed; where a caption was rejected, what the run wrote goes.',
+      '\nOnly of images that were reviewed; where a caption was rejected, what the run\nwrote goes.',
     );
   addResultsArguments(command).action(
     async (name: string, flags: SidecarFlags & Record<string, unknown>) => {
@@ -51,7 +52,7 @@ export function addSidecars(program: Command): void {
             ? [`  ${formatCount(refused)} could not be written: the store holds no such key`]
             : []),
         ];
-        process.stdout.write(`${lines.join('\n')}\n`);
+        say(process.stdout, lines.join('\n'));
       });
     },
   );

@@ -2,6 +2,7 @@ import { UserError } from '@cutline/shared/errors';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { addResultsArguments, withResults } from '../results/index.ts';
+import { say } from '../say.ts';
 
 export function addWithdraw(program: Command): void {
   const command = program
@@ -29,7 +30,7 @@ export function addWithdraw(program: Command): void {
         ...changed.map((key) => `    ${key}`),
         ...(changedCount > changed.length ? ['    …'] : []),
       ];
-      process.stdout.write(`${lines.join('\n')}\n`);
+      say(process.stdout, lines.join('\n'));
     });
   });
 }

@@ -1,5 +1,13 @@
 export { type CaptionOptions, captionOptionsSchema } from '@cutline/captioner/caption-options';
-export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
+export {
+  attemptName,
+  attemptSchema,
+  type BatchAttempt,
+  batchNumber,
+  describeAttempt,
+  jobId,
+  parseJobId,
+} from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
 export { addCounts, type Counts, countRows } from './counts.ts';
 export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
