@@ -9,7 +9,13 @@ import {
   realWorld,
 } from '@cutline/pipeline';
 import { createLogger, Metrics } from '@cutline/shared/process';
-import { countLedgers, RunStore, readResults, readRunState } from '@cutline/shared/run';
+import {
+  countLedgers,
+  openResults,
+  RunStore,
+  readReviewedResults,
+  readRunState,
+} from '@cutline/shared/run';
 import { ChildProcesses } from '../../scripts/child-processes.mjs';
 import { startPrivateRedis } from '../../scripts/private-redis.mjs';
 import { CountingStore } from './counting-store.mjs';
@@ -174,7 +180,7 @@ function runOf() {
 /** As the command does. @param {RunStore} run @param {number} limit */
 async function takeRows(run, limit) {
   let rows = 0;
-  for await (const some of readResults(run, await readRunState(run))) {
+  for await (const some of readReviewedResults(run, await openResults(run))) {
     rows += some.length;
     if (rows >= limit) return;
   }

@@ -1,9 +1,4 @@
-import {
-  type ResultRow,
-  readReviewedResults,
-  readRunState,
-  wholeNumber,
-} from '@cutline/shared/run';
+import { openResults, type ResultRow, readReviewedResults, wholeNumber } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { rowPrinter } from '../print-rows.ts';
@@ -18,7 +13,7 @@ export function addResults(program: Command): void {
   addRunArguments(command).action(async (name: string, options) => {
     const limit: number = options.limit ?? Number.POSITIVE_INFINITY;
     await withRun(name, options, async ({ run }) => {
-      const state = await readRunState(run);
+      const state = await openResults(run);
       const print = rowPrinter(process.stdout, { json: options.json ?? false });
       const { shown, more } = await printFirst(readReviewedResults(run, state), limit, print);
       if (more) process.stderr.write(`  … (the first ${formatQuantity(shown, 'image')})\n`);

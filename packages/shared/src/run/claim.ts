@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { failureClasses } from '../errors.ts';
+import { batchNumber } from './attempt.ts';
 import { runIdSchema } from './run-name.ts';
 
 /**
@@ -28,6 +29,11 @@ export const claimSchema = z.strictObject({
 });
 
 export type Claim = z.infer<typeof claimSchema>;
+
+/** Within the run's folder. */
+export function claimName(generation: number): string {
+  return `claims/${batchNumber(generation)}.json`;
+}
 
 /** `.3` in the names of what generation 3 writes; the first generation's names are plain. */
 export function generationSuffix(generation: number): string {

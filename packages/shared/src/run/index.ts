@@ -1,12 +1,19 @@
 export { type CaptionOptions, captionOptionsSchema } from '@cutline/captioner/caption-options';
 export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
-export { addCounts, type Counts, countRows } from './counts.ts';
+export { addCounts, type Counts, countRows, withoutFailures } from './counts.ts';
 export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
 export { type FeatureType, featureTypes } from './feature-type.ts';
 export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
 export { type KeptBatch, KeptFeatures, keptBatchSchema } from './kept-features.ts';
-export { isReopened, type Ledger, sha256 } from './ledger.ts';
+export {
+  countParts,
+  isReopened,
+  type Ledger,
+  type Ledger3,
+  type LedgerPart,
+  sha256,
+} from './ledger.ts';
 export {
   batchesOf,
   chunkBatchesDefault,
@@ -36,6 +43,9 @@ export { getIfThere } from './read-if-there.ts';
 export {
   countLedgers,
   countResults,
+  listChunkParts,
+  type ReadableRun,
+  readAhead,
   readResults,
   type SettledBatch,
   type StoredPart,
@@ -44,6 +54,7 @@ export {
 } from './read-results.ts';
 export { readRows } from './read-rows.ts';
 export {
+  continueRepeated,
   countRepeated,
   findRepeated,
   type Repeated,
@@ -78,6 +89,7 @@ export {
 } from './reviews/reviewed-row.ts';
 export { countReviews, type ReviewCounts, Reviews } from './reviews/reviews.ts';
 export {
+  ledgerRuns,
   type Run,
   runSchema,
   type Selection,
@@ -103,7 +115,7 @@ export {
   windowDefault,
 } from './run-flags.ts';
 export { newRunName, runIdSchema } from './run-name.ts';
-export { type RunState, readFloor, readRunState } from './run-state.ts';
+export { openResults, type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
 export {
   imageName,

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { captionedRowSchema, failedRowSchema, type PartRow } from '../part.ts';
-import { readResults } from '../read-results.ts';
-import type { RunState } from '../run-state.ts';
+import { type ReadableRun, readResults } from '../read-results.ts';
 import type { RunStore } from '../run-store.ts';
 import { captionOf, judgementSchema, reviewerSchema } from './decision.ts';
 import { readReviews } from './review-objects.ts';
@@ -40,7 +39,7 @@ export function applyReview(row: PartRow, reviews: Reviews): ResultRow {
 /** `readResults`, with what people have decided so far. */
 export async function* readReviewedResults(
   runStore: RunStore,
-  state: RunState,
+  state: ReadableRun,
 ): AsyncGenerator<ResultRow[]> {
   const reviews = await readReviews(runStore);
   for await (const rows of readResults(runStore, state)) {
