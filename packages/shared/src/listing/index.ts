@@ -1,2 +1,3 @@
 export { type ListImagesOptions, listImages } from './list-images.ts';
-export { requireKeysList } from './read-keys.ts';
+export { requireKeysList } from './open-list.ts';
+export { SeenKeys } from './seen-keys.ts';

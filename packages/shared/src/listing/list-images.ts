@@ -4,7 +4,8 @@ import type { Selection } from '../run/run.ts';
 import { runIdSchema } from '../run/run-name.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
 import { inKeyOrder } from './in-key-order.ts';
-import { type ListedKey, readKeys, type Stores } from './read-keys.ts';
+import type { Stores } from './open-list.ts';
+import { type ListedKey, readKeys } from './read-keys.ts';
 
 /**
  * The images of a run, in a stable order: S3's and a folder's is the byte order of keys; a list's

@@ -17,7 +17,7 @@ export interface ObjectStore {
   list(prefix?: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
 
   /**
-   * The whole object.
+   * The whole object, or a range of its bytes.
    * @throws StoreError `too-large` when it has more than `bytesMax` bytes (nothing more is read),
    *   `changed` when `etag` is given and the object's differs, and the others below.
    */
@@ -92,6 +92,9 @@ export interface StoredObject {
 }
 
 export interface GetOptions {
+  /** From `start` up to, but not including, `end`, which the object has: ask `head`. */
+  range?: { start: number; end: number } | undefined;
+  /** Of what is read. */
   bytesMax?: number;
   etag?: string | undefined;
   /** When it aborts, `get` rejects with its reason. */

@@ -64,11 +64,15 @@ export class S3Store implements ObjectStore {
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject> {
-    const { bytesMax = Number.POSITIVE_INFINITY, etag, signal } = options;
+    const { bytesMax = Number.POSITIVE_INFINITY, etag, range, signal } = options;
     signal?.throwIfAborted();
     let body: Readable | undefined;
     try {
-      const request = new s3Sdk.GetObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) });
+      const request = new s3Sdk.GetObjectCommand({
+        Bucket: this.#bucket,
+        Key: requireKey(key),
+        ...(range && { Range: `bytes=${range.start}-${range.end - 1}` }),
+      });
       const answer = await unlessAborted(
         this.#client.send((client) => client.send(request)),
         signal,
@@ -82,6 +86,12 @@ export class S3Store implements ObjectStore {
         throw new StoreError(
           'changed',
           `${this.#name(key)} was replaced: its ETag is ${found}, not ${etag}.`,
+        );
+      }
+      if (range && answer.ContentRange === undefined) {
+        throw new StoreError(
+          'misconfigured',
+          `${this.#endpoint ?? 'Amazon S3'} gives whole objects where a part of one is asked for.`,
         );
       }
       const bytes = await readBody(body, {
