@@ -8,6 +8,7 @@ import {
   RedisBoard,
   realWorld,
 } from '@cutline/pipeline';
+import { listImages } from '@cutline/shared/listing';
 import { createLogger, Metrics } from '@cutline/shared/process';
 import {
   countLedgers,
@@ -18,6 +19,7 @@ import {
 } from '@cutline/shared/run';
 import { ChildProcesses } from '../../scripts/child-processes.mjs';
 import { startPrivateRedis } from '../../scripts/private-redis.mjs';
+import { formatNumber } from '../format-text.mjs';
 import { CountingStore } from './counting-store.mjs';
 import { nullWorker } from './null-worker.mjs';
 import { VirtualArchive } from './virtual-archive.mjs';
@@ -93,6 +95,13 @@ export async function measureScale(images, add) {
   };
 
   try {
+    archive.pageMs = 100;
+    await time(
+      'listing, at 100 ms a page',
+      () => countKeys(archive),
+      (started) => `${formatNumber((1000 * images) / (performance.now() - started))} keys/s`,
+    );
+    archive.pageMs = 0;
     const redisBefore = await redisBytes();
     archive.breaksAfter = Math.floor(images / 2);
     const life = { isOver: false };
@@ -175,6 +184,14 @@ function runOf() {
     chunkBatches: 128,
     cutline: '0.1.0',
   };
+}
+
+/** As a producer lists. @param {VirtualArchive} archive */
+async function countKeys(archive) {
+  let keys = 0;
+  const { selection, source } = runOf();
+  for await (const _ of listImages({ store: archive, prefix: source.prefix }, selection)) keys += 1;
+  return keys;
 }
 
 /** As the command does. @param {RunStore} run @param {number} limit */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ObjectStore, openStore, type StoreConfig } from '@cutline/shared/stores';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   accessDenied,
   type FaultProxy,
@@ -286,6 +286,34 @@ describe('with a server that answers by hand', () => {
         '<Contents><Key>a+b%20&amp;c</Key><ETag>"e"</ETag><Size>1</Size></Contents></ListBucketResult>',
     );
     expect(await listKeys(store)).toEqual(['a+b%20&c']);
+  });
+
+  test('shows that it is in no order, also where it is left before', async () => {
+    const contents = ['a', 'm', 'b'].map((key) => `<Contents><Key>${key}</Key></Contents>`);
+    answer = xml(
+      200,
+      '<ListBucketResult><Name>archive</Name><IsTruncated>false</IsTruncated>' +
+        `${contents.join('')}</ListBucketResult>`,
+    );
+    expect(await listKeys(store)).toEqual(['a', 'm', 'b']);
+    const sideBySide = { onStartIgnored: vi.fn() };
+    const first = store.list('', { sideBySide })[Symbol.asyncIterator]().next();
+    await expect(first).rejects.toThrow(/lists "b" after "m", which is not the order/);
+    expect(sideBySide.onStartIgnored).not.toHaveBeenCalled();
+  });
+
+  test('tells that it does not begin where it is told, and leaves out what comes before', async () => {
+    const contents = ['a', 'b', 'c'].map((key) => `<Contents><Key>${key}</Key></Contents>`);
+    answer = xml(
+      200,
+      '<ListBucketResult><Name>archive</Name><IsTruncated>false</IsTruncated>' +
+        `${contents.join('')}</ListBucketResult>`,
+    );
+    const sideBySide = { onStartIgnored: vi.fn() };
+    const keys: string[] = [];
+    for await (const { key } of store.list('', { startAfter: 'b', sideBySide })) keys.push(key);
+    expect(keys).toEqual(['c']);
+    expect(sideBySide.onStartIgnored).toHaveBeenCalledOnce();
   });
 
   test('does not take a listing that breaks off for one that ended', async () => {

@@ -4,6 +4,7 @@ import type { Selection } from '../run/run.ts';
 import { runIdSchema } from '../run/run-name.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
 import { inKeyOrder } from './in-key-order.ts';
+import { listAhead } from './list-ahead.ts';
 import type { Stores } from './open-list.ts';
 import { type ListedKey, readKeys } from './read-keys.ts';
 
@@ -76,7 +77,10 @@ async function* listObjects(
   prefix: string,
   startAfter: string | undefined,
 ): AsyncGenerator<ListedKey> {
-  const objects = store.list(prefix, { unreadable: true, startAfter });
+  // A folder answers at once; a bucket, a page after another, each after some 100 ms.
+  const objects = store.url.startsWith('file:')
+    ? store.list(prefix, { unreadable: true, startAfter })
+    : listAhead(store, prefix, { startAfter });
   for await (const { unreadable, ...object } of inKeyOrder(store.url, objects)) {
     if (unreadable) {
       yield { key: object.key };

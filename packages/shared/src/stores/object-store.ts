@@ -57,6 +57,17 @@ export interface ListOptions {
   startAfter?: string | undefined;
   /** Folders: whether one inside that may not be read is listed as such; else the listing fails. */
   unreadable?: boolean | undefined;
+  /**
+   * The listing is one of several of the same prefix, each of which is left when it comes to where
+   * the next one began. So a store that is asked page by page looks at whole pages, and throws a
+   * UserError where they are not in order: what came later would be left out without a word.
+   */
+  sideBySide?: SideBySide | undefined;
+}
+
+export interface SideBySide {
+  /** The store does not heed `startAfter`: it gives pages of what comes before. */
+  onStartIgnored(): void;
 }
 
 export interface PutOptions extends PutCondition {

@@ -1,6 +1,6 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
-import { compareKeys } from '../key-order.ts';
+import { compareKeys, requireKeyOrder } from '../key-order.ts';
 import {
   type DeleteOptions,
   type GetOptions,
@@ -48,16 +48,24 @@ export class S3Store implements ObjectStore {
     });
   }
 
-  async *list(prefix = '', { startAfter }: ListOptions = {}): AsyncGenerator<ObjectInfo> {
+  async *list(
+    prefix = '',
+    { startAfter, sideBySide }: ListOptions = {},
+  ): AsyncGenerator<ObjectInfo> {
     let token: string | undefined;
+    let last: string | undefined;
     do {
       const page = await this.#listPage(prefix, pageSizeMax, { token, startAfter });
       const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
-      for (const { Key, ETag, Size } of page.Contents ?? []) {
-        const key = decode(Key ?? '');
-        // Not every store heeds StartAfter.
-        if (startAfter !== undefined && compareKeys(key, startAfter) <= 0) continue;
-        yield { key, etag: plainEtag(ETag), bytes: Size ?? 0 };
+      const keys = (page.Contents ?? []).map(({ Key }) => decode(Key ?? ''));
+      if (sideBySide) last = requireKeyOrder(this.url, keys, last);
+      // Not every store heeds StartAfter.
+      const isWanted = (key: string) =>
+        startAfter === undefined || compareKeys(key, startAfter) > 0;
+      if (keys[0] !== undefined && !isWanted(keys[0])) sideBySide?.onStartIgnored();
+      for (const [n, { ETag, Size }] of (page.Contents ?? []).entries()) {
+        const key = keys[n]!;
+        if (isWanted(key)) yield { key, etag: plainEtag(ETag), bytes: Size ?? 0 };
       }
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
