@@ -24,7 +24,7 @@ import { CountingStore } from './counting-store.mjs';
 import { nullWorker } from './null-worker.mjs';
 import { VirtualArchive } from './virtual-archive.mjs';
 
-/** @import { DriveRunContext } from '@cutline/pipeline' */
+/** @import { DriveRunContext, Queues } from '@cutline/pipeline' */
 /** @import { Run } from '@cutline/shared/run' */
 /** @import { ObjectStore } from '@cutline/shared/stores' */
 
@@ -101,7 +101,6 @@ export async function measureScale(images, add) {
       () => countKeys(archive),
       (started) => `${formatNumber((1000 * images) / (performance.now() - started))} keys/s`,
     );
-    archive.pageMs = 0;
     const redisBefore = await redisBytes();
     archive.breaksAfter = Math.floor(images / 2);
     const life = { isOver: false };
@@ -110,10 +109,15 @@ export async function measureScale(images, add) {
       life.isOver = true;
     });
     archive.breaksAfter = Number.POSITIVE_INFINITY;
+    const sampled = sampleQueue(queues, archive);
     await time(
       'resume, to the end',
       () => drive({ resume: 'scale' }),
-      () => `${seconds(performance.now() - captions.lastPartMs)} from the last part`,
+      async () => {
+        const { samples, empty } = await sampled.stop();
+        const last = seconds(performance.now() - captions.lastPartMs);
+        return `${last} from the last part; encode queue empty in ${empty} of ${samples} samples while it was listed`;
+      },
     );
     const bytesAfter = (await redisBytes()) - redisBefore;
     await time('resume, finished', () => drive({ resume: 'scale' }));
@@ -183,6 +187,31 @@ function runOf() {
     batchSize: 64,
     chunkBatches: 128,
     cutline: '0.1.0',
+  };
+}
+
+/**
+ * Looks, every 20 ms while the archive is listed, whether jobs wait for an encoder.
+ * @param {Queues} queues @param {VirtualArchive} archive
+ */
+function sampleQueue(queues, archive) {
+  const seen = { samples: 0, empty: 0 };
+  let isOver = false;
+  const sampling = (async () => {
+    while (!isOver) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (archive.pagesInHand === 0) continue;
+      const { waiting } = await queues.encode.counts();
+      seen.samples += 1;
+      if (waiting === 0) seen.empty += 1;
+    }
+  })();
+  return {
+    async stop() {
+      isOver = true;
+      await sampling;
+      return seen;
+    },
   };
 }
 

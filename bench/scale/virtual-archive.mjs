@@ -21,6 +21,7 @@ export class VirtualArchive {
   gets = 0;
   /** Until a page of a listing comes, in ms. */
   pageMs = 0;
+  pagesInHand = 0;
   /** After so many keys, a listing breaks off. */
   breaksAfter = Number.POSITIVE_INFINITY;
   #images;
@@ -41,7 +42,9 @@ export class VirtualArchive {
       if ((image - first) % pageKeys === 0) {
         this.lists += 1;
         // As between two answers, others have their turn.
+        this.pagesInHand += 1;
         await (this.pageMs > 0 ? sleep(this.pageMs) : null);
+        this.pagesInHand -= 1;
       }
       if (image >= this.breaksAfter)
         throw new StoreError('misconfigured', 'The listing broke off.');
