@@ -27,6 +27,7 @@ function installed(program: string): boolean {
 describe.skipIf(!installed('promtool'))('promtool', () => {
   test.each([
     ['check', 'config', 'prometheus.yml'],
+    ['check', 'config', 'machines.yml'],
     ['check', 'rules', 'alerts.yml'],
     ['test', 'rules', 'alerts.test.yml'],
   ])('%s %s %s', (...args) => {
@@ -36,6 +37,14 @@ describe.skipIf(!installed('promtool'))('promtool', () => {
     });
     expect(status, stdout + stderr).toBe(0);
   });
+});
+
+test('on plain machines, it knows the roles that it knows in containers', async () => {
+  const jobs = async (file: string): Promise<string[]> =>
+    parse(await readFile(join(folder, file), 'utf8')).scrape_configs.map(
+      (job: { job_name: string }) => job.job_name,
+    );
+  expect(await jobs('machines.yml')).toEqual(expect.arrayContaining(await jobs('prometheus.yml')));
 });
 
 describe.skipIf(!installed('prometheus'))('a Prometheus that scrapes the programs’ metrics', () => {

@@ -3,7 +3,7 @@ import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';
 import { expectToReconcile } from './support/run-results.ts';
 import { sampleImage, sampleImages } from './support/sample-images.ts';
 
-/** A worker whose memory grows above its ceiling, and the one that takes its place. */
+/** Workers that end by themselves, and lose nothing by it. */
 
 let pipeline: Pipeline;
 
@@ -58,6 +58,8 @@ test('it finishes what it has in hand and ends; another does the rest, and nothi
   const log = successor.stderr.join('\n');
   expect(log.match(/"encode done"/g)).toHaveLength(30 - done);
   expect(log).not.toContain('a worker died holding this job');
+  successor.kill();
+  await successor.exited;
 });
 
 test('a ceiling that a loaded model exceeds is refused in one line', {
@@ -67,4 +69,20 @@ test('a ceiling that a loaded model exceeds is refused in one line', {
   await expect(refused).rejects.toThrow(
     /ended \(2\)(?:.|\n)*\nencoder-worker: With its model loaded this worker takes \d+ bytes of memory/,
   );
+});
+
+test('one that may leave when it is idle does its work first, and ends with status 0', {
+  timeout: 120_000,
+}, async () => {
+  await pipeline.upload(await sampleImages(40), 'brief/');
+  const producer = await pipeline.startProducer([
+    ...['s3://archive/brief/', '--run', 'brief', '--batch-size', '10'],
+  ]);
+  const worker = await pipeline.startWorker('encoder-worker', { CUTLINE_EXIT_WHEN_IDLE: '2' });
+  expect(await worker.exited).toEqual({ code: 0, signal: null });
+  await untilDone(producer);
+  expectToReconcile(await pipeline.results('brief'));
+  const log = worker.stderr.join('\n');
+  expect(log.match(/"encode done"/g)).toHaveLength(4);
+  expect(log).toMatch(/"idleSeconds":[2-9],"msg":"stopping: there was nothing to do"/);
 });

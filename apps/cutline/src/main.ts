@@ -1,6 +1,7 @@
 import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shared/process';
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
+import { addDashboard } from './commands/dashboard.ts';
 import { addDecode } from './commands/decode.ts';
 import { addExport } from './commands/export.ts';
 import { addExporter } from './commands/exporter.ts';
@@ -49,6 +50,7 @@ await runProgram('cutline', async () => {
   addGallery(program);
   addReview(program);
   addSidecars(program);
+  addDashboard(program);
   addExporter(program);
   addModel(program);
   program.addHelpText('after', examples);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeModel } from '@cutline/inference';
 import { UserError } from '@cutline/shared/errors';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   type ChatRequest,
   type ModelServer,
@@ -22,6 +22,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cutline-served-'));
 });
 afterEach(async () => {
+  vi.unstubAllEnvs(); // other files are tried in this process
   await server?.close();
   server = undefined;
   await rm(folder, { recursive: true, force: true });
@@ -103,7 +104,7 @@ test('is the same model wherever its server is, and another with another prompt'
 });
 
 test('holds no key, though it was asked with one', async () => {
-  process.env.CUTLINE_TEST_KEY = 'sk-hush-hush';
+  vi.stubEnv('CUTLINE_TEST_KEY', 'sk-hush-hush');
   const url = await start({ apiKey: 'sk-hush-hush' });
   await add(url, { apiKeyVariable: 'CUTLINE_TEST_KEY' });
   const json = await readFile(join(folder, 'model', 'model.json'), 'utf8');
@@ -159,8 +160,8 @@ describe('one line says what to put right:', () => {
       /The prompt no-such-file cannot be read \(ENOENT\)/,
     ],
   ])('%s', async (_, url, more, says) => {
-    process.env.CUTLINE_TEST_KEY = 'sk-hush-hush';
-    process.env.CUTLINE_TEST_BROKEN_KEY = 'sk-hush\nhush';
+    vi.stubEnv('CUTLINE_TEST_KEY', 'sk-hush-hush');
+    vi.stubEnv('CUTLINE_TEST_BROKEN_KEY', 'sk-hush\nhush');
     const started = await start({ apiKey: 'sk-hush-hush', models: ['one', 'two'] });
     const error = await add(url.replace('SERVER', started), more).catch((each) => each);
     expect(error).toBeInstanceOf(UserError);

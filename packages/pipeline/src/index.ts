@@ -9,13 +9,21 @@ export {
 } from './board/run-board.ts';
 export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
 export { countByOutcome, partStep, progressOf, type RunProgress } from './board/run-progress.ts';
+export {
+  type RegisteredWorker,
+  signMs,
+  WorkerRegister,
+  type WorkerSign,
+} from './board/worker-register.ts';
 export { decodeAtOnce } from './decode/decode-at-once.ts';
 export { type DecodeBatchContext, decodeBatch } from './decode/decode-batch.ts';
 export { type EncodeBatchContext, encodeBatch } from './encode/encode-batch.ts';
 export { type HandOver, handOverToDecoders } from './encode/hand-over.ts';
 export { HoldBack } from './encode/hold-back.ts';
+export type { QueueFound, RunFound, SharedFigures } from './exporter/apply-figures.ts';
 export { Exporter, type ExporterOptions } from './exporter/exporter.ts';
-export { bottleneck, RunRate } from './exporter/run-figures.ts';
+export { type FiguresOptions, FiguresReader } from './exporter/figures-reader.ts';
+export { bottleneck, isFinished, RunRate, remainingImages } from './exporter/run-figures.ts';
 export {
   DamagedFeaturesError,
   packFeatures,

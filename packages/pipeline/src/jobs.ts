@@ -8,6 +8,7 @@ import {
   imageName,
   imageRefSchema,
   type PartRow,
+  prioritySchema,
   rowName,
   runIdSchema,
   sidecarKinds,
@@ -51,6 +52,8 @@ const batchFields = {
   /** Sidecar files to write beside each captioned image, in the output store. */
   sidecars: z.array(z.enum(sidecarKinds)),
   sidecarRules: sidecarRulesSchema.optional(),
+  /** Of the run; absent: normal. */
+  priority: prioritySchema.optional(),
   /** Where features are kept, and what of the model encodes; null where they are not. */
   keep: z.strictObject({ store: z.string(), prefix: z.string(), encoder: z.string() }).nullable(),
 };
@@ -128,10 +131,11 @@ export function divide(
 /** What all jobs of a batch say of it. */
 function batchOf(job: EncodeJob | DecodeJob) {
   const { run, batch, attempt, output, model, options, featureType, keep } = job;
-  const { sidecars, sidecarRules } = job;
+  const { sidecars, sidecarRules, priority } = job;
   return {
     ...{ run, batch, attempt, output, model, options, featureType, keep, sidecars },
     ...(sidecarRules && { sidecarRules }),
+    ...(priority && { priority }),
   };
 }
 

@@ -511,6 +511,50 @@ describe.each([
     });
   });
 
+  describe('priority', () => {
+    const high = (batch: number) => smallJob(batch, { run: 'high', priority: 'high' });
+    const low = (batch: number) => smallJob(batch, { run: 'low', priority: 'low' });
+
+    test('decides what is taken first', async () => {
+      for (const job of [low(0), smallJob(1), high(2), low(3), smallJob(4), high(5)]) {
+        await producer.add(job);
+      }
+      const worker = open();
+      const runs = [];
+      for (let i = 0; i < 6; i++) runs.push((await take(worker)).id.split('.')[0]);
+      expect(runs).toEqual(['high', 'high', 'r1', 'r1', 'low', 'low']);
+    });
+
+    test.each([high(0), low(0)])('of a job that is $priority changes nothing else', async (job) => {
+      const worker = open(shortLockMs);
+      expect(await producer.addNew(job)).toBe(true);
+      expect(await producer.addNew(job)).toBe(false);
+      expect(await producer.counts()).toMatchObject({ waiting: 1 });
+      expect(await producer.live(job.run)).toHaveLength(1);
+      expect(await producer.oldestWaiting()).toBeGreaterThan(0);
+      expect(await producer.remove(jobId(job))).toBe(true);
+      expect(await producer.live()).toEqual([]);
+
+      await producer.add(job, { delayMs: 50 });
+      await worker.giveBack(await take(worker), { delayMs: 50 });
+      const taken = await take(worker);
+      expect(taken).toMatchObject({ id: jobId(job), data: job, givenBack: 1 });
+      await backend.advance(2 * shortLockMs); // it dies
+      const again = await take(worker);
+      expect(again).toMatchObject({ id: jobId(job), deaths: 1 });
+      expect(await worker.finish(again)).toBe(true);
+    });
+
+    test('wakes a worker that waits', async () => {
+      for (const job of [high(0), low(1)]) {
+        const taking = open().take(longMs);
+        await backend.advance(50);
+        await producer.add(job);
+        expect((await backend.settle(taking))?.id).toBe(jobId(job));
+      }
+    });
+  });
+
   test('counts jobs by their state', async () => {
     const worker = open();
     for (let batch = 0; batch < 6; batch++) await producer.add(smallJob(batch));

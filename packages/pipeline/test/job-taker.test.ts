@@ -4,12 +4,13 @@ import {
   type JobHandler,
   type JobQueue,
   JobTaker,
+  type JobTakerOptions,
   MemoryQueueServer,
 } from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
 import { type Logger, Metrics } from '@cutline/shared/process';
 import { StoreError } from '@cutline/shared/stores';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { smallJob } from './support/example-jobs.ts';
 import { ManualWorld } from './support/manual-world.ts';
 
@@ -42,7 +43,11 @@ function open(): JobQueue<EncodeJob> {
   return server.open({ stage: 'encode', model: 'tiny@0123456789ab', lockMs, world });
 }
 
-function start(handle: JobHandler<EncodeJob>, from = open()): JobTaker<EncodeJob> {
+function start(
+  handle: JobHandler<EncodeJob>,
+  from = open(),
+  more: Pick<JobTakerOptions<EncodeJob>, 'idle'> = {},
+): JobTaker<EncodeJob> {
   const note = (...args: unknown[]) => void logged.push(String(args.at(-1)));
   const log = { debug: note, info: note, warn: note, error: note };
   const taker = new JobTaker<EncodeJob>({
@@ -57,6 +62,7 @@ function start(handle: JobHandler<EncodeJob>, from = open()): JobTaker<EncodeJob
     metrics: new Metrics(),
     log: { ...log, child: () => log } as unknown as Logger,
     onFatal: (error) => fatal.push(error),
+    ...more,
   });
   takers.push(taker);
   void taker.run();
@@ -206,4 +212,48 @@ test('a worker that fails at everything, in ways that nobody foresaw, stops', as
   await world.advance(3_600_000);
   expect(String(fatal[0])).toContain('10 batches in a row failed');
   expect(await queue.live()).toHaveLength(1);
+});
+
+describe('a worker that is to leave when it is idle for 12 s', () => {
+  const left: number[] = [];
+  const idle = { seconds: 12, leave: (seconds: number) => void left.push(seconds) };
+
+  beforeEach(() => {
+    left.length = 0;
+  });
+
+  test('leaves when there was nothing to take for so long', async () => {
+    start(async () => {}, open(), { idle });
+    await world.advance(11_000);
+    expect(left).toEqual([]);
+    await world.advance(1_500);
+    expect(left).toEqual([12]);
+  });
+
+  test('does not while it has something in hand, and counts from its end', async () => {
+    let finish = () => {};
+    const handle = () =>
+      new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+    await queue.add(smallJob());
+    start(handle, open(), { idle });
+    await world.advance(60_000);
+    finish();
+    await world.advance(11_000);
+    expect(left).toEqual([]);
+    await world.advance(7_000);
+    expect(left).toEqual([12]);
+  });
+
+  test('does not while the queue does not answer: there may be work', async () => {
+    const silent = open();
+    vi.spyOn(silent, 'take').mockImplementation(async () => {
+      await world.sleep(5_000);
+      throw new StoreError('unavailable', 'Redis is down.');
+    });
+    start(async () => {}, silent, { idle });
+    await world.advance(120_000);
+    expect(left).toEqual([]);
+  });
 });

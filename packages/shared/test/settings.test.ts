@@ -115,6 +115,11 @@ const cases: Record<
   jobConcurrency: { initial: undefined, right: [['1', 1]], wrong: [...positive.wrong, '65'] },
   jobLockMs: { initial: 30_000, right: [['1000', 1000]], wrong: [...positive.wrong, '999'] },
   memoryBytesMax: { initial: undefined, right: [['1', 1]], wrong: positive.wrong },
+  exitWhenIdle: {
+    initial: undefined,
+    right: [['2147483', 2_147_483]],
+    wrong: [...positive.wrong, '2147484'],
+  },
   shutdownMs: { initial: 25_000, right: [['1', 1]], wrong: positive.wrong },
   fetchConcurrency: { initial: 16, right: [['512', 512]], wrong: [...positive.wrong, '513'] },
   fetchAttempts: { initial: 4, right: [['1', 1]], wrong: [...positive.wrong, '21'] },

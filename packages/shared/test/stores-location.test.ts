@@ -2,9 +2,13 @@ import { sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { openStore, parseLocation, parseObjectLocation } from '@cutline/shared/stores';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
 const here = pathToFileURL(process.cwd()).href;
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
 describe('parseLocation', () => {
   test.each([
@@ -113,15 +117,11 @@ describe('openStore', () => {
   });
 
   test('refuses an endpoint of the environment that is no URL', async () => {
-    process.env.AWS_ENDPOINT_URL_S3 = 'localhost:9000';
-    try {
-      await expect(openStore('s3://archive')).rejects.toMatchObject({
-        name: 'UserError',
-        message: expect.stringContaining('AWS_ENDPOINT_URL_S3'),
-      });
-    } finally {
-      delete process.env.AWS_ENDPOINT_URL_S3;
-    }
+    vi.stubEnv('AWS_ENDPOINT_URL_S3', 'localhost:9000');
+    await expect(openStore('s3://archive')).rejects.toMatchObject({
+      name: 'UserError',
+      message: expect.stringContaining('AWS_ENDPOINT_URL_S3'),
+    });
   });
 
   test.each([
@@ -136,9 +136,8 @@ describe('openStore', () => {
       [{ endpoint }, undefined],
       [{}, endpoint],
     ] as const) {
-      if (variable) process.env.AWS_ENDPOINT_URL_S3 = variable;
+      vi.stubEnv('AWS_ENDPOINT_URL_S3', variable);
       const error = await openStore('s3://archive', config).catch((thrown: Error) => thrown);
-      delete process.env.AWS_ENDPOINT_URL_S3;
       expect(error).toMatchObject({
         name: 'UserError',
         message: expect.stringMatching(/endpoint \(AWS_ENDPOINT_URL_S3\): expected http:[^\n]+$/),

@@ -2,4 +2,4 @@ export { takeDraw } from './draw-images.ts';
 export { ImageIndex } from './image-index.ts';
 export { Previews } from './previews.ts';
 export { ReviewSession, type SessionContext } from './review-session.ts';
-export { type ReviewServer, serveReview } from './serve-review.ts';
+export { serveReview } from './serve-review.ts';

@@ -15,6 +15,7 @@ import {
   type ReviewReader,
   type Reviews,
 } from '@cutline/shared/run';
+import { RefusedError } from '../loopback/refused-error.ts';
 import { chooseImages, kindsOf } from './choose-images.ts';
 import type {
   Decide,
@@ -28,7 +29,6 @@ import type {
   Undo,
 } from './client/messages.ts';
 import type { ImageIndex, IndexedImage } from './image-index.ts';
-import { RefusedError } from './refused-error.ts';
 
 export interface SessionContext {
   run: string;

@@ -61,6 +61,14 @@ export class RunRate {
     this.#samples.push({ atMs, passed: now });
   }
 
+  /** Images that a stage did a second, of late; undefined as long as there is no telling. */
+  imagesPerSecond(stage: QueueName): number | undefined {
+    const [first] = this.#samples;
+    const last = this.#samples.at(-1);
+    if (!first || !last || last.atMs === first.atMs) return undefined;
+    return ((last.passed[stage] - first.passed[stage]) / (last.atMs - first.atMs)) * 1000;
+  }
+
   /**
    * Seconds that a stage takes for what it has left: 0 when nothing is, Infinity when it stands
    * still, undefined as long as there is no telling.
@@ -68,13 +76,12 @@ export class RunRate {
   drainSeconds(stage: QueueName, progress: RunProgress): number | undefined {
     const left = progress.listed - passed(progress)[stage];
     if (left <= 0) return 0;
+    const rate = this.imagesPerSecond(stage);
+    if (rate) return left / rate;
     const [first] = this.#samples;
     const last = this.#samples.at(-1);
-    if (!first || !last) return undefined;
-    const ms = last.atMs - first.atMs;
-    const images = last.passed[stage] - first.passed[stage];
-    if (images > 0) return (left / images) * (ms / 1000);
-    return ms >= stillMs ? Number.POSITIVE_INFINITY : undefined;
+    const isStill = first && last && last.atMs - first.atMs >= stillMs;
+    return isStill ? Number.POSITIVE_INFINITY : undefined;
   }
 }
 

@@ -47,6 +47,7 @@ function toJob({ claimed, output }: PassContext, { batch, images }: PlannedBatch
     featureType: run.featureType ?? 'float16',
     sidecars: run.sidecars,
     ...(run.sidecarRules && { sidecarRules: run.sidecarRules }),
+    ...(run.priority && { priority: run.priority }),
     keep: keepOf(run, output),
     images,
   };

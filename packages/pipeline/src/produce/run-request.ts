@@ -41,6 +41,7 @@ export async function requestRun(
     options,
     sidecars: flags.sidecars,
     sidecarRules: { existing: flags.existing, scoreMin: flags.minScore ?? null },
+    ...(flags.priority !== 'normal' && { priority: flags.priority }),
     ...requestFeatures(flags, model),
     batchSize: flags.batchSize,
     chunkBatches: chunkBatchesDefault,

@@ -5,7 +5,7 @@ import type { Redis } from 'ioredis';
 import type { World } from '../world.ts';
 import { loadBullMQ } from './bullmq-load.ts';
 import { BullTaker } from './bullmq-taker.ts';
-import type { JobCounts, JobQueue, TakenJob } from './job-queue.ts';
+import type { JobCounts, JobQueue, QueuedBatch, TakenJob } from './job-queue.ts';
 import { modelHash, queueName } from './queue-name.ts';
 
 /**
@@ -34,15 +34,21 @@ const finishedJobs: JobsOptions = {
   removeOnFail: { count: 1000 },
 };
 
+/** Workers take from one list first: where its jobs are put tells when. Others wait in a set. */
+const placeInQueue: Record<'high' | 'low', JobsOptions> = {
+  high: { lifo: true },
+  low: { priority: 1 },
+};
+
 const liveStates = ['waiting', 'active', 'delayed', 'prioritized'] as const;
 
-export function openBullQueue<J extends BatchAttempt>(options: BullQueueOptions): JobQueue<J> {
+export function openBullQueue<J extends QueuedBatch>(options: BullQueueOptions): JobQueue<J> {
   return new BullQueue<J>(options);
 }
 
-class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
+class BullQueue<J extends QueuedBatch> implements JobQueue<J> {
   readonly name: string;
-  readonly #queue: Queue<BatchAttempt>;
+  readonly #queue: Queue<QueuedBatch>;
   readonly #options: BullQueueOptions;
   /** Where Redis Cluster keeps both queues of a model: BullMQ's scripts want one place for all. */
   readonly #prefix: string;
@@ -75,7 +81,11 @@ class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
   }
 
   async #add(job: J, name: string, { delayMs = 0 }: { delayMs?: number }): Promise<void> {
-    await this.#queue.add(name, job, { jobId: jobId(job), ...(delayMs > 0 && { delay: delayMs }) });
+    await this.#queue.add(name, job, {
+      jobId: jobId(job),
+      ...(delayMs > 0 && { delay: delayMs }),
+      ...(job.priority && placeInQueue[job.priority]),
+    });
   }
 
   async take(waitMs: number): Promise<TakenJob | undefined> {
@@ -122,14 +132,15 @@ class BullQueue<J extends BatchAttempt> implements JobQueue<J> {
   }
 
   async counts(): Promise<JobCounts> {
-    const counts = await this.#queue.getJobCounts('waiting', 'delayed', 'active', 'failed');
-    const { waiting = 0, delayed = 0, active = 0, failed = 0 } = counts;
-    return { waiting, delayed, active, failed };
+    const counts = await this.#queue.getJobCounts(...liveStates, 'failed');
+    const { waiting = 0, prioritized = 0, delayed = 0, active = 0, failed = 0 } = counts;
+    return { waiting: waiting + prioritized, delayed, active, failed };
   }
 
   async oldestWaiting(): Promise<number | undefined> {
-    const [oldest] = await this.#queue.getWaiting(0, 0);
-    return oldest?.timestamp;
+    const [next] = await this.#queue.getWaiting(0, 0);
+    const [nextOfLow] = next ? [] : await this.#queue.getPrioritized(0, 0);
+    return (next ?? nextOfLow)?.timestamp;
   }
 
   workers(): Promise<number> {

@@ -1,4 +1,4 @@
-import type { BatchAttempt } from '@cutline/shared/run';
+import type { BatchAttempt, Priority } from '@cutline/shared/run';
 
 /**
  * A queue of batches, as the pipeline sees it. Delivery is at least once: a job whose worker shows
@@ -12,7 +12,7 @@ import type { BatchAttempt } from '@cutline/shared/run';
  * Every operation rejects with what the connection throws, which is transient; what it was to do
  * may have been done nevertheless.
  */
-export interface JobQueue<J extends BatchAttempt = BatchAttempt> {
+export interface JobQueue<J extends QueuedBatch = QueuedBatch> {
   /** `cutline-encode-<hash of the model>`, or `-decode-`. */
   readonly name: string;
 
@@ -26,7 +26,8 @@ export interface JobQueue<J extends BatchAttempt = BatchAttempt> {
   addNew(job: J, options?: { delayMs?: number }): Promise<boolean>;
 
   /**
-   * Takes the job that has waited longest, and locks it.
+   * Takes the job that has waited longest, and locks it; those of high priority first, in any
+   * order, unless they were delayed; those of low priority where no other waits.
    * @param waitMs how long to wait for one. Never called again before it has settled.
    * @returns undefined where none came, or `stopTaking` was called.
    */
@@ -62,7 +63,7 @@ export interface JobQueue<J extends BatchAttempt = BatchAttempt> {
 
   counts(): Promise<JobCounts>;
 
-  /** When the job that has waited longest was added, in ms since 1970; undefined where none waits. */
+  /** When the job was added that is taken next, in ms since 1970; undefined where none waits. */
   oldestWaiting(): Promise<number | undefined>;
 
   /** Workers that are connected to take jobs. */
@@ -70,6 +71,12 @@ export interface JobQueue<J extends BatchAttempt = BatchAttempt> {
 
   /** Disconnects. Jobs in hand stay so until their locks expire. */
   close(): Promise<void>;
+}
+
+/** What a queue knows of a job. */
+export interface QueuedBatch extends BatchAttempt {
+  /** Absent: normal. */
+  priority?: Exclude<Priority, 'normal'> | undefined;
 }
 
 export interface JobCounts {

@@ -1,4 +1,4 @@
-import type { JobCounts, TakenJob } from './job-queue.ts';
+import type { JobCounts, QueuedBatch, TakenJob } from './job-queue.ts';
 
 /**
  * The jobs of a queue in memory, and their life:
@@ -14,6 +14,7 @@ interface Job {
   id: string;
   /** As JSON: processes share no objects. */
   data: string;
+  priority: QueuedBatch['priority'];
   state: 'waiting' | 'delayed' | 'active' | 'completed' | 'failed';
   addedMs: number;
   /** When it could be taken first. */
@@ -36,6 +37,11 @@ export interface DoneMax {
   failed: number;
 }
 
+interface Added extends Pick<Job, 'data' | 'priority'> {
+  delayMs: number;
+  nowMs: number;
+}
+
 export class MemoryJobs {
   /** Called, all of them, when there may be a job to take. */
   readonly waiters = new Set<() => void>();
@@ -49,11 +55,12 @@ export class MemoryJobs {
     this.#doneMax = doneMax;
   }
 
-  add(id: string, { data, delayMs, nowMs }: { data: string; delayMs: number; nowMs: number }) {
+  add(id: string, { data, priority, delayMs, nowMs }: Added): boolean {
     if (this.#jobs.has(id)) return false;
     const readyMs = nowMs + Math.max(0, delayMs);
-    const job = { id, data, addedMs: nowMs, readyMs, deaths: 0, givenBack: 0 };
-    this.#jobs.set(id, { ...job, state: 'delayed', dueMs: readyMs, order: this.#order++ });
+    const dueMs = priority === 'high' && delayMs <= 0 ? Number.NEGATIVE_INFINITY : readyMs;
+    const job = { id, data, priority, addedMs: nowMs, readyMs, deaths: 0, givenBack: 0 };
+    this.#jobs.set(id, { ...job, state: 'delayed', dueMs, order: this.#order++ });
     this.#wakeAll();
     return true;
   }
@@ -170,8 +177,7 @@ export class MemoryJobs {
     let first: Job | undefined;
     for (const job of this.#jobs.values()) {
       if (job.state !== 'waiting') continue;
-      const sooner = first && (job.dueMs - first.dueMs || job.order - first.order) < 0;
-      if (!first || sooner) first = job;
+      if (!first || isBefore(job, first)) first = job;
     }
     return first;
   }
@@ -186,4 +192,12 @@ export class MemoryJobs {
   #wakeAll(): void {
     for (const wake of [...this.waiters]) wake();
   }
+}
+
+/** Whether it is taken before the other. */
+function isBefore(job: Job, other: Job): boolean {
+  const [isLow, otherIsLow] = [job.priority === 'low', other.priority === 'low'];
+  if (isLow !== otherIsLow) return otherIsLow;
+  if (job.dueMs !== other.dueMs) return job.dueMs < other.dueMs;
+  return job.order < other.order;
 }

@@ -1,7 +1,7 @@
 import type { QueueName } from '@cutline/shared/process';
 import { type BatchAttempt, jobId, parseJobId } from '@cutline/shared/run';
 import type { World } from '../world.ts';
-import type { JobCounts, JobQueue, TakenJob } from './job-queue.ts';
+import type { JobCounts, JobQueue, QueuedBatch, TakenJob } from './job-queue.ts';
 import { type DoneMax, MemoryJobs } from './memory-jobs.ts';
 import { queueName } from './queue-name.ts';
 
@@ -22,7 +22,7 @@ export class MemoryQueueServer {
     this.#doneMax = doneMax;
   }
 
-  open<J extends BatchAttempt>(options: {
+  open<J extends QueuedBatch>(options: {
     stage: QueueName;
     /** `<name>@<hash>` */
     model: string;
@@ -45,7 +45,7 @@ export class MemoryQueueServer {
   }
 }
 
-class MemoryQueue<J extends BatchAttempt> implements JobQueue<J> {
+class MemoryQueue<J extends QueuedBatch> implements JobQueue<J> {
   readonly name: string;
   readonly #jobs: MemoryJobs;
   readonly #world: World;
@@ -66,7 +66,8 @@ class MemoryQueue<J extends BatchAttempt> implements JobQueue<J> {
 
   async addNew(job: J, { delayMs = 0 }: { delayMs?: number } = {}): Promise<boolean> {
     const data = JSON.stringify(job);
-    return this.#jobs.add(jobId(job), { data, delayMs, nowMs: this.#world.now() });
+    const { priority } = job;
+    return this.#jobs.add(jobId(job), { data, priority, delayMs, nowMs: this.#world.now() });
   }
 
   async take(waitMs: number): Promise<TakenJob | undefined> {

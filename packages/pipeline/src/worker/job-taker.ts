@@ -23,6 +23,11 @@ export interface JobTakerOptions<J extends BatchAttempt> {
   untilRoom?: () => Promise<void>;
   /** Told after each job. */
   afterJob?: () => void;
+  /**
+   * Told when the worker has had nothing in hand, and found nothing to take, for so long. Time in
+   * which the queue did not answer, or the worker was held back, does not count.
+   */
+  idle?: { seconds: number; leave: (idleSeconds: number) => void };
   breaker?: Breaker;
   world: World;
   metrics: Metrics;
@@ -47,10 +52,17 @@ export class JobTaker<J extends BatchAttempt> {
   readonly #breaker: Breaker;
   readonly #inHand = new Map<Promise<void>, number>();
   #isStopping = false;
+  /** How long nothing has been in hand, and the queue said that there was nothing. */
+  #idleMs = 0;
 
   constructor(options: JobTakerOptions<J>) {
     this.#options = options;
     this.#breaker = options.breaker ?? new Breaker();
+  }
+
+  /** Jobs in hand. */
+  get inHand(): number {
+    return this.#inHand.size;
   }
 
   /** When the job was taken that is in hand for longest, in ms since 1970. */
@@ -60,7 +72,7 @@ export class JobTaker<J extends BatchAttempt> {
 
   /** Resolves after `stop`, when the last job in hand is done. */
   async run(): Promise<void> {
-    const { queue, concurrency, untilRoom, world, log, onFatal } = this.#options;
+    const { concurrency, untilRoom, world, log, onFatal } = this.#options;
     for (let failures = 0; !this.#isStopping; ) {
       if (this.#inHand.size >= concurrency) {
         await Promise.race(this.#inHand.keys());
@@ -68,10 +80,10 @@ export class JobTaker<J extends BatchAttempt> {
       }
       try {
         await untilRoom?.();
-        const taken = this.#isStopping ? undefined : await queue.take(waitMs);
+        if (!this.#isStopping) await this.#take();
         failures = 0;
-        if (taken) this.#begin(taken);
       } catch (error) {
+        this.#idleMs = 0;
         if (!isTransient(error)) onFatal(error);
         failures += 1;
         if (failures === 1) log.warn({ error: describeError(error) }, 'no jobs can be taken now');
@@ -86,6 +98,19 @@ export class JobTaker<J extends BatchAttempt> {
     this.#isStopping = true;
     await this.#options.queue.stopTaking();
     await Promise.all(this.#inHand.keys());
+  }
+
+  async #take(): Promise<void> {
+    const { queue, idle, world } = this.#options;
+    const idleMsMax = (idle?.seconds ?? Number.POSITIVE_INFINITY) * 1000;
+    const wasFree = this.#inHand.size === 0;
+    const askedMs = world.now();
+    const taken = await queue.take(Math.min(waitMs, idleMsMax - this.#idleMs));
+    if (taken) this.#begin(taken);
+    this.#idleMs = wasFree && !taken ? this.#idleMs + world.now() - askedMs : 0;
+    if (this.#idleMs < idleMsMax) return;
+    idle?.leave(Math.round(this.#idleMs / 1000));
+    this.#idleMs = 0;
   }
 
   #begin(taken: TakenJob): void {

@@ -15,6 +15,7 @@ import {
   type SettingName,
   type Settings,
   type Stop,
+  SystemdNotifier,
   stopProcess,
   storeConfig,
   untilStopped,
@@ -24,6 +25,7 @@ import type { Redis } from 'ioredis';
 import type { z } from 'zod';
 import { RedisBoard } from '../board/redis-board.ts';
 import type { RunBoard } from '../board/run-board.ts';
+import { WorkerRegister } from '../board/worker-register.ts';
 import { FeatureBooks } from '../features/feature-books.ts';
 import { type FeatureStore, redisHome } from '../features/feature-store.ts';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
@@ -36,6 +38,7 @@ import { floorOf } from './floor-of.ts';
 import { readiness, unhealthy } from './health.ts';
 import type { JobHandler } from './job-context.ts';
 import { JobTaker } from './job-taker.ts';
+import { tellSigns } from './tell-signs.ts';
 import { Suspects } from './try-suspects-alone.ts';
 
 /** Settings of every worker process; a stage has others besides. */
@@ -51,6 +54,7 @@ const workerSettings = [
   'jobConcurrency',
   'jobLockMs',
   'shutdownMs',
+  'exitWhenIdle',
   'httpPort',
   'httpHost',
   'logLevel',
@@ -156,6 +160,9 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     lockMs: settings.jobLockMs,
     ...(stage.untilRoom && { untilRoom: () => stage.untilRoom!(() => isStopping) }),
     afterJob: () => ceiling?.look(),
+    ...(settings.exitWhenIdle !== undefined && {
+      idle: { seconds: settings.exitWhenIdle, leave: stop.leave },
+    }),
     breaker,
     world,
     metrics,
@@ -163,6 +170,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     onFatal: stop.fail,
   });
 
+  const isUnhealthy = () => unhealthy(taker, world);
   const http = await openHttpPort({
     host: settings.httpHost,
     port: settings.httpPort,
@@ -172,7 +180,7 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
       metrics.featureBytes.remove(); // absent, where nobody answers in time
       metrics.featureBytes.set(await features.bytesInFlight());
     },
-    unhealthy: () => unhealthy(taker, world),
+    unhealthy: isUnhealthy,
     ready: readiness({ redis, features, stores }),
   });
   closers.add('http', () => http.close());
@@ -183,12 +191,24 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
     await taker.stop();
   });
 
+  const systemd = new SystemdNotifier();
+  closers.add('systemd', () => systemd.close());
   taker.run().catch(stop.fail);
+  closers.add(
+    'signs of life',
+    tellSigns({
+      ...{ register: new WorkerRegister(redis), program: name, model: opened.model.id },
+      ...{ writesParts: program.writesParts, inHand: () => taker.inHand, metrics, world },
+    }),
+  );
+  systemd.ready(isUnhealthy);
   log.info(
     { httpPort: http.port },
     `ready: taking ${stageName} jobs from ${queues[stageName].name}`,
   );
-  await stopProcess(await stop.stopped, { closers, deadlineMs: settings.shutdownMs, log });
+  const reason = await stop.stopped;
+  systemd.stopping();
+  await stopProcess(reason, { closers, deadlineMs: settings.shutdownMs, log });
 }
 
 async function openContext<S extends SettingName>(

@@ -25,4 +25,5 @@ export {
   settings,
   storeConfig,
 } from './settings.ts';
+export { SystemdNotifier } from './systemd.ts';
 export { describeWholeNumber, parseWholeNumber, type WholeNumberRange } from './whole-number.ts';

@@ -62,21 +62,29 @@ export class Closers {
   }
 }
 
-/** Why a long-running process stops; with `memory`, for whoever supervises it to start another. */
-export type StopReason = { signal: NodeJS.Signals } | { memory: MemoryExcess } | { error: unknown };
+/**
+ * Why a long-running process stops; with `memory`, for whoever supervises it to start another; with
+ * `idleSeconds`, because it was to be paid for only while there is work.
+ */
+export type StopReason =
+  | { signal: NodeJS.Signals }
+  | { memory: MemoryExcess }
+  | { idleSeconds: number }
+  | { error: unknown };
 
 export interface Stop {
   stopped: Promise<StopReason>;
   fail: (error: unknown) => void;
   recycle: (memory: MemoryExcess) => void;
+  leave: (idleSeconds: number) => void;
 }
 
 /** A terminal and the parent process may both pass the same Ctrl-C on. */
 const sameSignalMs = 1_000;
 
 /**
- * Waits until the process should stop: SIGTERM, SIGINT, `fail(error)` or `recycle(memory)`.
- * A second signal, more than a second later, ends the process at once.
+ * Waits until the process should stop: SIGTERM, SIGINT, `fail(error)`, `recycle(memory)` or
+ * `leave(idleSeconds)`. A second signal, more than a second later, ends the process at once.
  */
 export function untilStopped(): Stop {
   let resolve: (reason: StopReason) => void;
@@ -95,6 +103,7 @@ export function untilStopped(): Stop {
     stopped,
     fail: (error) => resolve({ error }),
     recycle: (memory) => resolve({ memory }),
+    leave: (idleSeconds) => resolve({ idleSeconds }),
   };
 }
 
@@ -109,6 +118,7 @@ export async function stopProcess(
   const { log } = options;
   if ('signal' in reason) log.info({ signal: reason.signal }, 'stopping');
   else if ('memory' in reason) log.warn(reason.memory, 'recycling: memory is above the ceiling');
+  else if ('idleSeconds' in reason) log.info(reason, 'stopping: there was nothing to do');
   else if (isTold(reason.error)) log.fatal(describeError(reason.error));
   else log.fatal({ err: reason.error }, 'stopping on a broken invariant');
 

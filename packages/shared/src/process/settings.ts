@@ -230,6 +230,14 @@ export const settings = {
     description: 'time to finish the batches in hand after SIGTERM or SIGINT',
     schema: milliseconds(),
   }),
+  exitWhenIdle: setting({
+    group: jobs,
+    flags: '--exit-when-idle <s>',
+    env: 'CUTLINE_EXIT_WHEN_IDLE',
+    defaultShown: 'never',
+    description: 'seconds without a batch after which a worker ends with status 0',
+    schema: wholeNumber({ min: 1, max: Math.floor(timerMsMax / 1000) }).optional(),
+  }),
   memoryBytesMax: setting({
     group: jobs,
     flags: '--memory-bytes-max <n>',

@@ -39,6 +39,7 @@ export {
   type SkippedRow,
   skippedRowSchema,
 } from './part.ts';
+export { type Priority, priorities, prioritySchema } from './priority.ts';
 export { getIfThere } from './read-if-there.ts';
 export {
   countLedgers,

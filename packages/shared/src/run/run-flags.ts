@@ -11,6 +11,7 @@ import {
   type WholeNumberRange,
 } from '../process/whole-number.ts';
 import { type FeatureType, featureTypes } from './feature-type.ts';
+import { type Priority, priorities } from './priority.ts';
 import type { Selection } from './run.ts';
 import { type ExistingRule, existingRules, type SidecarKind, sidecarKinds } from './sidecars.ts';
 
@@ -28,6 +29,7 @@ export interface RunFlags extends CaptionFlags, SelectionFlags {
   featureType: FeatureType;
   keepFeatures?: string;
   window: number;
+  priority: Priority;
   dryRun?: boolean;
 }
 
@@ -68,6 +70,7 @@ export function addRunFlags(command: Command): Command {
       .argParser(wholeNumber({ min: 1, max: 1024 }))
       .default(64),
     windowOfJobs(),
+    priorityOption(),
     ...sidecarOptions(),
     featureTypeOption(),
     new Option(
@@ -82,7 +85,7 @@ export function addRunFlags(command: Command): Command {
 
 /** The flags of a run that decodes what another kept. */
 export function addDecodeFlags(command: Command): Command {
-  addGroup(command, theRun, [runName(), windowOfJobs(), ...sidecarOptions()]);
+  addGroup(command, theRun, [runName(), windowOfJobs(), priorityOption(), ...sidecarOptions()]);
   return addCaptionFlags(command);
 }
 
@@ -95,6 +98,11 @@ const windowOfJobs = () =>
   new Option('--window <n>', 'jobs of the run at most that wait or are in hand, in both queues')
     .argParser(wholeNumber({ min: 1, max: 100_000 }))
     .default(windowDefault);
+
+const priorityOption = () =>
+  new Option('--priority <p>', 'taken before, with or after the batches of other runs')
+    .choices(priorities)
+    .default('normal' satisfies Priority);
 
 /** Which files are written beside images. */
 export function sidecarKindsOption(description: string): Option {

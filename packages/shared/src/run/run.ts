@@ -2,6 +2,7 @@ import { captionOptionsSchema } from '@cutline/captioner/caption-options';
 import { z } from 'zod';
 import { type Counts, countsSchema, requireSum } from './counts.ts';
 import { featureTypes } from './feature-type.ts';
+import { prioritySchema } from './priority.ts';
 import { repeatedSchema } from './repeated-captions.ts';
 import { runIdSchema } from './run-name.ts';
 import { sidecarKinds, sidecarRulesSchema } from './sidecars.ts';
@@ -50,6 +51,8 @@ export const runSchema = z.strictObject({
   options: captionOptionsSchema,
   sidecars: z.array(z.enum(sidecarKinds)),
   sidecarRules: sidecarRulesSchema.optional(),
+  /** Absent: normal. */
+  priority: prioritySchema.optional(),
   /** Absent: float16. */
   featureType: z.enum(featureTypes).optional(),
   /** Present where it decodes features that another run kept, of the same output. */

@@ -1,5 +1,5 @@
 /** What is to be shown, as the reviewer chooses it; kept in the tab, for reloads. */
-import { byId, formatCount, make } from './elements.ts';
+import { byId, formatCount, make } from '../../loopback/client/elements.ts';
 import type { Opening, Order, Query, ReviewState } from './messages.ts';
 
 const storageKey = `cutline-review-query ${location.host}`;

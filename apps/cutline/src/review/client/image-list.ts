@@ -1,5 +1,5 @@
 /** The images to be judged, of which only those around the one on the screen are in the page. */
-import { post } from './api.ts';
+import { post } from '../../loopback/client/api.ts';
 import type { Item, Query, Review, Selected } from './messages.ts';
 
 /** Images asked for at a time. */

@@ -3,7 +3,7 @@
  * before it. The reviewer does not wait for them; where the server or its store does not answer,
  * each is sent again until it does.
  */
-import { ApiError, post } from './api.ts';
+import { ApiError, post } from '../../loopback/client/api.ts';
 import type { Decide, Decided, Undo } from './messages.ts';
 
 const pauseMs = 1_500;

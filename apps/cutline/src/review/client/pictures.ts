@@ -1,5 +1,5 @@
 /** Pictures, fetched with the token and kept as long as they may be shown again soon. */
-import { ApiError, getPicture } from './api.ts';
+import { ApiError, getPicture } from '../../loopback/client/api.ts';
 
 const keptMax = 16;
 

@@ -1,6 +1,6 @@
 /** The page of a review: shows one image after the other, and says what was decided. */
-import { ApiError, post } from './api.ts';
-import { byId, make } from './elements.ts';
+import { ApiError, post } from '../../loopback/client/api.ts';
+import { byId, make } from '../../loopback/client/elements.ts';
 import { openFilters, readFilters } from './filters.ts';
 import { ImageList } from './image-list.ts';
 import { type Actions, listenToKeys } from './keys.ts';

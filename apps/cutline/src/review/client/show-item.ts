@@ -1,5 +1,5 @@
 /** The image that is being judged, on the screen. */
-import { byId, formatScore, make } from './elements.ts';
+import { byId, formatScore, make } from '../../loopback/client/elements.ts';
 import type { Item, Review } from './messages.ts';
 import type { Pictures } from './pictures.ts';
 

@@ -1,5 +1,5 @@
 /**
- * Requests to the server of the review, with the token that its address ends in. The token stays
+ * Requests to the server of a page, with the token that its address ends in. The token stays
  * in this tab: it is taken out of the address, so that no history has it, and kept for reloads.
  */
 
@@ -13,7 +13,7 @@ export class ApiError extends Error {
   }
 }
 
-const storageKey = `cutline-review ${location.host}`;
+const storageKey = `cutline ${location.host}`;
 
 function takeToken(): string {
   const fromAddress = location.hash.slice(1);
@@ -44,7 +44,7 @@ export async function getPicture(n: number, side: number): Promise<Blob> {
 
 async function request(path: string, options: RequestInit): Promise<Response> {
   const response = await fetch(path, options).catch(() => {
-    throw new ApiError(0, 'The server does not answer: does "cutline review" still run?');
+    throw new ApiError(0, 'The server does not answer: does its command still run?');
   });
   if (response.ok) return response;
   const reply = (await response.json().catch(() => ({}))) as { error?: unknown };

@@ -1,5 +1,5 @@
 /**
- * Who may speak with the server of a review. It listens on the loopback address, where three kinds
+ * Who may speak with the server of a page of ours. It listens on the loopback address, where three kinds
  * of strangers may reach it: other people's processes on the machine, pages of any site in the
  * reviewer's own browser, and such pages under a name of theirs that resolves to 127.0.0.1 (DNS
  * rebinding). So:
@@ -41,7 +41,7 @@ export function requireToken({ authorization = '' }: IncomingHttpHeaders, token:
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
     throw new RefusedError(
       'unauthorised',
-      'Open the page by the whole address that "cutline review" printed.',
+      'Open the page by the whole address that its command printed.',
     );
   }
 }

@@ -1,0 +1,2 @@
+export { OverviewReader } from './overview-reader.ts';
+export { serveDashboard } from './serve-dashboard.ts';
