@@ -25,7 +25,8 @@ test.each([
     expect(seen.add(key)).toBe(truth.has(key));
     truth.add(key);
   }
-  expect(await readdir(folder)).toHaveLength(bitsMax === 20 ? 0 : 1);
+  // A process that is killed now leaves nothing behind.
+  if (process.platform !== 'win32') expect(await readdir(folder)).toEqual([]);
   seen.close();
   expect(await readdir(folder)).toEqual([]);
 });

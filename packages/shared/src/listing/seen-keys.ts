@@ -42,7 +42,7 @@ export class SeenKeys {
     return false;
   }
 
-  /** Takes the temporary file away. */
+  /** Gives the temporary file's room back. */
   close(): void {
     this.#file?.close();
     this.#file = undefined;
@@ -171,6 +171,7 @@ class SpillFile {
     } catch (error) {
       throw noRoom(parent, error);
     }
+    this.#remove();
   }
 
   append({ entries }: Table): void {
@@ -202,7 +203,16 @@ class SpillFile {
 
   close(): void {
     closeSync(this.#file);
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#remove();
+  }
+
+  /** While it is open, its name can go, so that nothing stays of a process that is killed. */
+  #remove(): void {
+    try {
+      rmSync(this.#folder, { recursive: true, force: true });
+    } catch (error) {
+      if (process.platform !== 'win32') throw error; // there, it can go when it is closed
+    }
   }
 }
 
