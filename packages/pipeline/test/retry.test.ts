@@ -18,9 +18,14 @@ import {
   type Usage,
   verifyRun,
 } from '@cutline/shared/run';
-import { MemoryStore } from '@cutline/shared/stores';
+import { MemoryStore, type ObjectInfo } from '@cutline/shared/stores';
 import { beforeEach, expect, test } from 'vitest';
-import { captionedRow, exampleRun, failedRow } from '../../shared/test/support/example-run.ts';
+import {
+  captionedRow,
+  exampleRun,
+  failedRow,
+  skippedRow,
+} from '../../shared/test/support/example-run.ts';
 import { CountingStore } from './support/counting-store.ts';
 import { ManualWorld } from './support/manual-world.ts';
 
@@ -49,12 +54,25 @@ beforeEach(async () => {
   runStore = new RunStore(captions, '', run.run);
   outcomeOf = (image) => (image % 50 === 0 ? 'not-found' : undefined);
   usageOf = () => undefined;
+  isArchived = () => false;
 });
+
+/** Which images are archived, when they are listed. */
+let isArchived: (image: number) => boolean;
+
+class ColdStore extends MemoryStore {
+  override async *list(...args: Parameters<MemoryStore['list']>): AsyncGenerator<ObjectInfo> {
+    for await (const info of super.list(...args)) {
+      yield isArchived(Number.parseInt(info.key, 10)) ? { ...info, archived: true } : info;
+    }
+  }
+}
 
 const keyOf = (image: number) => `${String(image).padStart(6, '0')}.jpg`;
 const mended = () => undefined;
 
-function rowOf({ key }: ImageRef): PartRow {
+function rowOf({ key, skipped }: ImageRef): PartRow {
+  if (skipped) return skippedRow(key, skipped);
   const image = Number.parseInt(key, 10);
   const failure = outcomeOf(image);
   const usage = usageOf(image);
@@ -68,7 +86,7 @@ async function drive(what: DriveRunContext['what']): Promise<string[]> {
   const server = new MemoryQueueServer();
   const open = (stage: 'encode' | 'decode') =>
     server.open<EncodeJob>({ stage, model: run.model, lockMs: 30_000, world });
-  const archive = new MemoryStore(run.source.store);
+  const archive = new ColdStore(run.source.store);
   for (let image = 0; image < images; image++) await archive.put(keyOf(image), Buffer.from('-'));
   const tried: string[] = [];
   const queue = open('encode');
@@ -94,7 +112,11 @@ async function drive(what: DriveRunContext['what']): Promise<string[]> {
   return tried;
 }
 
-async function expectSound(counts: { captioned: number; failedByClass: object }): Promise<void> {
+async function expectSound(counts: {
+  captioned: number;
+  failedByClass: object;
+  skippedByReason?: object;
+}): Promise<void> {
   expect((await verifyRun(runStore)).problems).toEqual([]);
   expect((await readRunState(runStore)).summary).toMatchObject({ images, ...counts });
 }
@@ -158,6 +180,31 @@ test('what answers took that were no captions goes with the failures', async () 
   outcomeOf = mended;
   await drive({ resume: run.run, retry: ['not-found'] });
   await expectSound({ captioned: images, failedByClass: {} });
+});
+
+test('what is archived is skipped, and tried when it is said to be restored, and not before', async () => {
+  isArchived = (image) => image % 100 === 7;
+  const archived = 11;
+  const failed = { 'not-found': concerned };
+  await drive({ begin: run });
+  const captioned = images - concerned - archived;
+  await expectSound({ captioned, failedByClass: failed, skippedByReason: { archived } });
+
+  const all = await drive({ resume: run.run, retry: ['not-found'] });
+  expect(all).toHaveLength(concerned);
+  await expectSound({ captioned, failedByClass: failed, skippedByReason: { archived } });
+
+  outcomeOf = (image) => (image === 7 ? 'access-denied' : undefined); // this one was not restored
+  const tried = await drive({ resume: run.run, retry: ['archived'] });
+  expect(tried).toEqual(Array.from({ length: archived }, (_, n) => keyOf(100 * n + 7)));
+  await expectSound({
+    captioned: captioned + archived - 1,
+    failedByClass: { ...failed, 'access-denied': 1 },
+    skippedByReason: {},
+  });
+  outcomeOf = mended;
+  await drive({ resume: run.run, retry: ['access-denied', 'not-found', 'archived'] });
+  await expectSound({ captioned: images, failedByClass: {}, skippedByReason: {} });
 });
 
 test('a ledger of the version before is read, and its chunk held against all parts', async () => {

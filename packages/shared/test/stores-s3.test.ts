@@ -288,6 +288,30 @@ describe('with a server that answers by hand', () => {
     expect(await listKeys(store)).toEqual(['a+b%20&c']);
   });
 
+  test('says what has to be restored before it can be read', async () => {
+    const restored = '<RestoreExpiryDate>2026-12-21T00:00:00Z</RestoreExpiryDate>';
+    const objects = [
+      ['a', 'STANDARD', ''],
+      ['b', 'GLACIER', ''],
+      ['c', 'DEEP_ARCHIVE', '<IsRestoreInProgress>true</IsRestoreInProgress>'],
+      ['d', 'GLACIER', `<IsRestoreInProgress>false</IsRestoreInProgress>${restored}`],
+      ['e', 'GLACIER_IR', ''],
+    ].map(
+      ([key, storage, restore]) =>
+        `<Contents><Key>${key}</Key><StorageClass>${storage}</StorageClass>` +
+        `<RestoreStatus>${restore}</RestoreStatus></Contents>`,
+    );
+    answer = (request, response) => {
+      expect(request.headers['x-amz-optional-object-attributes']).toBe('RestoreStatus');
+      const name = '<Name>archive</Name><IsTruncated>false</IsTruncated>';
+      const page = `<ListBucketResult>${name}${objects.join('')}</ListBucketResult>`;
+      xml(200, page)(request, response);
+    };
+    const archived: string[] = [];
+    for await (const info of store.list()) if (info.archived) archived.push(info.key);
+    expect(archived).toEqual(['b', 'c']);
+  });
+
   test('shows that it is in no order, also where it is left before', async () => {
     const contents = ['a', 'm', 'b'].map((key) => `<Contents><Key>${key}</Key></Contents>`);
     answer = xml(

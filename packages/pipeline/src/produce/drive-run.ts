@@ -1,4 +1,4 @@
-import { describeError, type FailureClass } from '@cutline/shared/errors';
+import { describeError, type RetryClass } from '@cutline/shared/errors';
 import { listImages, requireKeysList } from '@cutline/shared/listing';
 import type { Logger, Metrics } from '@cutline/shared/process';
 import { KeptFeatures, type Run, RunStore, type Summary } from '@cutline/shared/run';
@@ -14,7 +14,7 @@ import { describeExcluded, resultsPrefix } from './run-request.ts';
 
 export interface DriveRunContext {
   /** A new run, or the name of one that exists. */
-  what: { begin: Run } | { resume: string; retry?: readonly FailureClass[] };
+  what: { begin: Run } | { resume: string; retry?: readonly RetryClass[] };
   output: Location;
   openStore: (url: string) => Promise<ObjectStore>;
   board: RunBoard;

@@ -5,6 +5,7 @@ import {
   countRepeated,
   countRows,
   type ImageRef,
+  imageToTry,
   type Ledger3,
   type LedgerPart,
   listChunkParts,
@@ -53,10 +54,10 @@ export async function examineChunk(context: ChunkContext, chunk: number): Promis
   const names = await listChunkParts(runStore, run, chunk);
   const open = { chunk, images: manifest.images, parts: names };
   for await (const { batch, images, parts: read } of settleChunk(runStore, run, open)) {
+    const wanting = images.filter((each) => needsWork(each, claims)).map(imageToTry);
     const staying = images.map((each) =>
       needsWork(each, claims) ? { ...each, row: undefined, part: undefined } : each,
     );
-    const wanting = staying.flatMap(({ image, row }) => (row ? [] : [image]));
     if (wanting.length > 0) missing.set(batch, wanting);
     const counted = countParts(staying);
     for (const part of read) {

@@ -1,14 +1,18 @@
+import type { RetryClass } from '@cutline/shared/errors';
 import {
   addCounts,
   batchesOf,
+  type Claim,
   continueRepeated,
   countParts,
   countRows,
+  countToRetry,
   type FailedRow,
   failedRowSchema,
   generationOf,
   type ImageRef,
   imageName,
+  imageToTry,
   isReopened,
   type Ledger,
   type Ledger3,
@@ -46,6 +50,9 @@ export async function examineReopened(
 ): Promise<ChunkState | undefined> {
   if (ledger.format !== 3) return undefined; // of a version that did not say which images failed
   const { runStore, run, claims } = context;
+  const isRestored = ({ generation, retry }: Claim) =>
+    generation > ledger.generation && countToRetry(ledger, retry.filter(isArchived)) > 0;
+  if (claims.some(isRestored)) return undefined; // a ledger does not say which images those are
   const manifest = await readChunk(runStore, claims, ledger.chunk);
   if (manifest.name !== ledger.manifest.name) return undefined;
   const hasNewer = isOver || isReopened(ledger, claims.slice(0, -1));
@@ -57,6 +64,10 @@ export async function examineReopened(
     if (!failures || !change.add(batch, images, failures, parts)) return undefined;
   }
   return { images: manifest.images.length, ...change.end() };
+}
+
+function isArchived(name: RetryClass): boolean {
+  return name === 'archived';
 }
 
 /** Parts of attempts that were begun after the ledger: what it does not name of others is void. */
@@ -149,10 +160,10 @@ class ChunkChange {
     }));
     const missing: ImageRef[] = [];
     for (const failure of failures.toSorted((a, b) => a.place - b.place)) {
-      const { image, row, part } = settled[failure.place]!;
-      const newPart = newer.find((each) => each === part);
-      if (needsWork({ image, row, part }, this.#context.claims)) missing.push(image);
-      else if (newPart) found[failure.place] = { image, row, part: newPart };
+      const each = settled[failure.place]!;
+      const newPart = newer.find((part) => part === each.part);
+      if (needsWork(each, this.#context.claims)) missing.push(imageToTry(each));
+      else if (newPart) found[failure.place] = { ...each, part: newPart };
       else continue; // it stays as it is
       this.#gone.push(failure);
     }

@@ -118,12 +118,13 @@ const otherExtensions = new Set(
   ).split(' '),
 );
 
-function classify({ key, etag, bytes, columns, duplicate }: ListedKey): ImageRef {
+function classify({ key, etag, bytes, columns, duplicate, archived }: ListedKey): ImageRef {
   const name = key.slice(key.lastIndexOf('/') + 1);
   const extension = name.includes('.') ? name.slice(name.lastIndexOf('.') + 1).toLowerCase() : '';
   const listed = { key, etag: etag ?? null, bytes: bytes ?? null };
   if (duplicate) return { ...listed, skipped: 'duplicate' };
   if (otherExtensions.has(extension)) return { ...listed, skipped: 'not-an-image' };
+  if (archived) return { ...listed, skipped: 'archived' };
   return columns ? { ...listed, columns } : listed;
 }
 

@@ -15,6 +15,8 @@ export interface ListedKey {
   bytes?: number | undefined;
   /** By name, those that were asked for and are there. */
   columns?: Record<string, string> | undefined;
+  /** It has to be restored first. */
+  archived?: boolean | undefined;
   /** The list named this key before. */
   duplicate?: boolean | undefined;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { failureClasses } from '../errors.ts';
+import { retryClasses } from '../errors.ts';
 import { batchNumber } from './attempt.ts';
 import { runIdSchema } from './run-name.ts';
 
@@ -16,8 +16,11 @@ export const claimSchema = z.strictObject({
   run: runIdSchema,
   generation: z.int().nonnegative(),
   kind: z.enum(['produce', 'cancel']),
-  /** Failures of these classes, in rows of older generations, are to be tried again. */
-  retry: z.array(z.enum(failureClasses)),
+  /**
+   * Failures of these classes, in rows of older generations, are to be tried again; and what was
+   * skipped as archived.
+   */
+  retry: z.array(z.enum(retryClasses)),
   /** Chunks of the manifest that it took over; it writes those that follow. */
   chunks: z.int().nonnegative(),
   /** Images in the manifest, where the listing was complete when the claim was made. */

@@ -52,6 +52,16 @@ export function addCounts(all: Iterable<Counts>): Counts {
   return sum;
 }
 
+/** Images that a retry of these classes is about. */
+export function countToRetry(
+  { failedByClass, skippedByReason }: Pick<Counts, 'failedByClass' | 'skippedByReason'>,
+  classes: readonly string[],
+): number {
+  const { archived = 0 } = skippedByReason;
+  const countOf = (name: string) => (name === 'archived' ? archived : (failedByClass[name] ?? 0));
+  return classes.reduce((sum, name) => sum + countOf(name), 0);
+}
+
 /** Counts without those of some failures. */
 export function withoutFailures(counts: Counts, failures: readonly FailedRow[]): Counts {
   const rest: Counts = { ...counts, failedByClass: { ...counts.failedByClass } };

@@ -1,7 +1,7 @@
 export { type CaptionOptions, captionOptionsSchema } from '@cutline/captioner/caption-options';
 export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
-export { addCounts, type Counts, countRows, withoutFailures } from './counts.ts';
+export { addCounts, type Counts, countRows, countToRetry, withoutFailures } from './counts.ts';
 export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
 export { type FeatureType, featureTypes } from './feature-type.ts';
 export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
@@ -120,6 +120,7 @@ export { openResults, type RunState, readFloor, readRunState } from './run-state
 export { type PartName, RunStore } from './run-store.ts';
 export {
   imageName,
+  imageToTry,
   needsWork,
   type ReadPart,
   rowName,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { batchNumber, numberIn } from './attempt.ts';
 import { generationSuffix } from './claim.ts';
-import { type Counts, countsSchema, requireSum } from './counts.ts';
+import { countsSchema, countToRetry, requireSum } from './counts.ts';
 import { repeatedSchema } from './repeated-captions.ts';
 import { runIdSchema } from './run-name.ts';
 import type { ReadPart, SettledImage } from './settle.ts';
@@ -122,12 +122,11 @@ function requireParts({ images, failedByClass, parts }: Ledger3, name: string): 
 
 /** Whether failures that it counts are to be tried again, by what claims made since ask for. */
 export function isReopened(
-  { generation, failedByClass }: Pick<Ledger, 'generation'> & Pick<Counts, 'failedByClass'>,
+  ledger: Pick<Ledger, 'generation' | 'failedByClass' | 'skippedByReason'>,
   claims: readonly { generation: number; retry: readonly string[] }[],
 ): boolean {
   return claims.some(
-    (claim) =>
-      claim.generation > generation && claim.retry.some((each) => (failedByClass[each] ?? 0) > 0),
+    (claim) => claim.generation > ledger.generation && countToRetry(ledger, claim.retry) > 0,
   );
 }
 

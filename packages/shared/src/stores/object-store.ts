@@ -93,6 +93,8 @@ export interface ObjectInfo {
    */
   etag: string;
   bytes: number;
+  /** It cannot be read until it is restored from an archive; said by listings alone. */
+  archived?: true;
   /** It is a folder that may not be read: the key ends with a slash, `etag` and `bytes` say nothing. */
   unreadable?: true;
 }

@@ -17,6 +17,7 @@ import { RenewableClient } from './s3-client.ts';
 import { type ConditionalPut, S3Conditions } from './s3-conditions.ts';
 import type { S3Config } from './s3-config.ts';
 import { type S3Operation, s3Error, statusOf } from './s3-errors.ts';
+import { decodeKey, listedInfo, plainEtag } from './s3-listed.ts';
 import { s3Sdk } from './s3-sdk.ts';
 
 /**
@@ -63,9 +64,9 @@ export class S3Store implements ObjectStore {
       const isWanted = (key: string) =>
         startAfter === undefined || compareKeys(key, startAfter) > 0;
       if (keys[0] !== undefined && !isWanted(keys[0])) sideBySide?.onStartIgnored();
-      for (const [n, { ETag, Size }] of (page.Contents ?? []).entries()) {
+      for (const [n, object] of (page.Contents ?? []).entries()) {
         const key = keys[n]!;
-        if (isWanted(key)) yield { key, etag: plainEtag(ETag), bytes: Size ?? 0 };
+        if (isWanted(key)) yield listedInfo(key, object);
       }
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
@@ -209,6 +210,7 @@ export class S3Store implements ObjectStore {
             Prefix: prefix,
             MaxKeys: keysMax,
             EncodingType: 'url', // XML cannot carry every character that a key may have
+            OptionalObjectAttributes: ['RestoreStatus'],
             ...(token ? { ContinuationToken: token } : startAfter && { StartAfter: startAfter }),
           }),
         ),
@@ -287,14 +289,4 @@ function requireKey(key: string): string {
 /** Half of a surrogate pair: it has no UTF-8, and so can be in no URL. */
 function isHalfACharacter(key: string): boolean {
   return /\p{Surrogate}/u.test(key);
-}
-
-/** Amazon and MinIO write a space as `+`, Ceph as `%20`; all three write `+` as `%2B`. */
-function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll('+', '%20'));
-}
-
-/** Without quotes, and without the mark of a weak ETag, which gateways add to some answers. */
-function plainEtag(etag: string | undefined): string {
-  return (etag ?? '').replace(/^W\//, '').replaceAll('"', '');
 }
