@@ -38,6 +38,7 @@ function project(name: string, options: Options): TestProjectInlineConfiguration
       ...options,
       name,
       pool: 'forks',
+      setupFiles: ['test/support/fail-on-leaks.ts'],
       // What is built runs as it is: there is nothing for Vite to transform.
       server: { deps: { external: [/\/packages\/[^/]+\/dist\//, /\/test\/simulation\/dist\//] } },
       // Tests wait for conditions with deadlines of their own; this is for those that hang, on a

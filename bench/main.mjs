@@ -34,7 +34,6 @@ export async function main(args) {
     process.stdout.write(usage);
     return 0;
   }
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
   const folder = await mkdtemp(join(tmpdir(), 'cutline-bench-'));
   try {
     return await bench(options, folder);

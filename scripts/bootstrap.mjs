@@ -2,8 +2,9 @@
 
 /**
  * What `npm run demo`, `npm test` and `npm run bench` start with, on a machine with nothing but
- * Node.js: install packages where they are missing or stale, build, see to Redis, then hand over
- * to the task.
+ * Node.js: see to Redis, install packages where they are missing or stale, build, then hand over
+ * to the task. What takes long says what it does; a second start has nothing of it to do, and says
+ * nothing.
  *
  *     node scripts/bootstrap.mjs demo [folder]
  *     node scripts/bootstrap.mjs test [vitest arguments]
@@ -12,20 +13,25 @@
  *
  * It has no dependencies, since it runs before there are any.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ensureRedis } from './ensure-redis.mjs';
+import { beforeInterruption, endOnSignals } from './interruption.mjs';
+import { announceInstallation, showStep } from './show-installation.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const nodeWanted = [20, 15];
 
+endOnSignals();
 checkNode();
-installPackages();
-run('build', process.execPath, ['node_modules/typescript/bin/tsc', '-b']);
 const [task, ...args] = process.argv.slice(2);
-if (task !== 'setup-tensorflow') ensureRedis();
+const isInstalled = readStamp() === stampWanted();
+if (!isInstalled) process.stderr.write(announceInstallation(task));
+if (task !== 'setup-tensorflow') ensureRedis({ isQuiet: isInstalled });
+if (!isInstalled) await installPackages();
+await build();
 const { main } = await import(`./${task}.mjs`);
 process.exitCode = await main(args);
 
@@ -36,33 +42,69 @@ function checkNode() {
 }
 
 /** `npm ci` leaves a stamp of the lock file it installed; another lock file means another install. */
-function installPackages() {
-  const stampPath = `${root}node_modules/.cutline-installed`;
-  const lock = createHash('sha256')
+function stampPath() {
+  return `${root}node_modules/.cutline-installed`;
+}
+
+function readStamp() {
+  return existsSync(stampPath()) ? readFileSync(stampPath(), 'utf8') : undefined;
+}
+
+function stampWanted() {
+  return createHash('sha256')
     .update(readFileSync(`${root}package-lock.json`))
     .update(`${process.platform} ${process.arch} ${process.versions.modules}`)
     .digest('hex');
-  if (existsSync(stampPath) && readFileSync(stampPath, 'utf8') === lock) return;
-  process.stderr.write('Installing packages (once, half a minute or so) …\n');
-  const npm = process.env.npm_execpath ?? '';
-  const [command, ...first] = npm.endsWith('.js') ? [process.execPath, npm] : ['npm'];
-  run('npm ci', command, [...first, 'ci', '--no-audit', '--no-fund', '--loglevel=error']);
-  writeFileSync(stampPath, lock);
 }
 
-/** Runs a step in silence; what it printed matters only when it fails. */
-function run(
-  /** @type {string} */ name,
-  /** @type {string} */ command,
-  /** @type {string[]} */ args,
-) {
-  const shell = process.platform === 'win32' && command === 'npm';
-  const { status, stdout, stderr, error } = spawnSync(command, args, {
-    cwd: root,
-    encoding: 'utf8',
-    shell,
+async function installPackages() {
+  const npm = process.env.npm_execpath ?? '';
+  const [command, ...first] = npm.endsWith('.js') ? [process.execPath, npm] : ['npm'];
+  const flags = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  const done = showStep(process.stderr, 'packages', 'npm puts them into node_modules/');
+  await run('npm ci', command, [...first, ...flags]);
+  done();
+  writeFileSync(stampPath(), stampWanted());
+}
+
+async function build() {
+  const done = isInstalled ? () => {} : showStep(process.stderr, 'build', 'from TypeScript');
+  await run('build', process.execPath, ['node_modules/typescript/bin/tsc', '-b']);
+  done();
+}
+
+/**
+ * Runs a step in silence; what it printed matters only when it fails.
+ *
+ * @param {string} name
+ * @param {string} command
+ * @param {string[]} args
+ * @returns {Promise<void>}
+ */
+function run(name, command, args) {
+  const isWindows = process.platform === 'win32';
+  const shell = isWindows && command === 'npm';
+  // npm starts others: in a group of their own they can be ended with it.
+  const child = spawn(command, args, { cwd: root, shell, detached: !isWindows });
+  const forget = beforeInterruption(() => {
+    if (isWindows) child.kill();
+    else if (child.pid) process.kill(-child.pid, 'SIGKILL');
+    process.stderr.write('\nStopped; the next start does this again from the beginning.\n');
   });
-  if (status !== 0) fail(`${name} failed:\n${error ?? ''}${stdout}${stderr}`);
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text) => {
+      printed += text;
+    });
+  }
+  return new Promise((resolve) => {
+    child.on('error', (error) => fail(`${name} failed:\n${error}`));
+    child.on('close', (status) => {
+      forget();
+      if (status !== 0) fail(`\n${name} failed:\n${printed}`);
+      resolve();
+    });
+  });
 }
 
 /** @returns {never} */

@@ -4,12 +4,13 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 /**
- * The processes that the demo starts. They end with it: in good order at its end, and at once when
+ * The processes that a script starts. They end with it: in good order at its end, and at once when
  * it is interrupted.
  */
 export class ChildProcesses {
   /** @type {import('node:child_process').ChildProcess[]} */
   #running = [];
+  #isEnding = false;
 
   constructor() {
     process.once('exit', () => {
@@ -27,15 +28,14 @@ export class ChildProcesses {
    * @returns {Promise<string>} the line
    */
   start(name, command, args, { env, ready, deadlineMs = 60_000 }) {
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#running.push(child);
+    const child = this.#spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     /** @type {string[]} */
     const lines = [];
     return new Promise((resolve, reject) => {
       const fail = (/** @type {string} */ why) =>
         reject(new Error([`${name} ${why}`, ...lines.slice(-10)].join('\n')));
       const timer = setTimeout(() => fail('did not become ready in time'), deadlineMs);
-      for (const stream of [child.stdout, child.stderr]) {
+      for (const stream of [child.stdout, child.stderr].filter((each) => each !== null)) {
         createInterface({ input: stream }).on('line', (line) => {
           lines.push(line);
           if (lines.length > 100) lines.shift();
@@ -47,8 +47,7 @@ export class ChildProcesses {
       child.on('error', (error) => fail(`could not be started: ${error.message}`));
       child.on('close', (code) => {
         clearTimeout(timer);
-        this.#running = this.#running.filter((other) => other !== child);
-        fail(`ended with status ${code}`);
+        if (!this.#isEnding) fail(`ended with status ${code}`);
       });
     });
   }
@@ -62,12 +61,10 @@ export class ChildProcesses {
    * @returns {Promise<number>} its exit status
    */
   run(command, args, { env }) {
-    const child = spawn(command, args, { env, stdio: 'inherit' });
-    this.#running.push(child);
+    const child = this.#spawn(command, args, { env, stdio: 'inherit' });
     return new Promise((resolve) => {
       child.on('close', (code) => {
-        this.#running = this.#running.filter((other) => other !== child);
-        resolve(code ?? 1);
+        if (!this.#isEnding) resolve(code ?? 1);
       });
     });
   }
@@ -81,5 +78,35 @@ export class ChildProcesses {
       await closed;
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * Kills all, and waits until they are gone. Whoever waits for one of them waits for ever: the
+   * script ends, and must not take this for news.
+   */
+  async endAtOnce() {
+    this.#isEnding = true;
+    const isThere = (/** @type {import('node:child_process').ChildProcess} */ child) =>
+      child.exitCode === null && child.signalCode === null;
+    const gone = this.#running.filter(isThere).map((child) => {
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      return exited;
+    });
+    await Promise.all(gone);
+  }
+
+  /**
+   * @param {string} command
+   * @param {string[]} args
+   * @param {import('node:child_process').SpawnOptions} options
+   */
+  #spawn(command, args, options) {
+    const child = spawn(command, args, options);
+    this.#running.push(child);
+    child.once('close', () => {
+      this.#running = this.#running.filter((other) => other !== child);
+    });
+    return child;
   }
 }

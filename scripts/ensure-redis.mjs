@@ -2,6 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { showStep, stepLine } from './show-installation.mjs';
 
 /** Redis, or Valkey, which is Redis by another name. */
 const servers = ['redis-server', 'valkey-server'];
@@ -14,21 +15,37 @@ export function findRedisServer() {
 /**
  * Makes sure that there is a Redis to use: `REDIS_URL`, else a server on the PATH, else one that
  * apt installs, where the user is root on Debian or Ubuntu. Else says what to install, and ends.
+ *
+ * @param {{ isQuiet: boolean }} options whether nothing is said of one that is there
  */
-export function ensureRedis() {
-  if (process.env.REDIS_URL || findRedisServer()) return;
+export function ensureRedis({ isQuiet }) {
+  const there = process.env.REDIS_URL ? 'the one that REDIS_URL names' : describeFound();
+  if (there) {
+    if (!isQuiet) process.stderr.write(`${stepLine('Redis', there)}\n`);
+    return;
+  }
   if (isDebian() && process.getuid?.() === 0) {
-    process.stderr.write('Installing redis-server with apt-get …\n');
+    const done = showStep(process.stderr, 'Redis', 'none found: apt-get installs redis-server');
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     // The package starts a service; the demo and the tests start servers of their own.
     const install = ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'];
     spawnSync('apt-get', ['update', '-qq'], { env });
     const { status, stderr } = spawnSync('apt-get', install, { env, encoding: 'utf8' });
+    done();
     if (status === 0 && findRedisServer()) return;
-    process.stderr.write(stderr);
+    process.stderr.write(stderr ?? '');
   }
-  process.stderr.write(`Cutline needs Redis for its queues, and finds none.\n${remedy()}\n`);
+  process.stderr.write(`Cutline needs Redis for its queues, and finds none.
+${remedy()}
+Without Redis, Cutline captions a folder all the same:
+  npm install && npm run build && npx cutline caption ./my-photos
+`);
   process.exit(1);
+}
+
+function describeFound() {
+  const found = findRedisServer();
+  return found && `${found} is on the PATH: one is started, and ends with this`;
 }
 
 function remedy() {

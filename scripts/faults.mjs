@@ -35,7 +35,6 @@ export async function main(args) {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'; // told of by programs, once
   const first = Number(values.seed);
   const seeds = Array.from({ length: Number(values.rounds) }, (_, i) => first + i);
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
   // The rounds share their world with the tests, which nothing compiles: Vitest's loader does.
   const { createViteServer } = await import('vitest/node');
   const root = fileURLToPath(new URL('..', import.meta.url));

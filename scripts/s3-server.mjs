@@ -1,8 +1,9 @@
 // @ts-check
 
 /**
- * The S3-protocol server of the demo and the tests: fauxqs, in this process, in memory, on
- * 127.0.0.1 only, for as long as the process runs. Any credentials will do. By itself:
+ * The S3-protocol server of the demo and the tests: fauxqs, in this process, in memory (but for the
+ * demo's buckets, `file-bucket.mjs`), on 127.0.0.1 only, for as long as the process runs. Any
+ * credentials will do. By itself:
  *
  *     node scripts/s3-server.mjs [port]
  *
@@ -25,9 +26,6 @@ const objectBytesMax = 5 * 1024 ** 3;
  */
 export async function startS3Server({ port = 0, conditions = true } = {}) {
   const { buildApp } = await import('fauxqs');
-  // The package exports the server, but not the stores that `buildApp` takes.
-  const inPackage = (/** @type {string} */ path) =>
-    import(new URL(path, import.meta.resolve('fauxqs')).href);
   const { S3Store } = await inPackage('./s3/s3Store.js');
   const { SqsStore } = await inPackage('./sqs/sqsStore.js');
   const { SnsStore } = await inPackage('./sns/snsStore.js');
@@ -53,10 +51,25 @@ export async function startS3Server({ port = 0, conditions = true } = {}) {
 
   return {
     endpoint,
-    /** @param {string} name */
-    createBucket: (name) => s3Store.createBucket(name),
+    /**
+     * @param {string} name
+     * @param {Map<string, any>} [objects] by key; default: in memory
+     */
+    createBucket(name, objects) {
+      s3Store.createBucket(name);
+      if (objects) s3Store.buckets.set(name, objects);
+    },
     stop: () => app.close(),
   };
+}
+
+/**
+ * A module of fauxqs that it does not export: the stores that `buildApp` takes, and their errors.
+ *
+ * @param {string} path
+ */
+export function inPackage(path) {
+  return import(new URL(path, import.meta.resolve('fauxqs')).href);
 }
 
 /**
@@ -130,6 +143,18 @@ function urlEncodeKeys(listing) {
 }
 
 if (import.meta.filename === process.argv[1]) {
-  const { endpoint } = await startS3Server({ port: Number(process.argv[2] ?? 0) });
-  process.stdout.write(`An S3-protocol server, in memory, listens at ${endpoint}\n`);
+  const port = process.argv[2] ?? '0';
+  try {
+    if (!/^\d{1,5}$/.test(port)) throw new Error('usage: node scripts/s3-server.mjs [port]');
+    const { endpoint } = await startS3Server({ port: Number(port) });
+    process.stdout.write(
+      `An S3-protocol server, in memory, listens at ${endpoint}\n` +
+        `For Cutline: export AWS_ENDPOINT_URL_S3=${endpoint}  (with any credentials)\n`,
+    );
+  } catch (error) {
+    const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
+    const taken = `Port ${port} is in use by another process: leave it out, and a free one is taken.`;
+    process.stderr.write(`${code === 'EADDRINUSE' ? taken : message}\n`);
+    process.exit(2);
+  }
 }

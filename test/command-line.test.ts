@@ -175,7 +175,7 @@ describe('with workers', minutes, () => {
       expect.stringMatching(/^ {2}image {12}caption +score$/),
       '  mixed/empty.jpg  (failed, empty: the object has 0 bytes)',
       expect.stringMatching(/^ {2}mixed\/good\.jpg {3}\w+ \w+.* {2}-\d+\.\d\d$/),
-      '  mixed/notes.txt  (skipped: not-an-image)',
+      '  mixed/notes.txt  (skipped: not a photograph)',
     ]);
     const rows = await pipeline.cutline('results', 'mixed', '--json');
     expect(rows.stdout.split('\n').map((line): PartRow => JSON.parse(line))).toEqual(

@@ -195,7 +195,9 @@ describe('captioned is', () => {
 describe('one process, over the same files in a folder,', () => {
   test('ends with status 1, since some failed, and says how many', () => {
     expect(local.code).toBe(1);
-    expect(local.stderr).toMatch(/^14 captioned in .*, 5 failed, 2 skipped$/);
+    expect(local.stderr).toMatch(
+      /^14 captioned in .*, 5 failed \(empty 1, .*\), 2 skipped: not a photograph$/,
+    );
   });
 
   test('gives the rows that the pipeline gave', () => {

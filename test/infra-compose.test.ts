@@ -1,11 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connectRedis } from '@cutline/pipeline';
 import { readSettings, refuseUnknownVariables, settings } from '@cutline/shared/process';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { composeErrors } from './support/compose-schema.ts';
 import { readCompose } from './support/infra-compose.ts';
-import { startRedis } from './support/redis-server.ts';
+import { startProcess, stopProcess } from './support/processes.ts';
 
 /** compose.yaml, held against the programs it starts and the files it mounts. */
 
@@ -21,12 +25,17 @@ const named = (name: string) => {
 const infraFile = (path: string) => fileURLToPath(new URL(`../infra/${path}`, import.meta.url));
 
 /** Variables that the AWS SDK reads by itself. */
-const othersVariables = [
-  'AWS_ENDPOINT_URL_S3',
-  'AWS_REGION',
-  'AWS_ACCESS_KEY_ID',
-  'AWS_SECRET_ACCESS_KEY',
-];
+const othersVariables = ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'AWS_SHARED_CREDENTIALS_FILE'];
+
+test.each(['compose.yaml', 'compose.gpu.yaml'] as const)(
+  '%s fits the schema of compose',
+  (file) => {
+    expect(composeErrors(readCompose(file))).toEqual([]);
+    const misspelt = structuredClone(readCompose(file));
+    Object.assign(misspelt.services['encoder-worker'] ?? {}, { readonly: true });
+    expect(composeErrors(misspelt)).toEqual([expect.stringContaining('readonly')]);
+  },
+);
 
 test('has every program of the pipeline, and what it stands on', () => {
   expect(programs.map(([name]) => name).toSorted()).toEqual([
@@ -76,10 +85,38 @@ test('builds one image for each worker, and one for the other programs', () => {
   ]);
 });
 
-describe.each(services)('%s', (_, service) => {
+describe.each(services)('%s', (name, service) => {
   test('has an image of one version', () => {
     if (service.build) return;
     expect(service.image).toMatch(/:v?\d+\.\d+\.\d+(-[\w.]+)?$/);
+  });
+
+  test('can be changed by nobody, and become nobody else', () => {
+    expect(service).toMatchObject({
+      read_only: true,
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+    });
+  });
+
+  test('is asked how it is, unless it ends by itself', () => {
+    const own = service.healthcheck?.test;
+    if (service.healthcheck?.disable) expect(['buckets', 'upload', 'cutline']).toContain(name);
+    else expect(own !== undefined || service.build !== undefined).toBe(true); // the image's own
+  });
+
+  test('has no secret in a variable, and finds those that it is given', () => {
+    for (const [name, value] of Object.entries(service.environment ?? {})) {
+      if (/PASSWORD|SECRET|ACCESS_KEY|TOKEN|CREDENTIALS/.test(name)) {
+        expect(value, name).toMatch(/^\/run\/secrets\//);
+        expect(service.secrets).toContain(value?.slice('/run/secrets/'.length));
+      }
+    }
+    const shown = [service.environment, service.command, service.entrypoint];
+    for (const [, given] of JSON.stringify(shown).matchAll(/\/run\/secrets\/([\w-]+)/g)) {
+      expect(service.secrets).toContain(given);
+    }
+    for (const secret of service.secrets ?? []) expect(compose.secrets).toHaveProperty(secret);
   });
 
   test('waits for what can come', () => {
@@ -99,22 +136,83 @@ describe.each(services)('%s', (_, service) => {
   });
 });
 
-describe('redis', () => {
-  const args = named('redis').command?.slice(1) ?? [];
-  const after = (flag: string) => args[args.indexOf(flag) + 1];
+describe('make-secrets.sh', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'cutline-secrets-'));
+    await copyFile(infraFile('make-secrets.sh'), join(folder, 'make-secrets.sh'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  const make = () => {
+    const { status, stderr } = spawnSync('/bin/sh', [join(folder, 'make-secrets.sh')], {
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const read = ({ file }: { file: string }) => readFileSync(join(folder, file), 'utf8');
+    return Object.values(compose.secrets ?? {}).map(read);
+  };
 
-  test('starts with these arguments, and is fit for queues', async () => {
-    const server = await startRedis({ args });
+  test('writes every secret that compose mounts, anew for everybody, and keeps what is there', async () => {
+    const first = make();
+    expect(first).toHaveLength(2);
+    expect(make()).toEqual(first);
+    await rm(join(folder, 'secrets'), { recursive: true });
+    for (const [index, secret] of make().entries()) expect(secret).not.toBe(first[index]);
+  });
+
+  test('in a folder of the owner’s own, and as files that any user of a container can read', () => {
+    make();
+    const mode = (path: string) => statSync(join(folder, path)).mode & 0o777;
+    expect(mode('secrets')).toBe(0o700);
+    for (const { file } of Object.values(compose.secrets ?? {})) expect(mode(file)).toBe(0o444);
+  });
+
+  test('keys are such as the AWS SDK reads, and such as the S3 server’s shell takes out', () => {
+    const [credentials = ''] = make();
+    const [, id, secret] =
+      /^\[default\]\naws_access_key_id = (\S+)\naws_secret_access_key = (\S{40,})\n$/.exec(
+        credentials,
+      ) ?? [];
+    expect(secret).toBeDefined();
+    const script = (named('s3').command?.[0] ?? '')
+      .replace('/run/secrets', join(folder, 'secrets'))
+      .replace(/^exec .*/m, 'echo "$ROOT_ACCESS_KEY $ROOT_SECRET_KEY"');
+    const { stdout } = spawnSync('/bin/sh', ['-euc', script], { encoding: 'utf8' });
+    expect(stdout).toBe(`${id} ${secret}\n`);
+  });
+
+  test('git does not see them', () => {
+    const ignored = readFileSync(infraFile('../.gitignore'), 'utf8').split('\n');
+    expect(ignored).toContain('/infra/secrets/');
+    for (const { file } of Object.values(compose.secrets ?? {}))
+      expect(file).toMatch(/^\.\/secrets\//);
+  });
+});
+
+describe('redis', () => {
+  const settingsFile = infraFile('redis/redis.conf');
+
+  test('takes these settings, which queues need', async () => {
+    expect(named('redis').command).toEqual(['redis-server', '/etc/redis/redis.conf']);
+    expect(named('redis').volumes).toContain('./redis:/etc/redis:ro');
+    const socket = join(await mkdtemp(join(tmpdir(), 'cutline-redis-')), 'redis.sock');
+    const server = await startProcess({
+      command: 'redis-server',
+      args: [settingsFile, '--port', '0', '--unixsocket', socket, '--dir', dirname(socket)],
+    });
     try {
-      const redis = await connectRedis(server.url);
-      const config = async (name: string) => (await redis.config('GET', name))[1];
-      expect(await config('maxmemory')).toBe(String(maxmemoryBytes()));
-      expect(await config('maxmemory-policy')).toBe('noeviction');
-      expect(await config('save')).toBe('');
-      expect(await config('appendonly')).toBe('no');
-      redis.disconnect();
+      await server.waitForLine(/ready to accept connections/i, 20_000);
+      const config = (name: string) => {
+        const asked = ['-s', socket, 'config', 'get', name];
+        return spawnSync('redis-cli', asked, { encoding: 'utf8' }).stdout.split('\n')[1];
+      };
+      expect(config('maxmemory')).toBe(String(maxmemoryBytes()));
+      expect(config('maxmemory-policy')).toBe('noeviction');
+      expect(config('save')).toBe('');
+      expect(config('appendonly')).toBe('no');
     } finally {
-      await server.stop();
+      await stopProcess(server);
+      await rm(dirname(socket), { recursive: true });
     }
   });
 
@@ -126,7 +224,7 @@ describe('redis', () => {
   });
 
   function maxmemoryBytes(): number {
-    const gigabytes = /^(\d+)gb$/.exec(after('--maxmemory') ?? '')?.[1];
+    const gigabytes = /^maxmemory (\d+)gb$/m.exec(readFileSync(settingsFile, 'utf8'))?.[1];
     return Number(gigabytes) * 1024 ** 3;
   }
 });

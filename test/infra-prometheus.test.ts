@@ -28,8 +28,8 @@ describe.skipIf(!installed('promtool'))('promtool', () => {
   test.each([
     ['check', 'config', 'prometheus.yml'],
     ['check', 'config', 'machines.yml'],
-    ['check', 'rules', 'alerts.yml'],
-    ['test', 'rules', 'alerts.test.yml'],
+    ['check', 'rules', 'alerts.yml', 'scaling.yml'],
+    ['test', 'rules', 'alerts.test.yml', 'scaling.test.yml'],
   ])('%s %s %s', (...args) => {
     const { status, stdout, stderr } = spawnSync('promtool', args, {
       cwd: folder,

@@ -117,5 +117,5 @@ test('a bucket for features that is not there is told of at the start', async ()
     CUTLINE_FEATURES: 's3://nowhere/features',
   });
   expect(await worker.exited).toMatchObject({ code: 2 });
-  expect(worker.stderr.at(-1)).toMatch(/^encoder-worker: .*nowhere/);
+  expect(worker.stderr.at(-1)).toMatch(/"level":"fatal".*nowhere/);
 });

@@ -67,7 +67,7 @@ test('a ceiling that a loaded model exceeds is refused in one line', {
 }, async () => {
   const refused = pipeline.startWorker('encoder-worker', { CUTLINE_MEMORY_BYTES_MAX: '1000' });
   await expect(refused).rejects.toThrow(
-    /ended \(2\)(?:.|\n)*\nencoder-worker: With its model loaded this worker takes \d+ bytes of memory/,
+    /ended \(2\)(?:.|\n)*"msg":"With its model loaded this worker takes \d+ bytes of memory/,
   );
 });
 

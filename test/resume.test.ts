@@ -123,7 +123,7 @@ describe('Redis is flushed in the middle of a run', () => {
     );
     expect(await first.exited).toMatchObject({ code: 2 });
     expect(first.stderr.at(-1)).toMatch(
-      /^producer: Run "held" is being produced by .+, process \d+ already\./,
+      /"msg":"Run \\"held\\" is being produced by .+, process \d+ already\./,
     );
     letGo();
     await untilDone(second);
@@ -178,15 +178,63 @@ test('a run that is finished is not begun again', { timeout: 60_000 }, async () 
   expect([...operations].filter((each) => each === 'put' || each === 'delete')).toEqual([]);
 });
 
+const minutes = { timeout: 180_000 };
+
+describe('a producer that is started again with the same flags (--go-on)', () => {
+  const started = (run: string, ...more: string[]) =>
+    pipeline.startProducer([
+      ...[`s3://archive/${run}/`, '--run', run, '--batch-size', '5', '--go-on', ...more],
+    ]);
+  const refusal = async (producer: Process) => {
+    expect(await producer.exited).toMatchObject({ code: 2 });
+    return producer.stderr.at(-1);
+  };
+
+  test('goes on after it was killed, and has nothing to do at the end', minutes, async () => {
+    const first = await runUntil(
+      'again',
+      'again/photo-0051.jpg',
+      async (producer) => producer.kill('SIGKILL'),
+      ['--go-on'],
+    );
+    await first.exited;
+    await untilDone(await started('again'));
+    await expectAllCaptioned('again');
+    pipeline.proxy.resetCounts();
+    await untilDone(await started('again'));
+    expect(pipeline.proxy.counts()).toMatchObject({ put: 0, delete: 0 });
+    expect(await refusal(await started('again', '--limit', '7'))).toContain(
+      'There is a run "again" already',
+    );
+  });
+
+  test('leaves a run alone that somebody cancelled meanwhile', minutes, async () => {
+    const producer = await runUntil(
+      'unwanted',
+      'unwanted/photo-0051.jpg',
+      async (producer) => {
+        producer.kill('SIGKILL');
+        await pipeline.succeed('cancel', 'unwanted');
+      },
+      ['--go-on'],
+    );
+    await producer.exited;
+    expect(await refusal(await started('unwanted'))).toBe(
+      'producer: Run "unwanted" was cancelled. To go on with it: cutline resume unwanted',
+    );
+  });
+});
+
 /** Starts a run of 100 images, and does something when it comes to one of them. */
 async function runUntil(
   run: string,
   key: string,
-  hit: (producer: Process) => Promise<void>,
+  hit: (producer: Process) => Promise<void> | void,
+  more: readonly string[] = [],
 ): Promise<Process> {
   await pipeline.upload(await sampleImages(100), `${run}/`);
   const started = pipeline.startProducer([
-    ...[`s3://archive/${run}/`, '--run', run, '--batch-size', '5'],
+    ...[`s3://archive/${run}/`, '--run', run, '--batch-size', '5', ...more],
   ]);
   const reached = new Promise<void>((resolve) => {
     const before = async () => resolve(await hit(await started));

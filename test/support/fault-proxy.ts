@@ -1,12 +1,7 @@
-import {
-  Agent,
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http';
+import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import { forwardRequest } from './forward-request.ts';
 
 /**
  * A proxy in front of an S3 server that counts requests and makes some of them go wrong. It passes
@@ -172,15 +167,7 @@ async function forward(
   answer: ServerResponse,
   { target, agent, effect }: { target: string; agent: Agent; effect: Effect | undefined },
 ): Promise<void> {
-  const { hostname, port } = new URL(target);
-  const { method, url: path, headers } = incoming;
-  const outgoing = httpRequest({ agent, hostname, port, method, path, headers });
-  answer.once('close', () => outgoing.destroy());
-  const upstream = new Promise<IncomingMessage>((resolve, reject) => {
-    outgoing.once('response', resolve);
-    outgoing.once('error', reject);
-  });
-  const [response] = await Promise.all([upstream, pipeline(incoming, outgoing)]);
+  const response = await forwardRequest(incoming, answer, { target, agent });
   if (effect && 'after' in effect) await effect.after();
   if (effect && 'hangUp' in effect) {
     response.resume();

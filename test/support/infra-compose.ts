@@ -17,19 +17,21 @@ export interface Service {
   healthcheck?: { test?: string[]; disable?: boolean };
   restart?: string;
   stop_grace_period?: string;
+  read_only?: boolean;
+  cap_drop?: string[];
+  security_opt?: string[];
+  secrets?: string[];
   deploy?: { resources: { limits?: { cpus?: string; memory?: string } } };
 }
 
 export interface Compose {
   services: Record<string, Service>;
   volumes?: Record<string, null>;
+  secrets?: Record<string, { file: string }>;
 }
 
 export function readCompose(file: 'compose.yaml' | 'compose.gpu.yaml'): Compose {
-  return parse(withDefaults(readFileSync(new URL(file, infra), 'utf8')), { merge: true });
-}
-
-/** `${NAME:-default}` gives the default, as where NAME is not set; `$$` is a plain `$`. */
-function withDefaults(text: string): string {
-  return text.replace(/\$\{\w+:-([^}]*)\}/g, '$1').replaceAll('$$', '$');
+  // `$$` is a plain `$`.
+  const text = readFileSync(new URL(file, infra), 'utf8').replaceAll('$$', () => '$');
+  return parse(text, { merge: true });
 }

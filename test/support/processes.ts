@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { failOnLeak } from './fail-on-leaks.ts';
 
 /** A child process that a test watches and that does not outlive it. */
 export interface Process {
@@ -49,6 +50,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
   const collect = (stream: Readable, lines: string[]) =>
     createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => {
       lines.push(line);
+      failOnLeak(line);
       for (const watch of watchers) watch(line);
     });
   collect(child.stdout, stdout);

@@ -25,8 +25,8 @@ export interface Workplace {
   readonly environment: Environment;
   start(program: Program, args: readonly string[], env?: Environment): Promise<Process>;
   /**
-   * The program ends with one line that says what to do, and with status 2. What else it logged
-   * was no cause for concern.
+   * The program ends with one line that says what to do, and with status 2: in words, or as an
+   * event of its log. What else it logged was no cause for concern.
    */
   expectRefusal(
     program: Program,
@@ -82,12 +82,29 @@ export async function createWorkplace(pipeline: Pipeline): Promise<Workplace> {
     async expectRefusal(program, args, env, message) {
       const { exited, stdout, stderr } = await start(program, args, env);
       const { code } = await exited;
-      const lines = stderr.filter((line) => !line.includes('"level":"info"'));
-      expect(lines).toEqual([expect.stringMatching(message)]);
-      expect(lines[0]?.startsWith(`${program}: `)).toBe(true);
-      expect(lines[0]?.length).toBeLessThan(400); // a sentence or two
+      const said = program === 'cutline' ? wordsOf(stderr) : concernsOf(program, stderr);
+      expect(said).toEqual([expect.stringMatching(message)]);
+      expect(said[0]?.length).toBeLessThan(400); // a sentence or two
       expect(code).toBe(2);
       expect(stdout).toEqual([]);
     },
   };
+}
+
+function wordsOf(stderr: readonly string[]): string[] {
+  return stderr.map((line) => {
+    expect(line).toMatch(/^cutline: /);
+    return line.replace('cutline: ', '');
+  });
+}
+
+/** What a program logged that is more than information; its log is JSON alone. */
+function concernsOf(program: Program, stderr: readonly string[]): string[] {
+  return stderr
+    .map((line) => JSON.parse(line))
+    .filter(({ level }) => level !== 'info')
+    .map((event) => {
+      expect(event).toMatchObject({ level: 'fatal', process: program });
+      return event.msg;
+    });
 }

@@ -1,6 +1,7 @@
 import type { CaptionedRow, FailedRow, ResultRow } from '@cutline/shared/run';
 import stringWidth from 'string-width';
 import { pad, shorten, wrap } from './fit-text.ts';
+import { describeReason } from './format.ts';
 
 /**
  * Rows as a table of image, caption and score, formatted as they come: what was printed cannot be
@@ -82,7 +83,7 @@ function toCells(row: ResultRow): Cells {
     if (row.caption === null) return [key, `(rejected by ${row.who})`, ''];
     return [key, makeVisible(row.caption), row.decision === 'accepted' ? scoreOf(row.row) : ''];
   }
-  if (row.status === 'skipped') return [key, `(skipped: ${row.reason})`, ''];
+  if (row.status === 'skipped') return [key, `(skipped: ${describeReason(row.reason)})`, ''];
   return [key, makeVisible(`(failed, ${row.failure.class}: ${row.failure.message})`), ''];
 }
 

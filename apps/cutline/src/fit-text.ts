@@ -27,7 +27,7 @@ export function wrap(text: string, width: number): string[] {
     if (line !== '') lines.push(line);
     line = word;
     while (stringWidth(line) > width) {
-      const piece = takeWidth(charactersOf(line), width).join('');
+      const piece = cut(line, width);
       lines.push(piece);
       line = line.slice(piece.length);
     }
@@ -35,7 +35,32 @@ export function wrap(text: string, width: number): string[] {
   return [...lines, line];
 }
 
+/**
+ * Each line that is too long, wrapped: below what follows its label (`  failed     `), else a little
+ * further in than it begins.
+ */
+export function wrapLines(text: string, width: number): string {
+  return text
+    .split('\n')
+    .flatMap((line) => {
+      if (stringWidth(line) <= width) return [line];
+      const [label = ''] = /^ *(?:\S+ {2,})?/.exec(line) ?? [];
+      const hangs = label.trim() !== '' && label.length < width / 2;
+      const indent = hangs ? label.length : label.length - label.trimStart().length + 2;
+      const [first = '', ...rest] = wrap(
+        line.slice(label.length),
+        width - Math.max(indent, label.length),
+      );
+      return [label + first, ...rest.map((each) => ' '.repeat(indent) + each)];
+    })
+    .join('\n');
+}
+
 /** As many of the first characters as fit. */
+export function cut(text: string, width: number): string {
+  return takeWidth(charactersOf(text), width).join('');
+}
+
 function takeWidth(characters: readonly string[], width: number): string[] {
   let used = 0;
   const end = characters.findIndex((character) => {

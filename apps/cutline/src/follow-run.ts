@@ -11,6 +11,7 @@ import {
 import type { Summary } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import { formatSummary } from './format-summary.ts';
+import { fit, say } from './say.ts';
 import { createStatusLine } from './status-line.ts';
 import { statusReader, watchRun } from './watch-run.ts';
 
@@ -35,7 +36,7 @@ export async function followRun({ what, window, flags }: FollowOptions): Promise
   const { stopped } = untilStopped();
   const closers = new Closers();
   let note = (text: string): void => {
-    process.stderr.write(`${text}\n`);
+    say(process.stderr, text);
   };
   const onNotice = (text: string) => note(text);
   const stores = new StorePool({ ...storeConfig(settings), onNotice });
@@ -79,14 +80,14 @@ export async function followRun({ what, window, flags }: FollowOptions): Promise
     if ('signal' in outcome) {
       process.exitCode = outcome.signal === 'SIGINT' ? 130 : 143;
       const workers = results ? ' Workers finish what is enqueued.' : '';
-      process.stderr.write(`cutline: stopped.${workers}${goOn(name, flags)}\n`);
+      say(process.stderr, `cutline: stopped.${workers}${goOn(name, flags)}`);
       await leave(closers);
     }
     showSummary(outcome as Summary, results ?? runUrl(flags, name));
   } catch (error) {
     const isSaid = describeError(error).includes('cutline ');
     if (results && !isSaid && (isForUser(error) || isTransient(error))) {
-      process.stderr.write(`cutline: ${describeError(error)}${goOn(name, flags)}\n`);
+      say(process.stderr, `cutline: ${describeError(error)}${goOn(name, flags)}`);
       process.exitCode = 2;
       await leave(closers); // what else it was about would wait for its connections for ever
     }
@@ -114,5 +115,7 @@ function runUrl(flags: FollowOptions['flags'], name: string): string {
 function showSummary(summary: Summary, results: string): void {
   if (summary.images === 0) process.stdout.write('There are no images to caption there.\n');
   const isBelowBars = process.stdout.isTTY && process.stderr.isTTY;
-  process.stdout.write(`${isBelowBars ? '\n' : ''}${formatSummary(summary, results)}`);
+  process.stdout.write(
+    (isBelowBars ? '\n' : '') + fit(process.stdout, formatSummary(summary, results)),
+  );
 }

@@ -47,7 +47,7 @@ const repeatedMax = 3;
 const captionMax = 48;
 
 /** Of files that others wrote. */
-function describeSidecars({ kept, merged }: NonNullable<Summary['sidecars']>): string {
+export function describeSidecars({ kept, merged }: NonNullable<Summary['sidecars']>): string {
   const parts = [
     kept > 0 ? `${formatCount(kept)} of yours kept` : '',
     merged > 0 ? `${formatCount(merged)} of yours added to` : '',

@@ -1,4 +1,4 @@
-import { failureClasses } from '@cutline/shared/errors';
+import { failureClasses, type SkipReason } from '@cutline/shared/errors';
 import type { UsageTotals } from '@cutline/shared/run';
 
 export function formatCount(n: number): string {
@@ -19,6 +19,17 @@ export function formatCounts(counts: Record<string, number>): string {
     .map(([name, n]) => `${name} ${formatCount(n)}`)
     .join(', ');
 }
+
+/** Why something was left out, in a sentence: `skipped: not a photograph`. */
+export function describeReason(reason: string): string {
+  return skipReasonTexts[reason as SkipReason] ?? reason;
+}
+
+const skipReasonTexts: Record<SkipReason, string> = {
+  'not-an-image': 'not a photograph',
+  duplicate: 'listed before',
+  archived: 'archived, to be restored first',
+};
 
 /** `45 s`, `3 min`, `2 h 10 min`, `4 d 3 h` */
 export function formatDuration(seconds: number): string {

@@ -1,61 +1,16 @@
-import { createCommand, refuseUnknownVariables, runProgram } from '@cutline/shared/process';
-import { addCancel } from './commands/cancel.ts';
-import { addCaption } from './commands/caption.ts';
-import { addDashboard } from './commands/dashboard.ts';
-import { addDecode } from './commands/decode.ts';
-import { addExport } from './commands/export.ts';
-import { addExporter } from './commands/exporter.ts';
-import { addGallery } from './commands/gallery.ts';
-import { addLook } from './commands/look.ts';
-import { addModel } from './commands/model.ts';
-import { addResults } from './commands/results.ts';
-import { addResume } from './commands/resume.ts';
-import { addRetry } from './commands/retry.ts';
-import { addReview } from './commands/review.ts';
-import { addRun } from './commands/run.ts';
-import { addSidecars } from './commands/sidecars.ts';
-import { addStatus } from './commands/status.ts';
-import { addVerify } from './commands/verify.ts';
-import { addWithdraw } from './commands/withdraw.ts';
+import { refuseUnknownVariables, runProgram, runService } from '@cutline/shared/process';
+import { createProgram } from './program.ts';
+import { fit } from './say.ts';
 
-const examples = `
-Examples:
-  cutline caption ./photos                       caption a folder here and now
-  cutline caption ./photos --json > rows.jsonl   the same, for machines
+// The exporter is the one command that logs for machines.
+if (process.argv[2] === 'exporter') await runService('exporter', main);
+else await runProgram('cutline', main, (text) => fit(process.stderr, text));
 
-  export CUTLINE_OUTPUT=s3://captions            where the following commands find results
-  cutline run s3://archive/1920s/ --run 1920s    caption a bucket with the workers
-  cutline status 1920s --watch                   how far it is
-  cutline gallery 1920s -o page.html             look at the results`;
-
-await runProgram('cutline', async () => {
+async function main(): Promise<void> {
   endWithReader();
   refuseUnknownVariables(process.env);
-  const program = createCommand(
-    'cutline',
-    'Captions image archives, on one machine or on many.',
-  ).helpCommand('help [command]', 'print the help of a command');
-  addCaption(program);
-  addLook(program);
-  addRun(program);
-  addStatus(program);
-  addResults(program);
-  addResume(program);
-  addRetry(program);
-  addCancel(program);
-  addDecode(program);
-  addVerify(program);
-  addWithdraw(program);
-  addExport(program);
-  addGallery(program);
-  addReview(program);
-  addSidecars(program);
-  addDashboard(program);
-  addExporter(program);
-  addModel(program);
-  program.addHelpText('after', examples);
-  await program.parseAsync();
-});
+  await createProgram().parseAsync();
+}
 
 /** `cutline … | head` reads no further than it wants: that is a good end. */
 function endWithReader(): void {

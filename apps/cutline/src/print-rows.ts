@@ -2,13 +2,20 @@ import type { Writable } from 'node:stream';
 import type { ResultRow } from '@cutline/shared/run';
 import { CaptionTable } from './caption-table.ts';
 
-/** Prints rows as they come: JSON Lines for machines, a table for people. */
-export function rowPrinter(stream: Writable, { json }: { json: boolean }) {
+/**
+ * Prints rows as they come: JSON Lines for machines, a table for people.
+ * @param write prints lines, where that is not for the stream to do
+ */
+export function rowPrinter(
+  stream: Writable,
+  { json }: { json: boolean },
+  write = (lines: string): unknown => stream.write(lines),
+) {
   const { isTTY, columns } = stream as Partial<NodeJS.WriteStream>;
   const table = new CaptionTable(isTTY ? (columns ?? 80) : undefined);
   return (rows: readonly ResultRow[]): void => {
     if (rows.length === 0) return;
-    stream.write(json ? formatJsonLines(rows) : table.format(rows));
+    write(json ? formatJsonLines(rows) : table.format(rows));
   };
 }
 

@@ -3,6 +3,7 @@ import cliProgress from 'cli-progress';
 import { wrap } from './fit-text.ts';
 import { formatBytes, formatCount, formatCounts, formatDuration, formatRate } from './format.ts';
 import type { RunStatus } from './run-status.ts';
+import { say } from './say.ts';
 import { createStatusLine } from './status-line.ts';
 
 /** Shows a run's progress to whoever watches: bars on a terminal, a line now and then elsewhere. */
@@ -10,6 +11,8 @@ export interface ProgressDisplay {
   update(status: RunStatus): void;
   /** Prints a line above the bars. */
   note(text: string): void;
+  /** The same of lines that fit as they are, each with its end. */
+  print(lines: string): void;
   stop(): void;
 }
 
@@ -18,16 +21,19 @@ const rateHalfLifeMs = 5_000;
 
 /** Columns for what stands beside a bar: its name, counts, rate and the time that is left. */
 const barNotesWidth = 60;
+/** Columns of a stage's name, and of what is between the columns. */
+const besideBar = '  captioned'.length + 3 * 2;
 
 export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
   return stream.isTTY ? showBars(stream) : showLines(stream);
 }
 
 function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
+  const barWidth = Math.max(10, Math.min(30, stream.columns - barNotesWidth));
   const multibar = new cliProgress.MultiBar(
     {
       format: '  {stage}  {bar}  {counts}  {note}',
-      barsize: Math.max(10, Math.min(30, stream.columns - barNotesWidth)),
+      barsize: barWidth,
       hideCursor: true,
       stream,
       clearOnComplete: false,
@@ -39,8 +45,14 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
   const encodedBar = multibar.create(0, 0, { stage: 'encoded  ', counts: '', note: '' });
   const finishedBar = multibar.create(0, 0, { stage: 'captioned', counts: '', note: '' });
   const rates = { encoded: new Rate(), finished: new Rate() };
+  const room = (counts: string) => stream.columns - 1 - besideBar - barWidth - counts.length;
   // While bars are shown, what is longer than a line would be cut off.
-  const note = (text: string) => multibar.log(`${wrap(text, stream.columns).join('\n')}\n`);
+  const note = (text: string) => print(`${wrap(text, stream.columns).join('\n')}\n`);
+  // At once, and each line over what stood there: bars, which may be longer.
+  const print = (lines: string) => {
+    multibar.log(lines.replaceAll('\n', `${clearRest}\n`));
+    if (multibar.isActive) multibar.update();
+  };
   const noted = new Set<string>();
   return {
     update(status) {
@@ -62,15 +74,20 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
         note: formatRate(rates.encoded.add(progress.encoded)),
       });
       finishedBar.setTotal(total);
-      finishedBar.update(done, {
-        counts: `${formatCount(done)} of ${listed}`,
-        note: join([left > 0 ? formatRate(rate) : '', eta, outcomes(progress)]),
-      });
+      const counts = `${formatCount(done)} of ${listed}`;
+      const notes = { rate: left > 0 ? formatRate(rate) : '', eta, progress };
+      finishedBar.update(done, { counts, note: fitNotes(notes, room(counts)) });
     },
     note,
-    stop: () => multibar.stop(),
+    print,
+    stop() {
+      if (multibar.isActive) multibar.stop(); // which Ctrl-C may have done
+    },
   };
 }
+
+/** To the end of the line. */
+const clearRest = '\x1b[K';
 
 function showLines(stream: NodeJS.WriteStream): ProgressDisplay {
   const line = createStatusLine(stream);
@@ -80,7 +97,8 @@ function showLines(stream: NodeJS.WriteStream): ProgressDisplay {
       const imagesPerSecond = rate.add(finishedImages(status.progress));
       line.show(statusLine(status, imagesPerSecond));
     },
-    note: (text) => stream.write(`${text}\n`),
+    note: (text) => say(stream, text),
+    print: (lines) => stream.write(lines),
     stop() {},
   };
 }
@@ -112,9 +130,25 @@ export function finishedImages({ captioned, skipped, failed }: RunProgress): num
   return captioned + skipped + failed;
 }
 
+/**
+ * What is said beside a bar, in at most so many columns: without the classes of failures where there
+ * is no room for them, then without the rate, then without the time that is left.
+ */
+export function fitNotes(
+  { rate, eta, progress }: { rate: string; eta: string; progress: RunProgress },
+  columns: number,
+): string {
+  const plain = outcomes({ ...progress, failedByClass: {} });
+  const choices = [[rate, eta, outcomes(progress)], [rate, eta, plain], [eta, plain], [plain]].map(
+    join,
+  );
+  return choices.find((choice) => choice.length <= columns) ?? '';
+}
+
 function outcomes({ skipped, failed, failedByClass }: RunProgress): string {
+  const classes = formatCounts(failedByClass);
   return join([
-    failed > 0 ? `${formatCount(failed)} failed (${formatCounts(failedByClass)})` : '',
+    failed > 0 ? `${formatCount(failed)} failed${classes && ` (${classes})`}` : '',
     skipped > 0 ? `${formatCount(skipped)} skipped` : '',
   ]);
 }

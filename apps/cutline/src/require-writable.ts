@@ -37,6 +37,17 @@ export async function requireWritable(
   }
 }
 
+/** The same, as a question. */
+export async function isWritable(
+  file: string,
+  isOurs: Parameters<typeof requireWritable>[1],
+): Promise<boolean> {
+  return requireWritable(file, isOurs).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function readEnds(path: string, bytes: number): Promise<[head: string, tail: string]> {
   const file = await open(path).catch((cause) => {
     throw new UserError(

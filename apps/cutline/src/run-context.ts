@@ -20,6 +20,7 @@ import { RunStore } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import type { Redis } from 'ioredis';
+import { say } from './say.ts';
 
 /**
  * Flags of the commands about a run that exists: where its results are.
@@ -76,7 +77,7 @@ export async function withRun<T>(
   try {
     const stores = new StorePool({
       ...storeConfig(readSettings(options, ['s3PathStyle'])),
-      onNotice: (text) => void process.stderr.write(`${text}\n`),
+      onNotice: (text) => say(process.stderr, text),
     });
     closers.add('stores', () => stores.close());
     const { store: url, prefix } = outputLocation({ output });

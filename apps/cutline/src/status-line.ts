@@ -1,3 +1,5 @@
+import { cut } from './fit-text.ts';
+
 /**
  * One line that says how far something is. On a terminal it is rewritten in place; elsewhere, in a
  * log say, it is written now and then: after ten seconds at first, later more and more seldom.
@@ -20,7 +22,7 @@ function rewriteLine(stream: NodeJS.WriteStream): StatusLine {
   return {
     show(text) {
       clear();
-      stream.write(text.slice(0, stream.columns - 1));
+      stream.write(cut(text, stream.columns - 1));
     },
     clear,
   };

@@ -40,7 +40,7 @@ describe('anywhere', () => {
       '  image        caption                score',
       '  a.jpg        a dog                  -2.08',
       '  photo-2.jpg  two dogs in the snow  -12.50',
-      '  b.txt        (skipped: not-an-image)',
+      '  b.txt        (skipped: not a photograph)',
       '  c.jpg        (failed, corrupt: cut off)',
     ]);
   });

@@ -1,9 +1,13 @@
 /** The gallery as a person uses it, in a real browser: Chromium, where there is one. */
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -35,6 +39,14 @@ const rows = [
   failedRow(`hostile/failed ${hostile}`, { class: 'internal', message: hostile }),
   skippedRow('notes.txt', 'not-an-image'),
 ];
+const gallery = {
+  run: 'browser-test',
+  model: 'tiny@0123456789ab',
+  modelNote: hostile,
+  lengthPenalty: 0.7,
+  totals: { images: rows.length, captioned: 11, skipped: 1, failed: 2 },
+  tryAgain: 'cutline retry browser-test',
+};
 const corners = rows.findIndex(({ key }) => key === 'grey/corners.jpg');
 
 describe.skipIf(!chromiumPath)('the gallery in a browser', { timeout: 30_000 }, () => {
@@ -248,6 +260,30 @@ describe.skipIf(!chromiumPath)('the gallery in a browser', { timeout: 30_000 }, 
       expect(contrast(colour, ground), selector).toBeGreaterThanOrEqual(4.5);
     }
   });
+
+  it('leads from page to page, past its head, and to what has no caption', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'cutline-pages-'));
+    try {
+      const cards = rows.filter(({ status }) => status === 'captioned').length;
+      const path = join(folder, 'my page.html');
+      await writeGallery({ ...gallery, rows, cards, thumbnail: async () => undefined }, path, {
+        pageCards: Math.ceil(cards / 2),
+      });
+      const page = await browser.newPage();
+      await page.goto(pathToFileURL(path).href);
+      await page.click('nav.pages a[rel=next]');
+      await page.waitForURL(/my%20page-2\.html#images$/);
+      expect(await page.title()).toBe('browser-test · page 2 · Cutline');
+      expect(await page.locator('.entry').count()).toBe(3);
+      await page.click('nav.pages a[rel=prev]');
+      await page.click('.totals a[href$="#failed"]');
+      await page.waitForURL(/my%20page-2\.html#failed$/);
+      expect(await page.locator('#failed .entry').count()).toBe(2);
+      await page.close();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 });
 
 async function galleryPage(): Promise<Buffer> {
@@ -258,11 +294,7 @@ async function galleryPage(): Promise<Buffer> {
     buffer(out),
     writeGallery(
       {
-        run: 'browser-test',
-        model: 'tiny@0123456789ab',
-        modelNote: hostile,
-        lengthPenalty: 0.7,
-        totals: { images: rows.length, captioned: 11, skipped: 1, failed: 2 },
+        ...gallery,
         rows,
         thumbnail: async (row) =>
           row.key.startsWith('photographs/')

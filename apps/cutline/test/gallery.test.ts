@@ -16,6 +16,7 @@ function galleryOf(rows: Gallery['rows'], fields: Partial<Gallery> = {}): Galler
     model: 'tiny@0123456789ab',
     lengthPenalty: 0.7,
     totals: { images: 1234, captioned: 1200, skipped: 3, failed: 4 },
+    tryAgain: 'cutline retry a-run',
     rows,
     thumbnail: async () => thumbnail,
     ...fields,
@@ -96,7 +97,7 @@ describe('the page', () => {
       text(out),
       writeGallery(galleryOf(rows.flat()), out, { cardsMax: 4, listedMax: 5 }),
     ]);
-    expect(summary).toEqual({ cards: 4, captioned: 6, skipped: 0, failed: 6 });
+    expect(summary).toEqual({ pages: 1, cards: 4, captioned: 6, skipped: 0, failed: 6 });
     expect(page).toContain('photograph-3.jpg');
     expect(page).not.toContain('photograph-4.jpg');
     expect(page).toContain('the first 4 of 6 captioned images');

@@ -12,6 +12,7 @@ import {
 import { MemoryStore } from '@cutline/shared/stores';
 import { describe, expect, test } from 'vitest';
 import { createRun } from '../../../test/support/finished-run.ts';
+import { RunResults } from '../dist/results/index.js';
 import { ImageIndex, type ReviewSession, takeDraw } from '../dist/review/index.js';
 import { captionedRow, failedRow, skippedRow } from './gallery-rows.ts';
 import { openReview } from './support/review-run.ts';
@@ -159,7 +160,8 @@ describe('a draw', () => {
   const now = () => new Date('2026-11-22T20:43:12Z');
   const many = Array.from({ length: 30 }, (_, n) => captionedRow({ key: `${n}.jpg` }));
   const options = { only: 10, who: 'anna', now };
-  const indexOf = async (run: RunStore) => ImageIndex.read(run, await readRunState(run), () => {});
+  const indexOf = async (run: RunStore) =>
+    ImageIndex.read(new RunResults(run, await readRunState(run)), () => {});
 
   test('is of captions alone, each once, and is gone on with until it is judged', async () => {
     const run = await createRun(new MemoryStore(), [

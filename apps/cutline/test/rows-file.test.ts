@@ -1,9 +1,11 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ImageRef, PartRow } from '@cutline/shared/run';
+import type { ImageRef, PartRow, Run } from '@cutline/shared/run';
+import { StorePool } from '@cutline/shared/stores';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RowsFile } from '../dist/rows-file.js';
+import { exampleRun } from '../../../packages/shared/test/support/example-run.ts';
+import { RowsFile } from '../dist/caption/rows-file.js';
 
 let folder: string;
 let path: string;
@@ -15,6 +17,8 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const model = 'm@0123456789ab';
+const request: Run = { ...exampleRun, model };
+const stores = new StorePool({});
 const image = (key: string, etag: string | null = 'e'): ImageRef => ({ key, etag, bytes: 1 });
 const said = { caption: 'a dog', logProb: -1, score: -1 };
 const captioned = (key: string): PartRow => {
@@ -28,7 +32,7 @@ const failed = (key: string): PartRow => ({
 const skipped: PartRow = { key: 'd', etag: 'e', status: 'skipped', reason: 'not-an-image' };
 
 async function write(...rows: PartRow[]): Promise<void> {
-  const file = await RowsFile.open(path, model);
+  const file = await RowsFile.open(path, request, stores);
   await file.write(rows);
   await file.close();
 }
@@ -41,7 +45,7 @@ const keys = async () =>
 
 test('what is done stays, what failed is tried again, once', async () => {
   await write(captioned('a'), failed('b'), captioned('c'), skipped);
-  const file = await RowsFile.open(path, model);
+  const file = await RowsFile.open(path, request, stores);
   expect(file.before).toBe(3);
   expect(['a', 'b', 'c', 'd', 'e'].map((key) => file.has(image(key)))).toEqual([
     ...[true, false, true, true, false],
@@ -53,7 +57,7 @@ test('what is done stays, what failed is tried again, once', async () => {
 
 test('an image that was replaced is captioned again; of a list of keys, the key is enough', async () => {
   await write(captioned('a'));
-  const file = await RowsFile.open(path, model);
+  const file = await RowsFile.open(path, request, stores);
   expect(file.has(image('a', 'another'))).toBe(false);
   expect(file.has(image('a', null))).toBe(true);
   await file.close();
@@ -67,13 +71,15 @@ test('a line that was never ended is cut off, however long it is', async () => {
   expect(await keys()).toEqual(['a', 'c']);
   await writeFile(path, '{"key":"a');
   await write(captioned('d'));
-  expect(await keys()).toEqual(['d']);
+  expect(await keys()).toEqual(['d']); // it was begun here: its papers say so
 });
 
 test('captions of another model are not mixed with', async () => {
   await write(captioned('a'));
   const before = await readFile(path);
-  await expect(RowsFile.open(path, 'n@0123456789ab')).rejects.toThrow(
+  await expect(
+    RowsFile.open(path, { ...request, model: 'n@0123456789ab' }, stores),
+  ).rejects.toThrow(
     /has captions of m@0123456789ab, and this is n@0123456789ab: choose another file/,
   );
   expect(await readFile(path)).toEqual(before);
@@ -81,15 +87,77 @@ test('captions of another model are not mixed with', async () => {
 
 test('a file of something else stays as it is', async () => {
   await writeFile(path, 'My own notes');
-  await expect(RowsFile.open(path, model)).rejects.toThrow(/was not made by Cutline/);
+  await expect(RowsFile.open(path, request, stores)).rejects.toThrow(/was not made by Cutline/);
   expect(await readFile(path, 'utf8')).toBe('My own notes');
 });
 
 test('a full disk is noticed at the first write that fails', async () => {
-  const file = await RowsFile.open('/dev/full', model);
+  const file = await RowsFile.open('/dev/full', request, stores);
   await expect(file.write([captioned('a')])).rejects.toMatchObject({
     name: 'UserError',
     message: expect.stringMatching(/^\/dev\/full could not be written \(ENOSPC\)/),
   });
   await file.close();
+});
+
+test.each<[string, Partial<Run>, RegExp]>([
+  [
+    'other settings',
+    { options: { ...request.options, lengthMax: 7 } },
+    /has captions with --length-max \d+, and this is with 7: choose another file, or ask for/,
+  ],
+  ['features of another type', { featureType: 'int8' }, /with --feature-type float16/],
+  [
+    'images of another place',
+    { source: { store: 's3://other', prefix: '' } },
+    /has captions of the images in s3:\/\/archive, and these are in s3:\/\/other/,
+  ],
+])('what was asked for with %s is not gone on with', async (_, other, message) => {
+  await write(captioned('a'));
+  const before = await readFile(path);
+  await expect(RowsFile.open(path, { ...request, ...other }, stores)).rejects.toThrow(message);
+  expect(await readFile(path)).toEqual(before);
+});
+
+test('a file that came without its papers is held to its rows alone', async () => {
+  await write(captioned('a'));
+  await rm(`${path}.cutline`, { recursive: true });
+  await write(captioned('b'));
+  expect(await keys()).toEqual(['a', 'b']);
+});
+
+test('papers without rows give way, unless somebody has reviewed them', async () => {
+  await write(captioned('a'));
+  await rm(path);
+  const other = { ...request, model: 'n@0123456789ab' };
+  const file = await RowsFile.open(path, other, stores);
+  await file.close();
+  await writeFile(path, '');
+  await file.papers?.store.put(`${file.papers.prefix}reviews/a.jsonl`, Buffer.from('{}\n'));
+  await expect(RowsFile.open(path, request, stores)).rejects.toThrow(
+    /rows\.jsonl\.cutline has captions of n@0123456789ab.*move it away/,
+  );
+});
+
+test.each([
+  ['without an end, though it is JSON', '{"key":"mine"}'],
+  ['that are no rows', '{"key":"mine"}\n{"key":"torn'],
+  ['which are no JSON', '{"key":"mine, and not JSON'],
+])('lines of somebody else %s stay as they are', async (_, text) => {
+  await writeFile(path, text);
+  await expect(RowsFile.open(path, request, stores)).rejects.toThrow(/expected a row of results/);
+  expect(await readFile(path, 'utf8')).toBe(text);
+});
+
+test('a last row that only lacks its end counts', async () => {
+  await write(captioned('a'), captioned('b'));
+  await writeFile(path, (await readFile(path, 'utf8')).trimEnd());
+  await write(captioned('c'));
+  expect(await keys()).toEqual(['a', 'b', 'c']);
+});
+
+test('beside the file there is one folder, and a pipe has none', async () => {
+  await write(captioned('a'));
+  expect(await readdir(folder)).toEqual(['rows.jsonl', 'rows.jsonl.cutline']);
+  expect((await RowsFile.open('/dev/full', request, stores)).papers).toBeUndefined();
 });

@@ -26,7 +26,7 @@ import {
   openHttpPort,
   readSettings,
   refuseUnknownVariables,
-  runProgram,
+  runService,
   type Settings,
   storeConfig,
   untilStopped,
@@ -38,9 +38,9 @@ import { Argument } from 'commander';
 const settingNames = ['redis', 'model', 'httpPort', 'httpHost', 's3PathStyle', 'logLevel'] as const;
 
 type ProducerSettings = Settings<(typeof settingNames)[number]>;
-type ProducerFlags = RunFlags & { resume?: boolean };
+type ProducerFlags = RunFlags & { resume?: boolean; goOn?: boolean };
 
-await runProgram('producer', async () => {
+await runService('producer', async () => {
   refuseUnknownVariables(process.env);
   const command = createCommand(
     'producer',
@@ -52,7 +52,11 @@ await runProgram('producer', async () => {
         'images: s3://bucket/prefix or a folder (env: CUTLINE_SOURCE)',
       ).default(process.env.CUTLINE_SOURCE),
     )
-    .option('--resume', 'go on with the run named by --run, from its manifest and parts');
+    .option('--resume', 'go on with the run named by --run, from its manifest and parts')
+    .option(
+      '--go-on',
+      'go on where this very run was begun before: for a supervisor that starts it again',
+    );
   addSettings(addRunFlags(command), settingNames).parse();
   const settings = readSettings(command.opts(), settingNames);
   const flags = command.opts<ProducerFlags>();
@@ -67,7 +71,7 @@ await runProgram('producer', async () => {
   });
   closers.add('stores', () => stores.close());
   const program = flags.dryRun
-    ? dryRun(source, flags, settings, stores)
+    ? dryRun(source, flags, settings, { stores, log })
     : run(source, flags, settings, { stores, closers, log });
   const stop = await Promise.race([program, stopped]).finally(() => closers.closeAll(log));
   if (stop && 'signal' in stop) {
@@ -81,7 +85,7 @@ async function dryRun(
   sourceText: string | undefined,
   flags: ProducerFlags,
   settings: ProducerSettings,
-  stores: StorePool,
+  { stores, log }: { stores: StorePool; log: Logger },
 ): Promise<void> {
   const { source, selection } = await requestRun(sourceText, flags, bundleFolder(settings));
   const store = await stores.open(source.store);
@@ -89,7 +93,7 @@ async function dryRun(
   const exceptPrefix = flags.output ? resultsPrefix(source, outputLocation(flags)) : undefined;
   const counts = await countListing({ store, prefix: source.prefix }, selection, {
     exceptPrefix,
-    onExcluded: (keys) => void process.stderr.write(`${describeExcluded(keys, exceptPrefix)}\n`),
+    onExcluded: (keys) => log.info(describeExcluded(keys, exceptPrefix)),
     stores,
   });
   const usage = planUsage(await describeModel(bundleFolder(settings)), counts.images);
@@ -106,7 +110,10 @@ async function run(
   const metrics = new Metrics({ processMetrics: true });
   const what = flags.resume
     ? { resume: nameToResume(flags) }
-    : { begin: await requestRun(sourceText, flags, bundleFolder(settings)) };
+    : {
+        begin: await requestRun(sourceText, flags, bundleFolder(settings)),
+        orGoOn: flags.goOn ?? false,
+      };
   const output = outputLocation(flags);
   // Before anything is begun: a port that is taken is a mistake, and no run should be left of it.
   let started: StartedRun | undefined;

@@ -3,6 +3,8 @@
  * page that was saved as `photo.jpg` must be called what it is.
  */
 
+import { ImageError, NotAnImageError } from '@cutline/shared/errors';
+
 /** The formats that are decoded, as messages list them. */
 export const acceptedFormats =
   'JPEG, PNG, WebP, AVIF, TIFF, GIF, JPEG 2000, JPEG XL, HEIC, BMP, PNM, PSD and camera raws';
@@ -30,11 +32,14 @@ export function detectImageType(bytes: Buffer): ImageType {
 }
 
 /**
- * Whether the name promises an image. If something else is there, an image was lost, which somebody
- * has to know.
+ * Whether an object is no image by its content (of which there may be none: systems leave empty
+ * files as marks), and is not called one. If its name promises an image, one was lost, which
+ * somebody has to know.
  */
-export function isNamedAsImage(key: string): boolean {
-  return imageExtensions.test(key);
+export function isPassedOver(error: unknown, key: string): boolean {
+  if (imageExtensions.test(key)) return false;
+  if (error instanceof NotAnImageError) return true;
+  return error instanceof ImageError && error.failureClass === 'empty';
 }
 
 const imageExtensions =
@@ -98,6 +103,44 @@ const signatures: readonly Signature[] = [
   { name: 'PostScript', matches: startsWith('%!PS'), isImage: false },
   { name: 'a ZIP archive', matches: startsWith('PK\x03\x04'), isImage: false },
   { name: 'gzip data', matches: startsWith('\x1f\x8b'), isImage: false },
+  // What lies beside photographs: databases of programs that manage them, recordings, programs.
+  {
+    name: 'a document or a database of Windows', // Thumbs.db, .doc, .msi
+    matches: startsWith('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1'),
+    isImage: false,
+  },
+  {
+    name: 'a database',
+    matches: startsWith('SQLite format 3\0', '\0\x01\0\0Standard '),
+    isImage: false,
+  },
+  { name: 'a property list', matches: startsWith('bplist0'), isImage: false },
+  {
+    name: 'sound',
+    matches: startsWith('ID3', 'OggS', 'fLaC', '#!AMR', '\xff\xfb'),
+    isImage: false,
+  },
+  { name: 'sound', matches: isRiff('WAVE'), isImage: false },
+  {
+    name: 'a video',
+    matches: startsWith('\0\0\x01\xba', '\0\0\x01\xb3', 'FLV\x01', 'FWS', 'CWS'),
+    isImage: false,
+  },
+  {
+    name: 'a video', // ASF: .wmv
+    matches: startsWith('\x30\x26\xb2\x75\x8e\x66\xcf\x11'),
+    isImage: false,
+  },
+  {
+    name: 'an archive',
+    matches: startsWith('7z\xbc\xaf\x27\x1c', 'Rar!\x1a\x07', 'BZh', '\xfd7zXZ\0'),
+    isImage: false,
+  },
+  {
+    name: 'a program',
+    matches: startsWith('MZ', '\x7fELF', '\xcf\xfa\xed\xfe', '\xca\xfe\xba\xbe'),
+    isImage: false,
+  },
 ];
 
 function latin1(bytes: Buffer, length: number): string {

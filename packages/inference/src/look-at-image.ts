@@ -1,11 +1,16 @@
-import { ImageError } from '@cutline/shared/errors';
+import { ImageError, type SkipReason } from '@cutline/shared/errors';
 import type { OpenImage } from './choose-decoder.ts';
 import { type DecodedImage, decodeOpened, type PixelSpec } from './decode-image.ts';
-import { detectImageType } from './image-type.ts';
+import { detectImageType, isPassedOver } from './image-type.ts';
 import { loadSharp } from './load-sharp.ts';
 import { type DecodeLimits, withOpenImage } from './open-image.ts';
 import { compressionName } from './tiff/judge-tiff.ts';
 import { readDirectories, type TiffPage } from './tiff/read-directories.ts';
+
+interface Failure {
+  class: string;
+  message: string;
+}
 
 /** What is made of one image file, for a person who wonders. */
 export interface ImageLook {
@@ -15,12 +20,15 @@ export interface ImageLook {
   facts: Record<string, string>;
   /** Which decoder it went to, and which page of it, where one was found. */
   taken?: Pick<OpenImage, 'decoder' | 'page'>;
-  outcome: { seen: DecodedImage } | { failure: { class: string; message: string } };
+  outcome: { seen: DecodedImage } | { skipped: SkipReason } | { failure: Failure };
 }
 
-/** Looks at an image as the encode stage does. It never throws ImageError: that is an outcome. */
+/**
+ * Looks at an image as the encode stage does. It never throws ImageError: that is an outcome.
+ * @param key by which what is no image is told from an image that was lost
+ */
 export async function lookAtImage(
-  bytes: Buffer,
+  { key, bytes }: { key: string; bytes: Buffer },
   spec: PixelSpec,
   limits: DecodeLimits,
 ): Promise<ImageLook> {
@@ -37,11 +45,13 @@ export async function lookAtImage(
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
     const failure = { class: error.failureClass, message: error.message };
-    return { format, facts, ...(taken && { taken }), outcome: { failure } };
+    const outcome = isPassedOver(error, key) ? { skipped: 'not-an-image' as const } : { failure };
+    return { format, facts, ...(taken && { taken }), outcome };
   }
 }
 
 async function sharpFacts(bytes: Buffer): Promise<Record<string, string>> {
+  if (bytes.length === 0) return {};
   const sharp = await loadSharp();
   const header = await sharp(bytes, { limitInputPixels: false })
     .metadata()

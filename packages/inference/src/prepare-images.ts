@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
-import { describeError, ImageError, NotAnImageError } from '@cutline/shared/errors';
+import { describeError, ImageError } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
 import type { ImageRef } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
 import { type FetchLimits, fetchImage } from './fetch-image.ts';
-import { isNamedAsImage } from './image-type.ts';
+import { isPassedOver } from './image-type.ts';
 import { ServerError } from './served/server-error.ts';
 import type { EncodeOutcome } from './stages/stage.ts';
 
@@ -84,7 +84,7 @@ async function prepareOne<T>(
     const { value, ...rest } = await prepare(bytes, image, signal);
     return { outcome: { status: 'encoded', etag, ...rest }, value };
   } catch (error) {
-    if (error instanceof NotAnImageError && !isNamedAsImage(image.key)) {
+    if (isPassedOver(error, image.key)) {
       return { outcome: { status: 'skipped', reason: 'not-an-image' } };
     }
     if (error instanceof ImageError) {

@@ -166,6 +166,11 @@ test.each<[string, string | Buffer]>([
   ['page', '<!doctype html><p>Not found'],
   ['clip.bin', Buffer.from('\0\0\0\x18ftypmp42\0\0\0\0', 'latin1')],
   ['letters.data', 'PK\x03\x04'],
+  ['Thumbs.dat', Buffer.from('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1', 'latin1')],
+  ['Previews.lrprev', 'SQLite format 3\0'],
+  ['voice', 'ID3\x04'],
+  ['setup.bin', 'MZ\x90'],
+  ['Icon\r', ''],
 ])('%s is no image by its content, and skipped', async (name, bytes) => {
   const { outcomes } = await encodeImages([await put(name, Buffer.from(bytes))], context());
   expect(outcomes).toEqual([{ status: 'skipped', reason: 'not-an-image' }]);

@@ -206,7 +206,10 @@ describe('pages', () => {
 
   test('are told to whoever looks, and which of them is taken', async () => {
     const file = tiffFile({ ...black, tags: { 254: [1] } }, whole);
-    const found = await lookAtImage(file, spec, { pixelsMax: 1e6, timeoutMs: 20_000 });
+    const found = await lookAtImage({ key: 'page.tif', bytes: file }, spec, {
+      pixelsMax: 1e6,
+      timeoutMs: 20_000,
+    });
     expect(found).toMatchObject({
       format: 'TIFF',
       facts: {

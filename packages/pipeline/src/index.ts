@@ -58,10 +58,17 @@ export {
   remaindersMax,
 } from './jobs.ts';
 export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-locally.ts';
+export { LocalSidecars } from './local/local-sidecars.ts';
 export { makeFolder } from './make-folder.ts';
 export { patiently, pauseMs } from './patience.ts';
 export { cancelRun } from './produce/cancel-run.ts';
-export { beginRun, type ClaimedRun, claimRun, resumeRun } from './produce/claim-run.ts';
+export {
+  beginOrGoOn,
+  beginRun,
+  type ClaimedRun,
+  claimRun,
+  resumeRun,
+} from './produce/claim-run.ts';
 export { countListing, type ListingCounts } from './produce/count-listing.ts';
 export { type DriveRunContext, driveRun } from './produce/drive-run.ts';
 export { planUsage } from './produce/plan-usage.ts';
@@ -74,6 +81,8 @@ export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export {
   describeExcluded,
   outputLocation,
+  requestLocal,
+  requestName,
   requestRun,
   resultsPrefix,
 } from './produce/run-request.ts';

@@ -7,7 +7,13 @@ import {
   halve,
   imageRefs,
 } from '@cutline/pipeline';
-import { attemptSchema, jobId, parseJobId, runIdSchema } from '@cutline/shared/run';
+import {
+  attemptSchema,
+  describeAttempt,
+  jobId,
+  parseJobId,
+  runIdSchema,
+} from '@cutline/shared/run';
 import { describe, expect, test } from 'vitest';
 import { encodeJob as exampleJob, imagesOf } from './support/example-jobs.ts';
 
@@ -33,6 +39,15 @@ test('what a list of keys says of an image stays with it, there and back', () =>
   const job = decodeJobSchema.parse({ ...decodeJob, images: withColumns });
   const carried = imageRefs(job).map((ref) => ref.columns);
   expect(carried).toEqual([columns, undefined, columns, undefined]);
+});
+
+test.each([
+  ['0', 'first'],
+  ['0r', 'remainder'],
+  ['3', 'generation 3'],
+  ['12rrrabe', 'generation 12, remainder 3, first half, second half, encoded again'],
+])('attempt %s is "%s" to a reader of logs', (attempt, words) => {
+  expect(describeAttempt(attempt)).toBe(words);
 });
 
 describe('a job id', () => {

@@ -69,7 +69,13 @@ test('a correction is renewed in all of them, and nothing else is touched', asyn
   await write();
   const before = await files();
   const decision = corrected('a.jpg', 'two boats & a <pier>', 'Zoë');
-  expect(await renew([decision])).toEqual({ images: 1, kept: 0, removed: 0, refused: 0 });
+  expect(await renew([decision])).toEqual({
+    images: 1,
+    kept: 0,
+    merged: 0,
+    removed: 0,
+    refused: 0,
+  });
   const after = await files();
   expect(after['a.jpg.txt']).toBe('two boats & a <pier>\n');
   expect(JSON.parse(after['a.jpg.json'] ?? '')).toMatchObject({

@@ -24,7 +24,7 @@ async function start(body: string): Promise<Process> {
   return running;
 }
 const imports = [
-  "import { Closers, createLogger, runProgram, stopProcess, untilStopped } from '@cutline/shared/process';",
+  "import { Closers, createLogger, runProgram, runService, stopProcess, untilStopped } from '@cutline/shared/process';",
   "import { UserError } from '@cutline/shared/errors';",
   "import { StoreError } from '@cutline/shared/stores';",
 ].join('\n');
@@ -61,6 +61,25 @@ describe('a program that fails', () => {
       setInterval(() => {}, 1000);
       await runProgram('prog', async () => { throw new UserError('no'); });`);
     expect(code).toBe(2);
+  });
+});
+
+describe('a service that fails at its start', () => {
+  const log = (stderr: readonly string[]) => stderr.map((line) => JSON.parse(line));
+
+  test.each([
+    ["await runService('prog', async () => { throw new UserError('Choose one.'); });", 2],
+    ["await runService('prog', async () => { throw new StoreError('unavailable', 'Down.'); });", 2],
+    ["await runService('prog', async () => { throw new Error('odd'); });", 1],
+    ["void runService('prog', () => new Promise(() => {})); setTimeout(nothing, 1);", 1],
+  ])('%s: status %i, and a line of its log', async (body, status) => {
+    const { code, stderr, stdout } = await run(body);
+    expect({ code, stdout }).toEqual({ code: status, stdout: [] });
+    const [event, ...others] = log(stderr);
+    expect(others).toEqual([]);
+    expect(event).toMatchObject({ level: 'fatal', process: 'prog', msg: expect.any(String) });
+    if (status === 1) expect(event.err.stack).toMatch(/Error: .*\n +at /);
+    else expect(event.msg).toMatch(/^(Choose one|Down)\.$/);
   });
 });
 

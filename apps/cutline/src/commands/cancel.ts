@@ -3,6 +3,7 @@ import { addSettings, createNotesLogger, readSettings } from '@cutline/shared/pr
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { addRunArguments, connectToRun, withRun } from '../run-context.ts';
+import { say } from '../say.ts';
 import { createStatusLine } from '../status-line.ts';
 
 const settingNames = ['redis', 'features'] as const;
@@ -23,7 +24,7 @@ export function addCancel(program: Command): void {
       const status = createStatusLine(process.stderr);
       const log = createNotesLogger((text) => {
         status.clear();
-        process.stderr.write(`${text}\n`);
+        say(process.stderr, text);
       });
       const batches = await cancelRun(
         { runStore, board, queues, features, world: realWorld, log },
@@ -33,14 +34,15 @@ export function addCancel(program: Command): void {
         },
       ).finally(status.clear);
       if (batches === undefined) {
-        process.stdout.write(`Run ${name} is finished: there is nothing to cancel.\n`);
+        say(process.stdout, `Run ${name} is finished: there is nothing to cancel.`);
         return;
       }
-      process.stdout.write(
+      say(
+        process.stdout,
         `Run ${name} is cancelled: ` +
           `${formatQuantity(batches, 'batch was', 'batches were')} taken off the queues.\n` +
           `Its results so far stay in ${runStore.url}\n` +
-          `Go on with: cutline resume ${name} --output ${options.output}\n`,
+          `Go on with: cutline resume ${name} --output ${options.output}`,
       );
     });
   });

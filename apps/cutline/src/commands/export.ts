@@ -1,22 +1,15 @@
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { type FailureClass, failureClasses, UserError } from '@cutline/shared/errors';
-import { Closers, readSettings, storeConfig } from '@cutline/shared/process';
-import { minScoreOption, type PartRow, readReviews, readRunState } from '@cutline/shared/run';
-import { StorePool } from '@cutline/shared/stores';
+import { minScoreOption, type PartRow, readReviews } from '@cutline/shared/run';
 import { type Command, Option } from 'commander';
 import {
   type Destination,
   exportRows,
   fileFormats,
-  type Origin,
   pageEnding,
-  type RowBatches,
-  rowsOfFile,
-  rowsOfRun,
   selectRows,
 } from '../export/index.ts';
-import { addRunArguments, withRun } from '../run-context.ts';
+import { addInto } from '../into-option.ts';
+import { addResultsArguments, reviewedRows, withResults } from '../results/index.ts';
 
 interface ExportFlags extends Destination {
   status?: PartRow['status'][];
@@ -33,8 +26,10 @@ export function addExport(program: Command): void {
       new Option('--to <format>', 'csv, xlsx, parquet, jsonl (whole rows) or iiif (annotations)')
         .choices([...Object.keys(fileFormats), 'iiif'])
         .makeOptionMandatory(),
-    )
-    .option('-o, --file <path>', 'where to put it; of iiif a folder or s3://bucket/prefix')
+    );
+  addInto(command, '<path>', 'where to put it; of iiif a folder or s3://bucket/prefix', {
+    formerly: 'file',
+  })
     .addOption(
       new Option('--status <statuses...>', 'only these: captioned, skipped, failed').choices([
         'captioned',
@@ -53,16 +48,16 @@ export function addExport(program: Command): void {
     .option('--link <url>', 'of iiif: what is described: https://…/{key}, an image or a canvas')
     .option('--pages <url>', `of iiif: where its pages will be (default: <link>${pageEnding})`)
     .addHelpText('after', '\nWithout -o it goes to standard output. See docs/EXPORT.md.');
-  addRunArguments(command, 'name of the run, or a file that "caption -o" wrote').action(
+  addResultsArguments(command).action(
     async (name: string, flags: ExportFlags & Record<string, unknown>) => {
       checkFlags(flags);
-      if (isFile(name)) return exportFrom(name, flags);
-      await withRun(name, flags, async ({ run, stores }) => {
-        const state = await readRunState(run);
-        const rows = rowsOfRun(run, state, await readReviews(run));
-        const origin = { run: name, source: run.url, created: state.run.created };
-        await exportSelected(rows, flags, origin, stores);
-        if (!state.summary) {
+      await withResults(name, flags, async ({ results, stores }) => {
+        const { status, class: classes, minScore: scoreMin, reviewed } = flags;
+        const rows = reviewedRows(results, await readReviews(results.papers));
+        const wanted = selectRows(rows, { status, classes, scoreMin, reviewed });
+        const said = await exportRows(wanted, flags, results.origin, stores);
+        process.stderr.write(`${said}\n`);
+        if (!results.isFinished) {
           process.stderr.write(`Run ${name} is not finished: this is what it has so far.\n`);
         }
       });
@@ -70,46 +65,10 @@ export function addExport(program: Command): void {
   );
 }
 
-/** Names of runs have neither dots nor slashes. */
-function isFile(name: string): boolean {
-  return /[./\\]/.test(name);
-}
-
-async function exportFrom(
-  file: string,
-  flags: ExportFlags & Record<string, unknown>,
-): Promise<void> {
-  const { mtime } = await stat(file).catch((cause) => {
-    throw new UserError(`${file} cannot be read (${cause.code}).`, { cause });
-  });
-  const closers = new Closers();
-  try {
-    const stores = new StorePool(storeConfig(readSettings(flags, ['s3PathStyle'])));
-    closers.add('stores', () => stores.close());
-    const origin = { source: resolve(file), created: mtime.toISOString() };
-    await exportSelected(rowsOfFile(file), flags, origin, stores);
-  } finally {
-    await closers.closeAll();
-  }
-}
-
-/** Writes those that are wanted, and says so. */
-async function exportSelected(
-  rows: RowBatches,
-  flags: ExportFlags,
-  origin: Origin,
-  stores: StorePool,
-): Promise<void> {
-  const { status, class: classes, minScore: scoreMin, reviewed } = flags;
-  const wanted = selectRows(rows, { status, classes, scoreMin, reviewed });
-  const said = await exportRows(wanted, flags, origin, stores);
-  process.stderr.write(`${said}\n`);
-}
-
 /** @throws UserError for flags that say nothing together. */
-function checkFlags({ to, bom, link, pages, file, status, class: classes, minScore }: ExportFlags) {
+function checkFlags({ to, bom, link, pages, into, status, class: classes, minScore }: ExportFlags) {
   if (bom && to !== 'csv') throw new UserError('--bom is for --to csv.');
-  if (to === 'iiif' && (link === undefined || file === undefined)) {
+  if (to === 'iiif' && (link === undefined || into === undefined)) {
     throw new UserError(
       '--to iiif takes --link https://…/{key}, what the annotations are about, and -o, a folder ' +
         'or s3://bucket/prefix to put them in.',

@@ -9,13 +9,20 @@ import {
 import { listImages } from '@cutline/shared/listing';
 import { addSettings, Closers, readSettings, storeConfig } from '@cutline/shared/process';
 import { addSelectionFlags, type SelectionFlags, selectionOf } from '@cutline/shared/run';
-import { type ObjectStore, StoreError, StorePool } from '@cutline/shared/stores';
+import {
+  type ObjectStore,
+  StoreError,
+  type StoreErrorReason,
+  StorePool,
+} from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { pad, shorten } from '../fit-text.ts';
-import { formatCounts, formatQuantity } from '../format.ts';
+import { pad, shorten, wrap } from '../fit-text.ts';
+import { describeReason, formatCounts, formatQuantity } from '../format.ts';
 import { formatFields } from '../format-model.ts';
+import { addInto } from '../into-option.ts';
 import { openSource } from '../open-source.ts';
 import { requireWritable } from '../require-writable.ts';
+import { say } from '../say.ts';
 
 const settingNames = [
   'model',
@@ -26,7 +33,7 @@ const settingNames = [
 ] as const;
 
 interface LookFlags extends SelectionFlags {
-  seen?: string;
+  into?: string;
 }
 
 export function addLook(program: Command): void {
@@ -34,8 +41,10 @@ export function addLook(program: Command): void {
     .command('look')
     .description('Say what Cutline makes of an image file, or of each in a folder or bucket.')
     .argument('<source>', 'an image, a folder, s3://bucket/prefix or s3://bucket/key')
-    .option('-o, --seen <file.png>', 'write the picture just as the model sees it (of one image)')
     .addHelpText('after', '\nThe exit status is 1 when an image would not be captioned.');
+  addInto(command, '<file.png>', 'write the picture just as the model sees it (of one image)', {
+    formerly: 'seen',
+  });
   addSettings(addSelectionFlags(command), settingNames).action(
     async (source: string, flags: LookFlags & Record<string, unknown>) => {
       const closers = new Closers();
@@ -60,16 +69,22 @@ async function look(
   const opened = await openSource(source, stores);
   const { store, prefix } = opened;
   const single = opened.single ?? (await objectNamed(store, prefix));
-  const lookAt = async (key: string): Promise<ImageLook> =>
-    lookAtImage(await readImage(store, key, settings.imageBytesMax), preprocessing, {
-      pixelsMax: settings.imagePixelsMax,
-      timeoutMs: settings.decodeTimeoutMs,
-    });
+  const limits = { pixelsMax: settings.imagePixelsMax, timeoutMs: settings.decodeTimeoutMs };
+  const lookAt = async (key: string): Promise<ImageLook> => {
+    try {
+      const { bytes } = await store.get(key, { bytesMax: settings.imageBytesMax });
+      return await lookAtImage({ key, bytes }, preprocessing, limits);
+    } catch (error) {
+      if (!(error instanceof StoreError) || !aboutOne.has(error.reason)) throw error;
+      const failure = { class: error.reason, message: error.message };
+      return { format: '', facts: {}, outcome: { failure } };
+    }
+  };
   if (single !== undefined) {
-    if (flags.seen !== undefined) await requireWritable(flags.seen, (head) => /^.PNG/.test(head));
+    if (flags.into !== undefined) await requireWritable(flags.into, (head) => /^.PNG/.test(head));
     const found = await lookAt(single);
     process.stdout.write(formatLook(single, found));
-    if (flags.seen !== undefined) await writeSeen(flags.seen, found, preprocessing);
+    if (flags.into !== undefined) await writeSeen(flags.into, found, preprocessing);
     if ('failure' in found.outcome) process.exitCode = 1;
     return;
   }
@@ -79,33 +94,26 @@ async function look(
     stores,
   })) {
     const found = skipped ? undefined : await lookAt(key);
-    const outcome = found ? outcomeOf(found) : `skipped: ${skipped}`;
+    const outcome = found ? outcomeOf(found) : `skipped: ${describeReason(skipped ?? '')}`;
     const name = outcome.split(':')[0] ?? outcome;
     counts[name] = (counts[name] ?? 0) + 1;
     const format = found ? formatOf(found) : '';
-    process.stdout.write(`${formatLine([key, format, outcome], columns)}\n`);
+    process.stdout.write(`${formatRow([key, format, outcome], columns)}\n`);
   }
   const images = Object.values(counts).reduce((sum, n) => sum + n, 0);
-  process.stderr.write(`${formatQuantity(images, 'file')}: ${formatCounts(counts)}\n`);
+  say(process.stderr, `${formatQuantity(images, 'file')}: ${formatCounts(counts)}`);
   if (Object.keys(counts).some((name) => name !== 'captioned' && name !== 'skipped')) {
     process.exitCode = 1;
   }
 }
 
+/** What a store says of one object, and others may be looked at nevertheless. */
+const aboutOne = new Set<StoreErrorReason>(['not-found', 'access-denied', 'too-large', 'changed']);
+
 /** A prefix may be the key of an object. */
 async function objectNamed(store: ObjectStore, prefix: string): Promise<string | undefined> {
   if (prefix === '' || prefix.endsWith('/')) return undefined;
   return (await store.head(prefix)) ? prefix : undefined;
-}
-
-/** What is larger than is accepted is not read: the message says so in the image's place. */
-async function readImage(store: ObjectStore, key: string, bytesMax: number): Promise<Buffer> {
-  try {
-    return (await store.get(key, { bytesMax })).bytes;
-  } catch (error) {
-    if (error instanceof StoreError && error.reason === 'too-large') return Buffer.alloc(0);
-    throw error;
-  }
 }
 
 function formatOf({ format, facts, outcome }: ImageLook): string {
@@ -115,6 +123,7 @@ function formatOf({ format, facts, outcome }: ImageLook): string {
 
 function outcomeOf({ outcome }: ImageLook): string {
   if ('seen' in outcome) return 'captioned';
+  if ('skipped' in outcome) return `skipped: ${describeReason(outcome.skipped)}`;
   return `${outcome.failure.class}: ${outcome.failure.message}`;
 }
 
@@ -145,13 +154,18 @@ async function writeSeen(
   await writeFile(path, await sharp(outcome.seen.pixels, { raw }).png().toBuffer());
 }
 
-const formatWidth = 22;
+const widths = { format: 24, outcomeMin: 20 };
 
-/** Key, format and outcome: in columns on a terminal, cut to its width; elsewhere with tabs. */
-function formatLine(cells: [string, string, string], columns: number): string {
+/** Key, format and outcome: in columns on a terminal, wrapped to its width; elsewhere with tabs. */
+function formatRow(cells: [string, string, string], columns: number): string {
   if (!Number.isFinite(columns)) return cells.join('\t');
   const [key, format, outcome] = cells;
   const keyWidth = Math.max(16, Math.floor(columns * 0.35));
-  const line = `${pad(shorten(key, keyWidth), keyWidth)}  ${pad(format, formatWidth)}  ${outcome}`;
-  return line.slice(0, columns);
+  const width = Math.max(widths.outcomeMin, columns - keyWidth - widths.format - 4);
+  return wrap(outcome, width)
+    .map((line, index) => {
+      const [shownKey, shownFormat] = index === 0 ? [shorten(key, keyWidth), format] : ['', ''];
+      return `${pad(shownKey, keyWidth)}  ${pad(shownFormat, widths.format)}  ${line}`;
+    })
+    .join('\n');
 }

@@ -22,6 +22,7 @@ import { type Price, wholeNumber } from '@cutline/shared/run';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { formatModel } from '../format-model.ts';
 import { formatServed } from '../format-served.ts';
+import { addInto } from '../into-option.ts';
 import { addModel as addPublished } from '../models/add-model.ts';
 import { addServed } from '../models/add-served.ts';
 import { createStatusLine } from '../status-line.ts';
@@ -72,15 +73,15 @@ export function addModel(program: Command): void {
       const path = await findBundle(folder);
       process.stdout.write(`${id}: its files are whole and fit together (${path}).\n`);
     });
-  model
+  const command = model
     .command('export')
     .description('Write a model as ONNX graphs, for other programs.')
-    .addArgument(bundleArgument)
-    .requiredOption('-o, --to <folder>', 'where to write them')
+    .addArgument(bundleArgument);
+  addInto(command, '<folder>', 'where to write them', { formerly: 'to', isMandatory: true })
     .addOption(weightsOption())
-    .action(async (folder: string, options: { to: string; weights: WeightType }) => {
-      const names = await exportGraphs(folder, options.to, options.weights);
-      process.stdout.write(names.map((name) => `${join(options.to, name)}\n`).join(''));
+    .action(async (folder: string, { into, weights }: { into: string; weights: WeightType }) => {
+      const names = await exportGraphs(folder, into, weights);
+      process.stdout.write(names.map((name) => `${join(into, name)}\n`).join(''));
     });
 }
 
@@ -93,7 +94,10 @@ function addAdd(model: Command): void {
       'repository of the Hugging Face hub (organisation/name), a folder, or openai:<url> of a server',
     )
     .option('--name <name>', 'what to call it here; default: after the repository')
-    .option('--into <folder>', 'where to put the bundle; default: ~/.cache/cutline/models/<name>')
+    .option(
+      '-o, --into <folder>',
+      'where to put the bundle; default: ~/.cache/cutline/models/<name>',
+    )
     .option('--revision <revision>', 'branch, tag or commit of the repository; default: main')
     .addOption(
       new Option(

@@ -1,8 +1,8 @@
-import { openResults, type ResultRow, readReviewedResults, wholeNumber } from '@cutline/shared/run';
+import { type ResultRow, wholeNumber } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { rowPrinter } from '../print-rows.ts';
-import { addRunArguments, withRun } from '../run-context.ts';
+import { addResultsArguments, withRows } from '../results/index.ts';
 
 export function addResults(program: Command): void {
   const command = program
@@ -10,26 +10,25 @@ export function addResults(program: Command): void {
     .description('Print what a run has so far: image, caption and score, or whole rows.')
     .option('--json', 'print whole rows as JSON Lines')
     .option('--limit <n>', 'the first n images', wholeNumber({ min: 1 }));
-  addRunArguments(command).action(async (name: string, options) => {
+  addResultsArguments(command).action(async (name: string, options) => {
     const limit: number = options.limit ?? Number.POSITIVE_INFINITY;
-    await withRun(name, options, async ({ run }) => {
-      const state = await openResults(run);
+    await withRows(name, options, async (title, rows) => {
       const print = rowPrinter(process.stdout, { json: options.json ?? false });
-      const { shown, more } = await printFirst(readReviewedResults(run, state), limit, print);
+      const { shown, more } = await printFirst(rows, limit, print);
       if (more) process.stderr.write(`  … (the first ${formatQuantity(shown, 'image')})\n`);
-      if (shown === 0) process.stderr.write(`Run ${name} has no results yet.\n`);
+      if (shown === 0) process.stderr.write(`${title} has no results yet.\n`);
     });
   });
 }
 
 /** @returns how many rows were printed, and whether there are others. */
 async function printFirst(
-  parts: AsyncIterable<ResultRow[]>,
+  batches: AsyncIterable<ResultRow[]>,
   limit: number,
   print: (rows: readonly ResultRow[]) => void,
 ): Promise<{ shown: number; more: boolean }> {
   let shown = 0;
-  for await (const rows of parts) {
+  for await (const rows of batches) {
     const wanted = rows.slice(0, limit - shown);
     print(wanted);
     shown += wanted.length;

@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { followRun } from '../follow-run.ts';
 import { formatQuantity } from '../format.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
+import { say } from '../say.ts';
 
 export function addRetry(program: Command): void {
   const command = program
@@ -26,7 +27,7 @@ export function addRetry(program: Command): void {
       });
       if (failed === 0) {
         const kind = flags.class ? ` of class ${flags.class.join(' or ')}` : '';
-        process.stdout.write(`Run ${name} has no failures${kind}: nothing to retry.\n`);
+        say(process.stdout, `Run ${name} has no failures${kind}: nothing to retry.`);
         return;
       }
       if (failed) process.stderr.write(`Trying ${formatQuantity(failed, 'image')} again.\n`);

@@ -1,17 +1,10 @@
 import { userInfo } from 'node:os';
 import { describeError, UserError } from '@cutline/shared/errors';
 import { untilStopped } from '@cutline/shared/process';
-import {
-  ReviewLog,
-  ReviewReader,
-  readRunState,
-  reviewerSchema,
-  wholeNumber,
-} from '@cutline/shared/run';
-import { parsePlace } from '@cutline/shared/stores';
+import { ReviewLog, ReviewReader, reviewerSchema, wholeNumber } from '@cutline/shared/run';
 import { type Command, Option } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
-import { addRunArguments, withRun } from '../run-context.ts';
+import { addResultsArguments, imagesStore, withResults } from '../results/index.ts';
 import { createStatusLine } from '../status-line.ts';
 
 interface ReviewFlags {
@@ -26,50 +19,55 @@ interface ReviewFlags {
 export function addReview(program: Command): void {
   const command = program
     .command('review')
-    .description('Open a page on which people accept, correct or reject the captions of a run.')
+    .description('Open a page on which people accept, correct or reject captions.')
     .option('--as <name>', "the reviewer's name, which decisions carry (default: your login)")
     .option('--only <n>', 'no more than n images', wholeNumber({ min: 1 }))
     .option('--sample', 'with --only: drawn by chance, to estimate how many captions are right')
-    .option('--images <location>', 'where the images are, where that is not where the run had them')
+    .option(
+      '--images <location>',
+      'where the images are, where that is not where they were captioned',
+    )
     .addOption(
       new Option('--port <n>', 'of the page, on 127.0.0.1')
         .argParser(wholeNumber({ min: 0, max: 65_535 }))
         .default(0, 'a free one'),
     )
     .option('--allow-host <name...>', 'a proxy gives the page this name (see docs/REVIEW.md)', [])
-    .addHelpText('after', '\nThe page is there until Ctrl-C; decisions are kept in the output.');
-  addRunArguments(command).action(
+    .addHelpText(
+      'after',
+      '\nThe page is there until Ctrl-C; decisions are kept beside the results.',
+    );
+  addResultsArguments(command).action(
     async (name: string, flags: ReviewFlags & Record<string, unknown>) => {
       const { only, sample = false } = flags;
       if (sample && only === undefined) {
         throw new UserError('--sample takes --only <n>: how many images to draw.');
       }
       const who = reviewerName(flags.as);
-      await withRun(name, flags, async ({ run, stores }) => {
-        const state = await readRunState(run);
-        const source = await stores.open(
-          flags.images === undefined ? state.run.source.store : parsePlace(flags.images).store,
-        );
+      await withResults(name, flags, async ({ results, stores }) => {
+        const { title, papers } = results;
+        const source = await stores.open(imagesStore(results, flags.images));
         await source.check();
         const { ImageIndex, Previews, ReviewSession, serveReview, takeDraw } = await import(
           '../review/index.ts'
         ); // which other commands save
         const status = createStatusLine(process.stderr);
-        const index = await ImageIndex.read(run, state, (rows) =>
+        const index = await ImageIndex.read(results, (rows) =>
           status.show(`reading results: ${formatQuantity(rows, 'image')}`),
         );
         status.clear();
-        if (index.images.length === 0) throw new UserError(`Run "${name}" has no results yet.`);
+        if (index.images.length === 0) throw new UserError(`${title} has no results yet.`);
         const now = () => new Date();
-        const reader = new ReviewReader(run);
+        const reader = new ReviewReader(papers);
         await reader.refresh();
         const taken =
           sample && only !== undefined
-            ? await takeDraw(run, index, reader.reviews, { only, who, now })
+            ? await takeDraw(papers, index, reader.reviews, { only, who, now })
             : undefined;
         const session = new ReviewSession({
-          ...{ run: name, model: state.run.model, who, index, reader, now, only },
-          log: new ReviewLog(run, who, now),
+          ...{ run: results.name, model: (await results.overview()).model },
+          ...{ who, index, reader, now, only },
+          log: new ReviewLog(papers, who, now),
           draw: taken?.draw,
         });
         const server = await serveReview({
@@ -83,14 +81,14 @@ export function addReview(program: Command): void {
           ? `${formatQuantity(taken.draw.images.length, 'image')} ${taken.isNew ? 'drawn' : 'of a draw that was begun'}`
           : formatQuantity(index.images.length, 'image');
         process.stdout.write(
-          `Run ${name}: ${what}, reviewed by ${who}. Open this address; Ctrl-C ends it.\n` +
+          `${title}: ${what}, reviewed by ${who}. Open this address; Ctrl-C ends it.\n` +
             `  ${server.url}\n`,
         );
         await untilStopped().stopped;
         await server.close();
         const { accepted, corrected, rejected } = session.open().progress;
         process.stdout.write(
-          `Run ${name}: ${formatCount(accepted)} accepted, ${formatCount(corrected)} corrected, ` +
+          `${title}: ${formatCount(accepted)} accepted, ${formatCount(corrected)} corrected, ` +
             `${formatCount(rejected)} rejected\n`,
         );
       });

@@ -13,6 +13,7 @@ import { StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
 import { followRun, producingSettings } from '../follow-run.ts';
 import { formatBytes, formatCounts, formatQuantity, formatUsage } from '../format.ts';
+import { say } from '../say.ts';
 
 const settingNames = [...producingSettings, 'model'] as const;
 
@@ -54,17 +55,21 @@ async function printDryRun(
     selection,
     {
       exceptPrefix,
-      onExcluded: (keys) => void process.stderr.write(`${describeExcluded(keys, exceptPrefix)}\n`),
+      onExcluded: (keys) => say(process.stderr, describeExcluded(keys, exceptPrefix)),
       stores,
     },
   );
   const usage = planUsage(model, images);
   const skipped = formatCounts(skippedByReason);
   const size = bytes > 0 ? ` (${formatBytes(bytes)})` : '';
-  process.stdout.write(
+  const lines = [
     `${formatQuantity(images, 'image')}${size} would be captioned` +
-      `${skipped && `, others skipped (${skipped})`}. Nothing was written.\n` +
-      (usage ? `If each takes what a made-up image did: ${formatUsage(usage)}.\n` : '') +
-      `${examples.map((key) => `  ${key}\n`).join('')}${images > examples.length ? '  …\n' : ''}`,
+      `${skipped && `, others skipped (${skipped})`}. Nothing was written.`,
+    ...(usage ? [`If each takes what a made-up image did: ${formatUsage(usage)}.`] : []),
+  ];
+  say(process.stdout, lines.join('\n'));
+  // Keys are whole on one line each, to be copied.
+  process.stdout.write(
+    `${examples.map((key) => `  ${key}\n`).join('')}${images > examples.length ? '  …\n' : ''}`,
   );
 }

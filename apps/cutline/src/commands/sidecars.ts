@@ -1,17 +1,16 @@
-import { renewSidecars } from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
 import {
   type ExistingRule,
   existingOption,
   readReviews,
-  readRunState,
   type SidecarKind,
   sidecarKindsOption,
   sidecarRulesDefault,
 } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
-import { addRunArguments, withRun } from '../run-context.ts';
+import { addResultsArguments, withResults } from '../results/index.ts';
+import { say } from '../say.ts';
 
 interface SidecarFlags {
   sidecars?: SidecarKind[];
@@ -26,26 +25,25 @@ export function addSidecars(program: Command): void {
     .addOption(existingOption())
     .addHelpText(
       'after',
-      '\nOnly of images that were reviewed; where a caption was rejected, what the run wrote goes.',
+      '\nOnly of images that were reviewed; where a caption was rejected, what the run\nwrote goes.',
     );
-  addRunArguments(command).action(
+  addResultsArguments(command).action(
     async (name: string, flags: SidecarFlags & Record<string, unknown>) => {
-      await withRun(name, flags, async ({ run }) => {
-        const state = await readRunState(run);
-        const kinds = flags.sidecars ?? state.run.sidecars;
+      await withResults(name, flags, async ({ results, stores }) => {
+        const { title, request, papers } = results;
+        const kinds = flags.sidecars ?? request?.sidecars ?? [];
         if (kinds.length === 0) {
           throw new UserError(
-            `Run "${name}" wrote no sidecars. Say which: --sidecars txt,json,xmp (or some of them).`,
+            `${title} wrote no sidecars. Say which: --sidecars txt,json,xmp (or some of them).`,
           );
         }
-        const rules = { ...(state.run.sidecarRules ?? sidecarRulesDefault) };
+        const rules = { ...(request?.sidecarRules ?? sidecarRulesDefault) };
         if (flags.existing) rules.existing = flags.existing;
-        const reviews = await readReviews(run);
-        const prefix = run.prefix.slice(0, -`runs/${name}/`.length);
-        const renewal = await renewSidecars({ run, state, reviews }, { prefix, kinds, rules });
+        const reviews = await readReviews(papers);
+        const renewal = await results.renewSidecars(reviews, { kinds, rules }, stores);
         const { images, kept, removed, refused } = renewal;
         const lines = [
-          `Run ${name}: the sidecars of ${formatQuantity(images, 'reviewed image')} say what was decided`,
+          `${title}: the sidecars of ${formatQuantity(images, 'reviewed image')} say what was decided`,
           ...(removed > 0
             ? [`  ${formatCount(removed)} taken away, of captions that were rejected`]
             : []),
@@ -54,7 +52,7 @@ export function addSidecars(program: Command): void {
             ? [`  ${formatCount(refused)} could not be written: the store holds no such key`]
             : []),
         ];
-        process.stdout.write(`${lines.join('\n')}\n`);
+        say(process.stdout, lines.join('\n'));
       });
     },
   );

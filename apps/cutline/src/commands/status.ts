@@ -8,6 +8,7 @@ import { finishedImages, statusLine } from '../progress-display.ts';
 import { formatReviewStatus, type ReviewStatus, readReviewStatus } from '../review-status.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 import type { RunStatus } from '../run-status.ts';
+import { fit } from '../say.ts';
 import { statusReader, watchRun } from '../watch-run.ts';
 
 export function addStatus(program: Command): void {
@@ -28,7 +29,7 @@ export function addStatus(program: Command): void {
         process.stdout.write(
           options.json
             ? `${JSON.stringify({ ...status, reviews })}\n`
-            : formatStatus(status, run) + reviewLines(reviews),
+            : fit(process.stdout, formatStatus(status, run) + reviewLines(reviews)),
         );
       });
     },

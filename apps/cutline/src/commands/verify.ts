@@ -2,6 +2,7 @@ import { verifyRun } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
+import { say } from '../say.ts';
 
 export function addVerify(program: Command): void {
   const command = program
@@ -10,19 +11,17 @@ export function addVerify(program: Command): void {
   addRunArguments(command).action(async (name: string, options) => {
     await withRun(name, options, async ({ run }) => {
       const { problems, images, parts, chunks, decisions } = await verifyRun(run, (problem) => {
-        process.stdout.write(`${problem}\n`);
+        say(process.stdout, problem);
       });
       const what =
         `${formatQuantity(images, 'image')}, ${formatQuantity(parts, 'part')}, ` +
         formatQuantity(chunks, 'chunk') +
         (decisions > 0 ? `, ${formatQuantity(decisions, 'decision')} of reviewers` : '');
       if (problems.length === 0) {
-        process.stdout.write(`Run ${name} is whole: ${what}; every image has one row.\n`);
+        say(process.stdout, `Run ${name} is whole: ${what}; every image has one row.`);
         return;
       }
-      process.stdout.write(
-        `Run ${name}: ${formatQuantity(problems.length, 'problem')} (${what}).\n`,
-      );
+      say(process.stdout, `Run ${name}: ${formatQuantity(problems.length, 'problem')} (${what}).`);
       process.exitCode = 1;
     });
   });

@@ -1,26 +1,25 @@
-import { withdrawSidecars } from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
-import { readRunState } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
-import { addRunArguments, withRun } from '../run-context.ts';
+import { addResultsArguments, withResults } from '../results/index.ts';
+import { say } from '../say.ts';
 
 export function addWithdraw(program: Command): void {
   const command = program
     .command('withdraw')
     .description('Take away what a run wrote beside images (sidecars); its results stay.');
-  addRunArguments(command).action(async (name: string, options) => {
-    await withRun(name, options, async ({ run }) => {
-      const { summary, isCancelled } = await readRunState(run);
-      if (!summary && !isCancelled) {
+  addResultsArguments(command).action(async (name: string, options) => {
+    await withResults(name, options, async ({ results, stores }) => {
+      if (!results.isAtRest) {
         throw new UserError(
           `Run "${name}" is not finished: its workers would write sidecars again. Cancel it first ` +
             `(cutline cancel ${name}).`,
         );
       }
-      const { removed, restored, changed, changedCount, missing } = await withdrawSidecars(run);
+      const { removed, restored, changed, changedCount, missing } =
+        await results.withdrawSidecars(stores);
       const lines = [
-        `Run ${name}: ${formatQuantity(removed, 'file')} removed`,
+        `${results.title}: ${formatQuantity(removed, 'file')} removed`,
         ...(restored > 0
           ? [`  ${formatQuantity(restored, 'file of yours is', 'files of yours are')} as before`]
           : []),
@@ -31,7 +30,7 @@ export function addWithdraw(program: Command): void {
         ...changed.map((key) => `    ${key}`),
         ...(changedCount > changed.length ? ['    …'] : []),
       ];
-      process.stdout.write(`${lines.join('\n')}\n`);
+      say(process.stdout, lines.join('\n'));
     });
   });
 }

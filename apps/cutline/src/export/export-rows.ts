@@ -15,7 +15,7 @@ import { pageEnding, writePages } from './write-pages.ts';
 export interface Destination {
   to: keyof typeof fileFormats | 'iiif';
   /** A file; of iiif a folder, or a place in a bucket. Absent: standard output. */
-  file?: string;
+  into?: string;
   /** Of csv: whether it begins with a byte order mark. */
   bom?: boolean;
   /** Of iiif: patterns of URLs, of what is annotated and of the pages. */
@@ -48,7 +48,7 @@ export async function exportRows(
 
 async function exportFile(
   rows: Passing,
-  { file, bom = false }: Destination,
+  { into: file, bom = false }: Destination,
   { isBinary, isOwn, write }: FileFormat,
   metadata: Origin,
 ): Promise<string> {
@@ -68,7 +68,7 @@ async function exportFile(
 
 async function exportPages(
   rows: Passing,
-  { file = '', link = '', pages = `${link}${pageEnding}` }: Destination,
+  { into: file = '', link = '', pages = `${link}${pageEnding}` }: Destination,
   { created }: Origin,
   stores: StorePool,
 ): Promise<string> {

@@ -2,6 +2,7 @@
 import type { Candidate, CaptionedRow, ReviewedRow } from '@cutline/shared/run';
 import { type AttentionGrid, encodeAttention, squareGrid } from './attention.ts';
 import { formatDate, formatScore } from './format.ts';
+import type { Gallery } from './gallery.ts';
 import { Html, html } from './html.ts';
 import { keyLine } from './key.ts';
 import type { Thumbnail } from './thumbnail.ts';
@@ -10,23 +11,26 @@ import type { Thumbnail } from './thumbnail.ts';
 export function card(
   row: CaptionedRow | ReviewedRow,
   thumbnail: Thumbnail | undefined,
-  attentionGrid: AttentionGrid | undefined,
+  { attentionGrid, link }: Pick<Gallery, 'attentionGrid' | 'link'>,
 ): Html {
+  const original = link?.(row.key);
   if (row.status === 'captioned') {
     const attention = attentionOf(row, attentionGrid);
-    return frame(row, row, { attention, thumbnail, candidates: row.candidates.slice(1) });
+    return frame(row, row, { attention, thumbnail, original, candidates: row.candidates.slice(1) });
   }
   const model = row.row.status === 'captioned' ? row.row : undefined;
   // What people wrote has no word that the model looked for.
   const isModels = row.decision === 'accepted' && model !== undefined;
   const attention = isModels ? attentionOf(model, attentionGrid) : undefined;
   const candidates = isModels ? model.candidates.slice(1) : (model?.candidates ?? []);
-  return frame(row, model, { attention, thumbnail, candidates });
+  return frame(row, model, { attention, thumbnail, original, candidates });
 }
 
 interface CardParts {
   attention: Html | undefined;
   thumbnail: Thumbnail | undefined;
+  /** The URL of the image itself, where it is known. */
+  original: string | undefined;
   /** Besides the caption. */
   candidates: readonly Candidate[];
 }
@@ -35,17 +39,17 @@ interface CardParts {
 function frame(
   row: CaptionedRow | ReviewedRow,
   model: CaptionedRow | undefined,
-  { attention, thumbnail, candidates }: CardParts,
+  { attention, thumbnail, original, candidates }: CardParts,
 ): Html {
   const size = model && html`<span>${model.width} × ${model.height}</span>`;
   const caption = row.caption ?? '';
   return html`
 <li class="card" data-score="${model?.score ?? ''}"${attention}>
-<div class="mat">${print(caption, thumbnail)}</div>
+<div class="mat">${print(caption, thumbnail, original)}</div>
 <p class="caption" dir="auto">${row.caption ?? html`<del>${model?.caption}</del>`}</p>
 ${row.status === 'reviewed' ? reviewOf(row) : undefined}
 <p class="facts">${model && scoreOf(model)}${size}</p>
-${keyLine(row.key)}
+${keyLine(row.key, original)}
 ${otherCandidates(candidates, row.status === 'captioned' || row.decision === 'accepted' ? 2 : 1)}
 </li>`;
 }
@@ -56,10 +60,15 @@ function reviewOf({ decision, who, at }: ReviewedRow): Html {
   return html`<p class="review"><span>${decisions[decision]} by <bdi>${who}</bdi>, ${formatDate(at)}</span></p>`;
 }
 
-function print(caption: string, thumbnail: Thumbnail | undefined): Html {
+function print(
+  caption: string,
+  thumbnail: Thumbnail | undefined,
+  original: string | undefined,
+): Html {
   if (!thumbnail) return html`<p class="no-preview">No preview: the image cannot be read now</p>`;
   const source = new Html(`data:image/webp;base64,${thumbnail.bytes.toString('base64')}`);
-  return html`<div class="print"><img src="${source}" alt="${caption}" width="${thumbnail.width}" height="${thumbnail.height}" loading="lazy" decoding="async"></div>`;
+  const image = html`<img src="${source}" alt="${caption}" width="${thumbnail.width}" height="${thumbnail.height}" loading="lazy" decoding="async">`;
+  return html`<div class="print">${original === undefined ? image : html`<a href="${original}" title="Open the original">${image}</a>`}</div>`;
 }
 
 /** All of the model's, or all but the first one, which is the caption. */

@@ -5,6 +5,8 @@ import type { Thumbnail } from './thumbnail.ts';
 /** What a gallery is made from. The rows are read once, in the order of the page. */
 export interface Gallery extends GalleryRun {
   readonly rows: AsyncIterable<ResultRow> | Iterable<ResultRow>;
+  /** How many of the rows get a card: what is not skipped or failed. Absent: there is one page. */
+  readonly cards?: number | undefined;
   /**
    * Asked for a few rows ahead of the page. `undefined` where there is no preview to show (the
    * image is gone, or is another one by now); a rejection ends the page.
@@ -27,6 +29,10 @@ export interface GalleryRun {
   readonly created?: string | undefined;
   readonly finished?: string | undefined;
   readonly totals: GalleryTotals;
+  /** The command that tries failed images again. */
+  readonly tryAgain: string;
+  /** URLs of the images themselves. */
+  readonly link?: ((key: string) => string) | undefined;
 }
 
 /** Images of the whole run; those with none of the three outcomes are still to be done. */

@@ -55,6 +55,9 @@ select { padding-inline: 0.6rem; }
 .print img { width: auto; height: auto; max-width: 100%; max-height: 16rem; background: var(--wash); }
 .heat { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; animation: kindle 160ms ease-out; }
 @keyframes kindle { from { opacity: 0; } }
+.print a { display: block; line-height: 0; }
+.key a { text-decoration: none; }
+.key a:hover { text-decoration: underline; }
 .no-preview { display: grid; place-items: center; width: 100%; max-width: 18rem; aspect-ratio: 4 / 3; padding: 2rem; border: 1px dashed var(--rule); color: var(--muted); text-align: center; }
 .caption { margin-block: 1.125rem 0.5rem; font: 400 1.1875rem/1.4 var(--serif); text-wrap: pretty; }
 .word { border-radius: 2px; outline-offset: 1px; transition: background-color 120ms; cursor: default; }
@@ -83,6 +86,14 @@ details li { padding-block: 0.3rem; border-block-end: 1px solid var(--rule); }
 details li::marker { color: var(--muted); font-variant-numeric: tabular-nums; }
 details li .score { float: inline-end; margin-inline-start: 1rem; color: var(--muted); }
 
+.pages { display: flex; flex-wrap: wrap; align-items: baseline; justify-content: center; gap: 0.5rem 1.5rem; margin-block: 0 2.5rem; font-variant-numeric: tabular-nums; }
+.cards ~ .pages { margin-block: 3.5rem 0; }
+.pages ol { display: flex; gap: 0.25rem; list-style: none; color: var(--muted); }
+.pages :is(a, b) { display: inline-block; padding: 0.25rem 0.6rem; border-radius: 2px; }
+.pages a { text-decoration: none; }
+.pages a:hover { background: var(--wash); text-decoration: underline; text-decoration-color: var(--accent); }
+.pages b { background: var(--wash); font-weight: 600; }
+
 .notice, .section-note { color: var(--muted); }
 .notice { margin-block-start: 3rem; }
 main > section { margin-block-start: clamp(4rem, 8vw, 6.5rem); padding-block-start: 1.5rem; border-block-start: 1px solid var(--rule); }
@@ -105,6 +116,8 @@ main > section > h2 { font: 400 1.875rem/1.2 var(--serif); }
   .group { grid-template-columns: 1fr; gap: 0.5rem; }
   .group ul, .group .section-note { grid-column: 1; grid-row: auto; }
   .controls { gap: 0.5rem 0.75rem; }
+  .pages { justify-content: space-between; }
+  .pages ol { order: 1; flex-basis: 100%; justify-content: center; }
   .search { flex-basis: 100%; max-width: none; }
 }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }

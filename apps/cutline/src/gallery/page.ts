@@ -9,10 +9,14 @@ import { formatCount, formatDate, formatInteger } from './format.ts';
 import type { GalleryRun, GalleryTotals } from './gallery.ts';
 import { Html, html } from './html.ts';
 import { icon } from './icon.ts';
+import { generator, type PagePlace, pageMark, pageName } from './page-files.ts';
+import { pageLinks } from './page-links.ts';
 import { pageStyle } from './page-style.ts';
 
 /** Everything before the first card. */
-export function pageStart(run: GalleryRun, scripts: readonly string[]): Html {
+export function pageStart(run: GalleryRun, place: PagePlace, scripts: readonly string[]): Html {
+  const { number, pages, name } = place;
+  const last = number === pages ? '' : encodeURIComponent(pageName(name, pages));
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -22,8 +26,8 @@ export function pageStart(run: GalleryRun, scripts: readonly string[]): Html {
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
 <meta name="robots" content="noindex">
-<meta name="generator" content="Cutline">
-<title>${run.run} · Cutline</title>
+${new Html(generator)}${number > 1 ? new Html(`\n${pageMark(place)}`) : undefined}
+<title>${run.run}${number > 1 ? ` · page ${number}` : ''} · Cutline</title>
 <link rel="icon" href="${icon}">
 <style>${new Html(pageStyle)}</style>
 </head>
@@ -32,40 +36,43 @@ export function pageStart(run: GalleryRun, scripts: readonly string[]): Html {
 <p class="eyebrow">Cutline</p>
 <h1>${run.run}</h1>
 <p class="imprint">${imprint(run)}</p>
-${totals(run.totals)}
+${totals(run.totals, last)}
 ${legend(run)}
 </header>
-${controls}
-<main>
+${controls(pages)}
+<main id="images">
+${pageLinks(place)}
 <h2 class="unseen">Captioned images</h2>
 <ol class="cards">`;
 }
 
-/**
- * Everything after the last card.
- *
- * @param cards how many the page has
- * @param captioned how many captioned rows there were: a page has its limit
- * @param uncaptioned the sections of failed and skipped images
- */
+export interface PageContent {
+  place: PagePlace;
+  /** How many the page has. */
+  cards: number;
+  /** Of the last page: how many cards there are in all, and of how many rows that have one. */
+  left: { shown: number; of: number } | undefined;
+  /** The sections of failed and skipped images, on the last page. */
+  uncaptioned: Html | undefined;
+}
+
+/** Everything after the last card. */
 export function pageEnd(
-  cards: number,
-  captioned: number,
-  uncaptioned: Html,
+  { place, cards, left, uncaptioned }: PageContent,
   scripts: readonly string[],
 ): Html {
   const more =
-    captioned > cards
-      ? html`<p class="notice">These are the first ${formatInteger(cards)} of ${formatCount(captioned, 'captioned image')}: a page that is to open anywhere has its limit. The run’s parts hold them all.</p>`
+    left && left.of > left.shown
+      ? html`<p class="notice">These are the first ${formatInteger(left.shown)} of ${formatCount(left.of, 'captioned image')}: a gallery that is to open anywhere has its limit (<code>--limit</code>). <code>cutline export</code> has them all.</p>`
       : undefined;
   const none = cards === 0 ? html`<p class="notice">No image has a caption yet.</p>` : undefined;
   return html`
 </ol>
 <p class="notice" id="no-match" hidden>Nothing here matches the search.</p>
-${none}${more}
+${none}${more}${pageLinks(place)}
 ${uncaptioned}
 </main>
-<footer class="page-footer"><p>Made by Cutline. This page is complete in itself: it loads nothing from anywhere.</p></footer>
+<footer class="page-footer"><p>Made by Cutline. Each page is complete in itself: it loads nothing from anywhere.</p></footer>
 <p class="unseen" id="announcement" role="status"></p>
 ${scripts.map((script) => html`<script type="module">${new Html(script)}</script>\n`)}
 </body>
@@ -88,21 +95,25 @@ function imprint({ model, created, finished }: GalleryRun): Html {
   return html`<span>Model <code>${model}</code></span>${dates}`;
 }
 
-function totals({ images, captioned, skipped, failed, reviewed = 0 }: GalleryTotals): Html {
+/** @param last the page that lists what has no caption, where that is another */
+function totals(
+  { images, captioned, skipped, failed, reviewed = 0 }: GalleryTotals,
+  last: string,
+): Html {
   const waiting = images - captioned - skipped - failed;
   return html`<dl class="totals">
 <div><dt>images</dt><dd>${formatInteger(images)}</dd></div>
 <div><dt>captioned</dt><dd>${formatInteger(captioned)}</dd></div>
 ${reviewed > 0 ? html`<div><dt>reviewed</dt><dd>${formatInteger(reviewed)}</dd></div>` : undefined}
-${total('skipped', skipped)}
-${total('failed', failed)}
+${total('skipped', skipped, last)}
+${total('failed', failed, last)}
 ${waiting > 0 ? html`<div><dt>still to do</dt><dd>${formatInteger(waiting)}</dd></div>` : undefined}
 </dl>`;
 }
 
-function total(section: 'skipped' | 'failed', count: number): Html {
+function total(section: 'skipped' | 'failed', count: number, last: string): Html {
   const number = formatInteger(count);
-  const linked = count > 0 ? html`<a href="#${section}">${number}</a>` : number;
+  const linked = count > 0 ? html`<a href="${last}#${section}">${number}</a>` : number;
   return html`<div><dt>${section}</dt><dd>${linked}</dd></div>`;
 }
 
@@ -118,9 +129,12 @@ ${modelNote === undefined ? undefined : html`<section><h2>Model</h2><p>${modelNo
 </div>`;
 }
 
-/** Hidden until the script that serves them runs. */
-const controls = html`<search class="controls" id="controls" hidden>
-<label class="search"><span class="unseen">Search captions and keys</span><input type="search" id="query" placeholder="Search captions and keys" autocomplete="off" spellcheck="false"></label>
+/** Hidden until the script that serves them runs; they are about the page that they are on. */
+function controls(pages: number): Html {
+  const what = pages > 1 ? 'Search this page' : 'Search captions and keys';
+  return html`<search class="controls" id="controls" hidden>
+<label class="search"><span class="unseen">${what}</span><input type="search" id="query" placeholder="${what}" autocomplete="off" spellcheck="false"></label>
 <label class="order"><span>Order</span><select id="order"><option value="listing">as listed</option><option value="least-certain">least certain first</option><option value="most-certain">most certain first</option></select></label>
 <p class="shown" id="shown" role="status"></p>
 </search>`;
+}

@@ -10,8 +10,9 @@ import {
   type SkipReason,
   skipReasons,
 } from '@cutline/shared/errors';
-import type { FailedRow, SkippedRow } from '@cutline/shared/run';
+import type { FailedRow, ResultRow, SkippedRow } from '@cutline/shared/run';
 import { formatCount, formatInteger } from './format.ts';
+import type { Gallery } from './gallery.ts';
 import { type Html, type HtmlValue, html } from './html.ts';
 import { keyLine } from './key.ts';
 
@@ -40,26 +41,35 @@ export class Uncaptioned {
   readonly #listedMax: number;
   readonly #failed = new Map<FailureClass, Group>();
   readonly #skipped = new Map<SkipReason, Group>();
+  readonly #gallery: Pick<Gallery, 'tryAgain' | 'link'>;
+  /** Images that failed, to which people have given a caption. */
+  #written = 0;
 
-  constructor(listedMax: number) {
+  constructor(listedMax: number, gallery: Pick<Gallery, 'tryAgain' | 'link'>) {
     this.#listedMax = listedMax;
+    this.#gallery = gallery;
   }
 
-  add(row: FailedRow | SkippedRow): void {
+  /** Of every row; those with a caption are only looked at. */
+  add(row: ResultRow): void {
     if (row.status === 'failed') this.#count(this.#failed, row.failure.class, row);
-    else this.#count(this.#skipped, row.reason, row);
+    else if (row.status === 'skipped') this.#count(this.#skipped, row.reason, row);
+    else if (row.status === 'reviewed' && row.row.status === 'failed') this.#written++;
   }
 
   /** A section for the failures and one for the skipped images, each where there are any. */
-  render(run: string): Html {
+  render(): Html {
+    const { tryAgain } = this.#gallery;
     const failed = failureClasses.map((name) =>
-      renderGroup(name, failureMeanings[name], this.#failed.get(name)),
+      this.#renderGroup(name, failureMeanings[name], this.#failed.get(name)),
     );
     const skipped = skipReasons.map((name) =>
-      renderGroup(name, skipMeanings[name], this.#skipped.get(name)),
+      this.#renderGroup(name, skipMeanings[name], this.#skipped.get(name)),
     );
     return html`${[
-      this.#failed.size > 0 ? section('failed', 'Failed', [retryNote(run), failed]) : undefined,
+      this.#failed.size + this.#written > 0
+        ? section('failed', 'Failed', [retryNote(tryAgain), this.#writtenNote(), failed])
+        : undefined,
       this.#skipped.size > 0 ? section('skipped', 'Skipped', skipped) : undefined,
     ]}`;
   }
@@ -69,6 +79,25 @@ export class Uncaptioned {
     groups.set(name, group);
     group.count++;
     if (group.listed.length < this.#listedMax) group.listed.push(row);
+  }
+
+  /** So that what is counted above as failed is all here. */
+  #writtenNote(): Html | undefined {
+    if (this.#written === 0) return undefined;
+    const has = this.#written === 1 ? 'has' : 'have';
+    return html`<p class="section-note">${formatCount(this.#written, 'image')} of these ${has} a caption that a person wrote, and ${has} a card.</p>`;
+  }
+
+  #renderGroup(name: string, meaning: string, group: Group | undefined): Html | undefined {
+    if (!group) return undefined;
+    const unlisted = group.count - group.listed.length;
+    return html`
+<div class="group">
+<h3>${name} <span class="count">${formatInteger(group.count)}</span></h3>
+<p class="meaning">${meaning}</p>
+<ul>${group.listed.map((row) => renderEntry(row, this.#gallery.link?.(row.key)))}</ul>
+${unlisted > 0 ? html`<p class="section-note">… and ${formatCount(unlisted, 'more image')}: <code>cutline export</code> names them all.</p>` : undefined}
+</div>`;
   }
 }
 
@@ -85,27 +114,15 @@ ${content}
 </section>`;
 }
 
-function retryNote(run: string): Html {
-  return html`<p class="section-note">A fault that has healed since is worth another try: <code>cutline retry ${run}</code></p>`;
+function retryNote(command: string): Html {
+  return html`<p class="section-note">A fault that has healed since is worth another try: <code>${command}</code></p>`;
 }
 
-function renderGroup(name: string, meaning: string, group: Group | undefined): Html | undefined {
-  if (!group) return undefined;
-  const unlisted = group.count - group.listed.length;
-  return html`
-<div class="group">
-<h3>${name} <span class="count">${formatInteger(group.count)}</span></h3>
-<p class="meaning">${meaning}</p>
-<ul>${group.listed.map(renderEntry)}</ul>
-${unlisted > 0 ? html`<p class="section-note">… and ${formatCount(unlisted, 'more image')}: the run’s parts name them all.</p>` : undefined}
-</div>`;
-}
-
-function renderEntry(row: FailedRow | SkippedRow): Html {
+function renderEntry(row: FailedRow | SkippedRow, original: string | undefined): Html {
   const message =
     row.status === 'failed'
       ? html`<p class="message" dir="auto">${row.failure.message}</p>`
       : undefined;
   return html`
-<li class="entry">${keyLine(row.key)}${message}</li>`;
+<li class="entry">${keyLine(row.key, original)}${message}</li>`;
 }

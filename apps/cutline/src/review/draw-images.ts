@@ -26,7 +26,7 @@ export async function takeDraw(
 ): Promise<{ draw: Draw; isNew: boolean }> {
   const captioned = images.filter(({ failure }) => failure === undefined);
   if (captioned.length === 0) {
-    throw new UserError(`Run "${run.run}" has no captions yet, to draw from.`);
+    throw new UserError('There are no captions yet, to draw from.');
   }
   for (;;) {
     const draws = await readDraws(run);

@@ -9,6 +9,7 @@ import {
   readRunState,
 } from '@cutline/shared/run';
 import { MemoryStore, type ObjectStore } from '@cutline/shared/stores';
+import { RunResults } from '../../dist/results/index.js';
 import { ImageIndex, Previews, ReviewSession, serveReview } from '../../dist/review/index.js';
 import { photographPath } from '../gallery-rows.ts';
 
@@ -41,7 +42,7 @@ export async function openReview(
   await reader.refresh();
   const session = new ReviewSession({
     ...{ run: run.run, model: state.run.model, who, reader, now },
-    index: await ImageIndex.read(run, state, () => {}),
+    index: await ImageIndex.read(new RunResults(run, state), () => {}),
     log: new ReviewLog(run, who, now),
     draw: options.draw,
     only: options.only,

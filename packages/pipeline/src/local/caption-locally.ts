@@ -20,6 +20,8 @@ export interface LocalPipeline {
   options: CaptionOptions;
   /** Default: float16. */
   featureType?: FeatureType;
+  /** Told how many images of a batch the encode stage has done with. */
+  onEncoded?: (images: number) => void;
 }
 
 /** Of a batch. */
@@ -57,9 +59,13 @@ export async function* captionLocally(
   if (encoding) yield await decodeBatch(await encoding, pipeline);
 }
 
-async function encodeBatch(refs: ImageRef[], { store, encodeStage, featureType }: LocalPipeline) {
+async function encodeBatch(
+  refs: ImageRef[],
+  { store, encodeStage, featureType, onEncoded }: LocalPipeline,
+) {
   const wanted = refs.filter((ref) => !ref.skipped);
   const { outcomes, features } = await encodeStage.encode(wanted, store, featureType);
+  onEncoded?.(outcomes.filter(({ status }) => status === 'encoded').length);
   return { ...applyOutcomes(refs, outcomes, { defer: false }), features };
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type RetryClass, UserError } from '@cutline/shared/errors';
 import type { Run, RunState, RunStore, Summary } from '@cutline/shared/run';
 import { type Claim, countToRetry, readRunState } from '@cutline/shared/run';
@@ -23,6 +24,42 @@ export async function beginRun(context: LockContext, run: Run): Promise<ClaimedR
     if (!(await runStore.createRun(run))) throw taken(runStore);
     return claimRun(context, lock, {});
   });
+}
+
+/**
+ * Begins a run, or goes on with it where it was begun before: for a producer that something starts
+ * again, with the same flags, whenever it ended too soon.
+ *
+ * @throws UserError where the run of that name is another one, or was cancelled.
+ */
+export async function beginOrGoOn(
+  context: LockContext,
+  run: Run,
+): Promise<ClaimedRun | { finished: Summary }> {
+  const { runStore } = context;
+  if (!(await runStore.exists())) {
+    const lock = await lockRun(context);
+    const begun = await releaseOnError(lock, async () =>
+      (await runStore.createRun(run)) ? claimRun(context, lock, {}) : undefined,
+    );
+    if (begun) return begun;
+    // Another process was there first; or this one, by a request whose answer was lost.
+    await lock.release();
+  }
+  const before = await readRunState(runStore);
+  if (!isSameRequest(before.run, run)) throw taken(runStore);
+  if (before.isCancelled) {
+    throw new UserError(
+      `Run "${run.run}" was cancelled. To go on with it: cutline resume ${run.run}`,
+    );
+  }
+  return resumeRun(context, {});
+}
+
+/** Whenever they were made, and by whichever version. */
+function isSameRequest(one: Run, other: Run): boolean {
+  const request = ({ created: _, cutline: __, ...asked }: Run) => JSON.parse(JSON.stringify(asked));
+  return isDeepStrictEqual(request(one), request(other));
 }
 
 /**

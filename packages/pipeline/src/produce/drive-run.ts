@@ -4,17 +4,18 @@ import type { Logger, Metrics } from '@cutline/shared/process';
 import { KeptFeatures, type Run, RunStore, type Summary } from '@cutline/shared/run';
 import { type Location, type ObjectStore, patientStore } from '@cutline/shared/stores';
 import type { RunBoard } from '../board/run-board.ts';
+import type { LockContext } from '../board/run-lock.ts';
 import type { Queues } from '../queue/open-queues.ts';
 import type { World } from '../world.ts';
-import { beginRun, type ClaimedRun, resumeRun } from './claim-run.ts';
+import { beginOrGoOn, beginRun, type ClaimedRun, resumeRun } from './claim-run.ts';
 import { listKept } from './kept-source.ts';
 import { produce } from './produce.ts';
 import { resumeListing } from './resume-listing.ts';
 import { describeExcluded, resultsPrefix } from './run-request.ts';
 
 export interface DriveRunContext {
-  /** A new run, or the name of one that exists. */
-  what: { begin: Run } | { resume: string; retry?: readonly RetryClass[] };
+  /** A new run (which `orGoOn` may have been begun before), or the name of one that exists. */
+  what: { begin: Run; orGoOn?: boolean } | { resume: string; retry?: readonly RetryClass[] };
   output: Location;
   openStore: (url: string) => Promise<ObjectStore>;
   board: RunBoard;
@@ -45,8 +46,7 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
   const runStore = new RunStore(outputStore, output.prefix, name);
   if ('begin' in what) await checkSource(what.begin, openStore);
   const claiming = { board, runStore, world, log };
-  const claimed =
-    'begin' in what ? await beginRun(claiming, what.begin) : await resumeRun(claiming, what);
+  const claimed = await claim(claiming, what);
   if ('finished' in claimed) return claimed.finished;
   try {
     const { run } = claimed.state;
@@ -64,6 +64,11 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
   } finally {
     await claimed.lock.release();
   }
+}
+
+function claim(claiming: LockContext, what: DriveRunContext['what']) {
+  if (!('begin' in what)) return resumeRun(claiming, what);
+  return what.orGoOn ? beginOrGoOn(claiming, what.begin) : beginRun(claiming, what.begin);
 }
 
 /** Before a run is begun with it. */

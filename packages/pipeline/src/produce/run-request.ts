@@ -1,14 +1,19 @@
 import { isAbsolute, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describeModel } from '@cutline/inference';
+import { type AnyModel, describeModel } from '@cutline/inference';
 import { UserError } from '@cutline/shared/errors';
 import { version } from '@cutline/shared/process';
 import {
+  batchSizeDefault,
+  type CaptionFlags,
   chunkBatchesDefault,
   newRunName,
   type Run,
   type RunFlags,
   runIdSchema,
+  type SelectionFlags,
+  type SidecarFlags,
+  windowDefault,
 } from '@cutline/shared/run';
 import { type Location, parseLocation, parsePlace } from '@cutline/shared/stores';
 import { requestCaptions, requestSelection } from './request-captions.ts';
@@ -47,6 +52,28 @@ export async function requestRun(
     chunkBatches: chunkBatchesDefault,
     cutline: version,
   };
+}
+
+/** What is asked of `cutline caption`: the same, but for what is about queues. */
+export type LocalFlags = Pick<RunFlags, 'featureType' | keyof SidecarFlags> &
+  CaptionFlags &
+  SelectionFlags;
+
+/** @throws UserError for what contradicts itself, and for what the model cannot do */
+export async function requestLocal(
+  source: string,
+  flags: LocalFlags,
+  bundleFolder: string,
+  now = new Date(),
+): Promise<{ request: Run; model: AnyModel }> {
+  const model = await describeModel(bundleFolder);
+  const queued = {
+    batchSize: batchSizeDefault,
+    window: windowDefault,
+    priority: 'normal',
+  } as const;
+  const request = await requestRun(source, { ...flags, ...queued }, bundleFolder, now);
+  return { request, model };
 }
 
 /** The name that was given, or the time. @throws UserError where it is none */

@@ -10,22 +10,29 @@ import type { Cluster } from 'ioredis';
 export function steady(cluster: Cluster): Cluster {
   const connect = cluster.connect.bind(cluster);
   const duplicate = cluster.duplicate.bind(cluster);
-  cluster.connect = () => untilReady(cluster, connect);
+  // All tries wait for the same: ioredis calls `connect` again with each, for as long as an outage
+  // lasts, and what each would listen for by itself would stay until its end.
+  let connected: Promise<void> | undefined;
+  cluster.connect = () => {
+    connected ??= untilReady(cluster).finally(() => {
+      connected = undefined;
+    });
+    return Promise.race([connect(), connected]);
+  };
   cluster.duplicate = (...args) => steady(duplicate(...args));
   return cluster;
 }
 
-async function untilReady(cluster: Cluster, connect: () => Promise<void>): Promise<void> {
-  let onReady = () => {};
-  let onEnd = () => {};
-  const settled = new Promise<void>((resolve, reject) => {
-    onReady = resolve;
-    onEnd = () => reject(new Error('Connection is closed.'));
+function untilReady(cluster: Cluster): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onReady = () => {
+      cluster.off('end', onEnd);
+      resolve();
+    };
+    const onEnd = () => {
+      cluster.off('ready', onReady);
+      reject(new Error('Connection is closed.'));
+    };
+    cluster.once('ready', onReady).once('end', onEnd);
   });
-  cluster.once('ready', onReady).once('end', onEnd);
-  try {
-    await Promise.race([connect(), settled]);
-  } finally {
-    cluster.off('ready', onReady).off('end', onEnd);
-  }
 }

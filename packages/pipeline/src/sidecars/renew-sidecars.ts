@@ -4,21 +4,23 @@ import {
   type Reviews,
   type RunState,
   type RunStore,
-  readSidecarRecords,
   reviewedImage,
   type SidecarKind,
   type SidecarRules,
   settleRun,
 } from '@cutline/shared/run';
+import { batchBook } from './sidecar-book.ts';
 import type { SidecarRow } from './sidecar-row.ts';
 import { takeAway } from './withdraw-sidecars.ts';
-import { bringAbout, type Sidecar, wantsSidecars } from './write-sidecars.ts';
+import { bringAbout, type SidecarPlace, sidecarsOf, wantsSidecars } from './write-sidecars.ts';
 
 export interface Renewal {
   /** Images whose sidecars say now what people decided. */
   images: number;
   /** Files of others that stay as they are. */
   kept: number;
+  /** Files of others that something was added to. */
+  merged: number;
   /** Files that are gone, since their caption was rejected. */
   removed: number;
   /** Files that the store cannot hold. */
@@ -35,26 +37,44 @@ export async function renewSidecars(
   { prefix, kinds, rules }: { prefix: string; kinds: readonly SidecarKind[]; rules: SidecarRules },
 ): Promise<Renewal> {
   const judged = new Set(Array.from(reviews.decisions(), reviewedImage));
-  const renewal: Renewal = { images: 0, kept: 0, removed: 0, refused: 0 };
+  const renewal = noRenewal();
   for await (const { batch, images } of settleRun(run, state)) {
     const rows = images.flatMap(({ row }) =>
-      row && row.status !== 'skipped' && judged.has(reviewedImage(row))
-        ? [applyReview(row, reviews)]
-        : [],
+      row && judged.has(reviewedImage(row)) ? [applyReview(row, reviews)] : [],
     );
-    if (rows.length === 0) continue;
-    const wanted = rows.filter((row): row is SidecarRow => isWanted(row, rules));
-    const sidecars = wanted.flatMap((row) => sidecarsOf(row, prefix, kinds));
-    const { outcomes } = await bringAbout({ run, batch, rules }, sidecars);
-    for (const outcome of outcomes.values()) {
-      if (outcome === 'kept') renewal.kept += 1;
-      else if (typeof outcome === 'object') renewal.refused += 1;
-    }
-    const unwanted = rows.filter((row) => !isWanted(row, rules));
-    renewal.removed += await removeAll(run, batch, unwanted, { prefix, kinds });
-    renewal.images += rows.length;
+    const place = { store: run.store, run: run.run, book: batchBook(run, batch), rules };
+    await renewRows(place, rows, { prefix, kinds }, renewal);
   }
   return renewal;
+}
+
+export function noRenewal(): Renewal {
+  return { images: 0, kept: 0, merged: 0, removed: 0, refused: 0 };
+}
+
+/**
+ * The same of some rows, judged or not: what the run wrote of one that is not wanted goes.
+ * @param renewal what becomes of them is added to it
+ */
+export async function renewRows(
+  place: SidecarPlace,
+  rows: readonly ResultRow[],
+  { prefix, kinds }: { prefix: string; kinds: readonly SidecarKind[] },
+  renewal: Renewal,
+): Promise<void> {
+  const { rules } = place;
+  const able = rows.filter(({ status }) => status !== 'skipped');
+  if (able.length === 0) return;
+  const wanted = able.filter((row): row is SidecarRow => isWanted(row, rules));
+  const sidecars = wanted.flatMap((row) => sidecarsOf(row, prefix, kinds));
+  const { outcomes } = await bringAbout(place, sidecars);
+  for (const outcome of outcomes.values()) {
+    if (typeof outcome === 'string') renewal[outcome] += 1;
+    else if (outcome) renewal.refused += 1;
+  }
+  const unwanted = able.filter((row) => !isWanted(row, rules));
+  renewal.removed += await removeAll(place, unwanted, { prefix, kinds });
+  renewal.images += able.length;
 }
 
 /** Of what a person stands behind, the score does not matter. */
@@ -62,28 +82,21 @@ function isWanted(row: ResultRow, rules: SidecarRules): boolean {
   return row.status === 'reviewed' ? row.caption !== null : wantsSidecars(row, rules);
 }
 
-function sidecarsOf(row: SidecarRow, prefix: string, kinds: readonly SidecarKind[]): Sidecar[] {
-  return kinds.map((kind) => ({ key: `${prefix}${row.key}.${kind}`, kind, row }));
-}
-
 /** @returns how many files are gone, or are without what was added to them. */
 async function removeAll(
-  run: RunStore,
-  batch: number,
+  { store, book }: SidecarPlace,
   rows: readonly ResultRow[],
   { prefix, kinds }: { prefix: string; kinds: readonly SidecarKind[] },
 ): Promise<number> {
   if (rows.length === 0) return 0;
-  const records = await readSidecarRecords(run, batch);
+  const keys = rows.flatMap((row) => kinds.map((kind) => `${prefix}${row.key}.${kind}`));
+  const records = await book.read(keys);
   let removed = 0;
-  for (const row of rows) {
-    for (const kind of kinds) {
-      const key = `${prefix}${row.key}.${kind}`;
-      const ofKey = records.filter((record) => record.key === key);
-      if (ofKey.length === 0) continue;
-      const outcome = await takeAway(run.store, key, ofKey);
-      if (outcome === 'removed' || outcome === 'restored') removed += 1;
-    }
+  for (const key of keys) {
+    const ofKey = records.filter((record) => record.key === key);
+    if (ofKey.length === 0) continue;
+    const outcome = await takeAway(store, key, ofKey);
+    if (outcome === 'removed' || outcome === 'restored') removed += 1;
   }
   return removed;
 }

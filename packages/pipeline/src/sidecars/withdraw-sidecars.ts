@@ -9,8 +9,9 @@ export interface Withdrawal {
   removed: number;
   /** Files of others that are again as they were. */
   restored: number;
-  /** Files that somebody has changed since: they stay. */
+  /** Files that somebody has changed since: they stay. The first ones, and how many there are. */
   changed: string[];
+  changedCount: number;
   /** Files that were gone already. */
   missing: number;
 }
@@ -27,10 +28,13 @@ const namesMax = 20;
 /**
  * Takes away what a run wrote beside images: files that are still as they were written, and what
  * was added to files of others. Whatever somebody has changed since stays. It may be repeated.
+ *
+ * @param store that has the files, where that is not the one that has the run
  */
 export async function withdrawSidecars(
   run: RunStore,
-): Promise<Withdrawal & { changedCount: number }> {
+  store: ObjectStore = run.store,
+): Promise<Withdrawal> {
   const withdrawal = {
     removed: 0,
     restored: 0,
@@ -46,7 +50,7 @@ export async function withdrawSidecars(
     }
     const outcomes = await Promise.all(
       Array.from(byKey, ([key, ofKey]) =>
-        limit(async () => ({ key, outcome: await takeAway(run.store, key, ofKey) })),
+        limit(async () => ({ key, outcome: await takeAway(store, key, ofKey) })),
       ),
     );
     for (const { key, outcome } of outcomes) {

@@ -1,10 +1,8 @@
 import { describeError } from '@cutline/shared/errors';
 import {
-  addSidecarRecords,
   type CaptionedRow,
   type PartRow,
   type RunStore,
-  readSidecarRecords,
   type SidecarKind,
   type SidecarRecord,
   type SidecarRules,
@@ -13,6 +11,7 @@ import {
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
 import { type FoundFile, planSidecar, type SidecarPlan } from './plan-sidecar.ts';
+import { batchBook, type SidecarBook } from './sidecar-book.ts';
 import type { SidecarRow } from './sidecar-row.ts';
 
 export interface SidecarRequest {
@@ -34,7 +33,7 @@ export interface Sidecar {
 }
 
 /** What became of a sidecar that is not plainly written. */
-type Outcome = 'kept' | 'merged' | { warning: string } | undefined;
+export type Outcome = 'kept' | 'merged' | { warning: string } | undefined;
 
 export const sidecarContentTypes: Record<SidecarKind, string> = {
   txt: 'text/plain; charset=utf-8',
@@ -70,43 +69,58 @@ export async function writeSidecars(
   rows: readonly PartRow[],
 ): Promise<PartRow[]> {
   const { run, batch, attempt, prefix, kinds, rules } = request;
-  const sidecars = rows
-    .filter((row): row is CaptionedRow => wantsSidecars(row, rules))
-    .flatMap((row) =>
-      kinds.map((kind): Sidecar => ({ key: `${prefix}${row.key}.${kind}`, kind, row })),
-    );
-  const { part, outcomes } = await bringAbout({ run, batch, rules }, sidecars, attempt);
+  const wanted = rows.filter((row): row is CaptionedRow => wantsSidecars(row, rules));
+  const sidecars = wanted.flatMap((row) => sidecarsOf(row, prefix, kinds));
+  const place = { store: run.store, run: run.run, book: batchBook(run, batch), rules };
+  const findPart = () => run.findPart(batch, attempt);
+  const { part, outcomes } = await bringAbout(place, sidecars, findPart);
   return part ?? rows.map((row) => noteSidecars(row, outcomes));
+}
+
+/** Where sidecars are written, and by which rules. */
+export interface SidecarPlace {
+  store: ObjectStore;
+  /** Its name, which they say. */
+  run: string;
+  book: SidecarBook;
+  rules: SidecarRules;
+}
+
+export function sidecarsOf(
+  row: SidecarRow,
+  prefix: string,
+  kinds: readonly SidecarKind[],
+): Sidecar[] {
+  return kinds.map((kind) => ({ key: `${prefix}${row.key}.${kind}`, kind, row }));
 }
 
 /**
  * Writes what is wanted, and records it.
- * @param attempt at the batch that writes them: once it has its part, nothing is written
+ * @param findPart of the attempt that writes them: once it has its part, nothing is written
  * @returns what became of each; and the rows of the attempt, where it has its part
  */
 export async function bringAbout(
-  request: Pick<SidecarRequest, 'run' | 'batch' | 'rules'>,
+  place: SidecarPlace,
   sidecars: readonly Sidecar[],
-  attempt?: string,
+  findPart?: () => Promise<PartRow[] | undefined>,
 ): Promise<{ outcomes: ReadonlyMap<Sidecar, Outcome>; part?: PartRow[] }> {
-  const { run, batch } = request;
+  const { store, book } = place;
   const outcomes = new Map<Sidecar, Outcome>();
   let open = sidecars;
   for (let looks = 1; open.length > 0; looks++) {
     // Before the records are read: whoever writes a file has recorded it, so that one which is seen
     // here and is ours is in them, also where another try at the batch writes at this moment.
-    const seen = await mapSome(open, async (each) => [each, await look(run.store, each)] as const);
-    const records = await readSidecarRecords(run, batch);
+    const seen = await mapSome(open, async (each) => [each, await look(store, each)] as const);
+    const records = await book.read(open.map(({ key }) => key));
     // Somebody was at this batch before: they may have been done with it.
-    const mayBeDone = attempt !== undefined && records.length > 0;
-    const part = mayBeDone ? await run.findPart(batch, attempt) : undefined;
+    const part = records.length > 0 ? await findPart?.() : undefined;
     if (part) return { outcomes, part };
-    const plans = await planAll(request, seen, records);
+    const plans = await planAll(place, seen, records);
     const known = new Set(records.map(nameOf));
     const added = [...plans].flatMap(recordOf).filter((record) => !known.has(nameOf(record)));
-    if (added.length > 0) await addSidecarRecords(run, batch, added);
+    if (added.length > 0) await book.add(added);
     const done = await mapSome(plans, async ([sidecar, plan]) => {
-      const outcome = await carryOut(run.store, sidecar, plan);
+      const outcome = await carryOut(store, sidecar, plan);
       return [sidecar, outcome] as const;
     });
     const taken: Sidecar[] = [];
@@ -128,7 +142,7 @@ function mapSome<T, U>(items: Iterable<T>, map: (item: T) => Promise<U>): Promis
 
 /** What is to be done about each; `taken` where somebody was at the file since it was looked at. */
 async function planAll(
-  { run, rules }: Pick<SidecarRequest, 'run' | 'rules'>,
+  { store, run, rules }: SidecarPlace,
   seen: readonly (readonly [Sidecar, FoundFile | undefined])[],
   records: readonly SidecarRecord[],
 ): Promise<Map<Sidecar, SidecarPlan | 'taken'>> {
@@ -136,9 +150,9 @@ async function planAll(
   const plan = async (sidecar: Sidecar, there: FoundFile | undefined) => {
     const { key, row, kind } = sidecar;
     const isRecorded = (hash: string) => written.has(nameOf({ key, how: 'written', sha256: hash }));
-    const found = there && (await read(run.store, key, there));
+    const found = there && (await read(store, key, there));
     if (found === 'taken') return found;
-    return planSidecar({ row, run: run.run, kind, rules }, found, isRecorded);
+    return planSidecar({ row, run, kind, rules }, found, isRecorded);
   };
   const plans = mapSome(seen, async ([each, there]) => [each, await plan(each, there)] as const);
   return new Map(await plans);
@@ -218,7 +232,8 @@ async function carryOut(
   }
 }
 
-function noteSidecars(row: PartRow, outcomes: ReadonlyMap<Sidecar, Outcome>): PartRow {
+/** The row with what became of its sidecars. */
+export function noteSidecars(row: PartRow, outcomes: ReadonlyMap<Sidecar, Outcome>): PartRow {
   if (row.status !== 'captioned') return row;
   const warnings = [...(row.warnings ?? [])];
   const noted: NonNullable<CaptionedRow['sidecars']> = {};

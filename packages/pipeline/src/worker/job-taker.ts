@@ -1,6 +1,6 @@
 import { describeError, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Logger, Metrics, QueueName } from '@cutline/shared/process';
-import { type BatchAttempt, generationOf } from '@cutline/shared/run';
+import { attemptName, type BatchAttempt, describeAttempt, generationOf } from '@cutline/shared/run';
 import type { z } from 'zod';
 import { pauseMs } from '../patience.ts';
 import type { JobQueue, TakenJob } from '../queue/job-queue.ts';
@@ -133,7 +133,9 @@ export class JobTaker<J extends BatchAttempt> {
       return;
     }
     const job = parsed.data;
-    const jobLog = log.child({ run: job.run, batch: job.batch, attempt: job.attempt });
+    const { run, batch, attempt } = job;
+    const part = attemptName(batch, attempt);
+    const jobLog = log.child({ run, batch, attempt: describeAttempt(attempt), part });
     metrics.batchImages.observe({ queue: stage }, job.images.length);
     const lock = new JobLock(taken, this.#options);
     try {

@@ -11,7 +11,7 @@ import {
   type QueueName,
   readSettings,
   refuseUnknownVariables,
-  runProgram,
+  runService,
   type SettingName,
   type Settings,
   type Stop,
@@ -116,7 +116,7 @@ export interface WorkerProgram<J, S extends SettingName> {
 export function runWorkerProgram<J extends EncodeJob | DecodeJob, S extends SettingName>(
   program: WorkerProgram<J, S>,
 ): Promise<void> {
-  return runProgram(program.name, async () => {
+  return runService(program.name, async () => {
     refuseUnknownVariables(process.env);
     const command = createCommand(program.name, program.description);
     const names = [...workerSettings, ...program.settings];

@@ -1,15 +1,7 @@
 import { UserError } from '../errors.ts';
 
-/** What a line may be. */
-export interface LineRules {
-  /** In UTF-16 units. */
-  lengthMax: number;
-  /** What somebody who meets a longer one is told to put there. */
-  expected: string;
-}
-
 /** A key has at most 1024 bytes; a row of results with all its candidates, some thousands. */
-const linesOfKeys: LineRules = { lengthMax: 64 * 1024, expected: 'one key a line' };
+const lineLengthMax = 64 * 1024;
 
 /**
  * The lines of a text, without line ends and byte order mark, in time proportional to its length:
@@ -17,20 +9,19 @@ const linesOfKeys: LineRules = { lengthMax: 64 * 1024, expected: 'one key a line
  * not tell of errors of its stream.
  *
  * @param name of the text, for messages
- * @throws UserError with the number of a line that is too long
+ * @throws UserError with the number of a line that is longer than 64 KB
  */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   name: string,
-  { lengthMax, expected }: LineRules = linesOfKeys,
 ): AsyncGenerator<string> {
   const decoder = new TextDecoder(); // which takes the byte order mark away
   let rest = '';
   let line = 1;
   const checked = (text: string) => {
-    if (text.length <= lengthMax) return text;
+    if (text.length <= lineLengthMax) return text;
     throw new UserError(
-      `${name}, line ${line}: longer than ${lengthMax / 1024} KB. Expected ${expected}.`,
+      `${name}, line ${line}: longer than ${lineLengthMax / 1024} KB. Expected one key a line.`,
     );
   };
   for await (const chunk of chunks) {

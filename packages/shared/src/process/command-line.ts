@@ -4,8 +4,8 @@ import { UserError } from '../errors.ts';
 /** Of all of Cutline's programs. */
 export const version = '0.1.0';
 
-/** Help is wrapped to the terminal, but lines longer than this are hard to read. */
-const helpWidthMax = 100;
+/** Help is wrapped to the terminal; wherever it goes else, or where that is wider, to this. */
+const helpWidthMax = 80;
 
 /**
  * A program's command line, as all of Cutline's programs have it: the same help, and a mistake is

@@ -6,6 +6,7 @@ export {
   Closers,
   crash,
   runProgram,
+  runService,
   type Stop,
   type StopReason,
   stopProcess,

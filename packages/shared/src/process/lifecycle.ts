@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describeError, isForUser, isTransient } from '../errors.ts';
-import type { Logger } from './logging.ts';
+import { createLogger, type Logger } from './logging.ts';
 import type { MemoryExcess } from './memory-ceiling.ts';
 
 /**
@@ -10,15 +10,43 @@ import type { MemoryExcess } from './memory-ceiling.ts';
  * missed its deadline; 2 something for a person to put right, be it a mistake or an outage.
  */
 
-/** Runs a program: whatever it throws ends the process with the right status and one line. */
-export async function runProgram(name: string, main: () => Promise<void>): Promise<void> {
-  try {
-    await main();
-  } catch (error) {
-    process.stderr.write(`${name}: ${explain(error)}\n`);
-    // A failed start may leave connections and threads open; nothing is in hand to lose.
+/**
+ * Runs a program: whatever it throws ends the process with the right status and one line.
+ *
+ * @param fit wraps that line to what it is printed on
+ */
+export async function runProgram(
+  name: string,
+  main: () => Promise<void>,
+  fit?: (text: string) => string,
+): Promise<void> {
+  await main().catch((error: unknown) => endWith(name, error, fit));
+}
+
+/**
+ * Runs a program that logs. What ends its start is an event of the log as any other, so that
+ * whoever collects JSON lines finds nothing else among them.
+ */
+export async function runService(name: string, main: () => Promise<void>): Promise<void> {
+  const end = (error: unknown) => {
+    // A terminal has a person before it, who is told as by any program.
+    if (process.stderr.isTTY) return endWith(name, error);
+    logEnd(error, createLogger({ process: name, level: 'fatal' }));
     process.exit(exitStatus(error));
-  }
+  };
+  process.on('uncaughtException', end);
+  await main().catch(end);
+}
+
+function endWith(name: string, error: unknown, fit = (text: string) => text): never {
+  process.stderr.write(`${fit(`${name}: ${explain(error)}`)}\n`);
+  // A failed start may leave connections and threads open; nothing is in hand to lose.
+  process.exit(exitStatus(error));
+}
+
+function logEnd(error: unknown, log: Logger): void {
+  if (isTold(error)) log.fatal(describeError(error));
+  else log.fatal({ err: error }, 'stopping on a broken invariant');
 }
 
 function exitStatus(error: unknown): number {
@@ -119,8 +147,7 @@ export async function stopProcess(
   if ('signal' in reason) log.info({ signal: reason.signal }, 'stopping');
   else if ('memory' in reason) log.warn(reason.memory, 'recycling: memory is above the ceiling');
   else if ('idleSeconds' in reason) log.info(reason, 'stopping: there was nothing to do');
-  else if (isTold(reason.error)) log.fatal(describeError(reason.error));
-  else log.fatal({ err: reason.error }, 'stopping on a broken invariant');
+  else logEnd(reason.error, log);
 
   const deadline = setTimeout(() => {
     log.error({ deadlineMs: options.deadlineMs }, 'not finished by the deadline: leaving the rest');

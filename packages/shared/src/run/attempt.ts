@@ -28,7 +28,27 @@ export function attemptName(batch: number, attempt: string): string {
 }
 
 /**
- * The inverse, of a name with that ending; undefined for what Cutline did not call so. Some other
+ * In words, for whoever reads a log: `first`, `generation 3, remainder 2, first half`. The remainder
+ * of a remainder is the second one.
+ */
+export function describeAttempt(attempt: string): string {
+  const [, generation = '0', divisions = ''] = /^(\d+)([rabe]*)$/.exec(attempt) ?? [];
+  const words = Array.from(divisions.matchAll(/r+|[abe]/g), ([division]) =>
+    division.length > 1 ? `remainder ${division.length}` : divisionWords[division],
+  );
+  if (generation !== '0') words.unshift(`generation ${generation}`);
+  return words.join(', ') || 'first';
+}
+
+const divisionWords: Record<string, string> = {
+  r: 'remainder',
+  a: 'first half',
+  b: 'second half',
+  e: 'encoded again',
+};
+
+/**
+ * The inverse of `attemptName`, of a name with that ending; undefined for what Cutline did not call so. Some other
  * spelling of a number is taken as well: whoever cares compares with the name.
  */
 export function parseAttemptName(

@@ -1,9 +1,18 @@
 export { type CaptionOptions, captionOptionsSchema } from '@cutline/captioner/caption-options';
-export { attemptSchema, type BatchAttempt, batchNumber, jobId, parseJobId } from './attempt.ts';
+export {
+  attemptName,
+  attemptSchema,
+  type BatchAttempt,
+  batchNumber,
+  describeAttempt,
+  jobId,
+  parseJobId,
+} from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
 export { addCounts, type Counts, countRows, countToRetry, withoutFailures } from './counts.ts';
 export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
 export { type FeatureType, featureTypes } from './feature-type.ts';
+export { wholeNumber } from './flag-parsers.ts';
 export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
 export { type KeptBatch, KeptFeatures, keptBatchSchema } from './kept-features.ts';
 export {
@@ -45,15 +54,17 @@ export {
   countLedgers,
   countResults,
   listChunkParts,
+  placeRows,
   type ReadableRun,
   readAhead,
   readResults,
   type SettledBatch,
+  type SettledRow,
   type StoredPart,
   settleChunk,
   settleRun,
 } from './read-results.ts';
-export { readRows } from './read-rows.ts';
+export { type PlacedRow, parseRow, readPlacedRows, readRows } from './read-rows.ts';
 export {
   continueRepeated,
   countRepeated,
@@ -103,16 +114,13 @@ export {
   addDecodeFlags,
   addRunFlags,
   addSelectionFlags,
+  batchSizeDefault,
   type CaptionFlags,
   captionOptions,
-  existingOption,
   featureTypeOption,
-  minScoreOption,
   type RunFlags,
   type SelectionFlags,
   selectionOf,
-  sidecarKindsOption,
-  wholeNumber,
   windowDefault,
 } from './run-flags.ts';
 export { newRunName, runIdSchema } from './run-name.ts';
@@ -127,6 +135,13 @@ export {
   type SettledImage,
   settleBatch,
 } from './settle.ts';
+export {
+  addSidecarFlags,
+  existingOption,
+  minScoreOption,
+  type SidecarFlags,
+  sidecarKindsOption,
+} from './sidecar-flags.ts';
 export {
   addSidecarRecords,
   listSidecarRecords,

@@ -123,16 +123,30 @@ export async function* settleRun(
   yield* inTurn(readsOfChunks(state.manifest.chunks, open), 1);
 }
 
+/** A row that counts, and the part in which it stands. */
+export interface SettledRow {
+  row: PartRow;
+  part: Pick<StoredPart, 'name' | 'attempt' | 'rows'>;
+}
+
 /**
  * The rows alone: one an image, none for images that have none yet. As `settleRun`, and without
  * asking the manifest for batches that stand in one part.
  */
+export async function* placeRows(
+  runStore: RunStore,
+  state: ReadableRun,
+): AsyncGenerator<SettledRow[]> {
+  const open = (chunk: number) => rowReads(runStore, state, chunk);
+  yield* inTurn(readsOfChunks(state.manifest.chunks, open), 1);
+}
+
+/** The same, without the parts. */
 export async function* readResults(
   runStore: RunStore,
   state: ReadableRun,
 ): AsyncGenerator<PartRow[]> {
-  const open = (chunk: number) => rowReads(runStore, state, chunk);
-  yield* inTurn(readsOfChunks(state.manifest.chunks, open), 1);
+  for await (const placed of placeRows(runStore, state)) yield placed.map(({ row }) => row);
 }
 
 /** One read a batch, of chunk after chunk. */
@@ -160,7 +174,7 @@ async function rowReads(
   runStore: RunStore,
   state: ReadableRun,
   chunk: number,
-): Promise<(() => Promise<PartRow[]>)[]> {
+): Promise<(() => Promise<SettledRow[]>)[]> {
   const { batchSize, chunkBatches } = state.run;
   const ledger = await findChunkLedger(runStore, state, chunk);
   let opened: Promise<OpenChunk> | undefined;
@@ -173,7 +187,7 @@ async function rowReads(
     const refs = images.slice(place * batchSize, (place + 1) * batchSize);
     const batch = chunk * chunkBatches + place;
     const settled = await settle(runStore, batch, refs, partsOf(parts, batch));
-    return settled.images.flatMap(({ row }) => (row ? [row] : []));
+    return settled.images.flatMap(({ row, part }) => (row && part ? [{ row, part }] : []));
   };
   const images = ledger ? ledger.images : (await open()).images.length;
   const whole = ledger?.format === 3 ? wholeBatches(runStore, ledger, state.run) : undefined;
@@ -182,7 +196,8 @@ async function rowReads(
     if (!part) return readSettled(place);
     const { rows } = await runStore.readPart(part);
     const isWhole = rows.length === Math.min(batchSize, images - place * batchSize);
-    return isWhole ? rows : readSettled(place);
+    const read = { name: part, attempt: part.attempt, rows };
+    return isWhole ? rows.map((row) => ({ row, part: read })) : readSettled(place);
   });
 }
 

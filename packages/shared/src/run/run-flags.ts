@@ -5,27 +5,20 @@ import {
 } from '@cutline/captioner/caption-options';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
-import {
-  describeWholeNumber,
-  parseWholeNumber,
-  type WholeNumberRange,
-} from '../process/whole-number.ts';
 import { type FeatureType, featureTypes } from './feature-type.ts';
+import { addGroup, decimal, wholeNumber } from './flag-parsers.ts';
 import { type Priority, priorities } from './priority.ts';
 import type { Selection } from './run.ts';
-import { type ExistingRule, existingRules, type SidecarKind, sidecarKinds } from './sidecars.ts';
+import { type SidecarFlags, sidecarOptions } from './sidecar-flags.ts';
 
 /**
  * The flags that describe a run, for the producer and for the command line that starts it, so
  * that the two cannot drift apart.
  */
-export interface RunFlags extends CaptionFlags, SelectionFlags {
+export interface RunFlags extends CaptionFlags, SelectionFlags, SidecarFlags {
   output?: string;
   run?: string;
   batchSize: number;
-  sidecars: SidecarKind[];
-  existing: ExistingRule;
-  minScore?: number;
   featureType: FeatureType;
   keepFeatures?: string;
   window: number;
@@ -56,19 +49,23 @@ export interface CaptionFlags {
 /** Jobs of a run that wait or are in hand, at most; enough for hundreds of workers. */
 export const windowDefault = 256;
 
+/** Images of a job. */
+export const batchSizeDefault = 64;
+
 const theRun = 'The run:';
 const whichImages = 'Which images:';
 const captionSearch = 'How captions are searched for (defaults: as the model says):';
 
 export function addRunFlags(command: Command): Command {
   addGroup(command, theRun, [
-    new Option('-o, --output <location>', 'where results go: s3://bucket/prefix or a folder').env(
+    new Option('--output <location>', 'where results go: s3://bucket/prefix or a folder').env(
       'CUTLINE_OUTPUT',
     ),
+    formerOutput(),
     runName(),
     new Option('--batch-size <n>', 'images a job')
       .argParser(wholeNumber({ min: 1, max: 1024 }))
-      .default(64),
+      .default(batchSizeDefault),
     windowOfJobs(),
     priorityOption(),
     ...sidecarOptions(),
@@ -79,9 +76,15 @@ export function addRunFlags(command: Command): Command {
     ),
     new Option('--dry-run', 'list and count, write and enqueue nothing'),
   ]);
+  command.on('option:o', (location: string) => {
+    command.setOptionValueWithSource('output', location, 'cli');
+  });
   addSelectionFlags(command);
   return addCaptionFlags(command);
 }
+
+/** `-o` as scripts have it: elsewhere that is a file which the command writes. */
+const formerOutput = () => new Option('-o <location>').hideHelp();
 
 /** The flags of a run that decodes what another kept. */
 export function addDecodeFlags(command: Command): Command {
@@ -103,30 +106,6 @@ const priorityOption = () =>
   new Option('--priority <p>', 'taken before, with or after the batches of other runs')
     .choices(priorities)
     .default('normal' satisfies Priority);
-
-/** Which files are written beside images. */
-export function sidecarKindsOption(description: string): Option {
-  return new Option('--sidecars <kinds>', description).argParser(parseSidecars);
-}
-
-/** What becomes of files beside images that others wrote. */
-export function existingOption(): Option {
-  return new Option(
-    '--existing <rule>',
-    'sidecars that others wrote: keep, merge (XMP), replace them',
-  ).choices(existingRules);
-}
-
-const sidecarOptions = () => [
-  sidecarKindsOption('also write beside each image: txt, json, xmp (with commas)').default([]),
-  existingOption().default('keep'),
-  minScoreOption('sidecars only of captions with this score or more'),
-];
-
-/** For whatever leaves out captions that the model was not sure of. */
-export function minScoreOption(description: string): Option {
-  return new Option('--min-score <score>', description).argParser(decimal({ min: -1000, max: 0 }));
-}
 
 /** Which images: the flags of everything that lists. */
 export function addSelectionFlags(command: Command): Command {
@@ -210,11 +189,6 @@ function noRepeatNgram(): Option {
   return option.argParser(wholeNumber(captionRanges.noRepeatNgram));
 }
 
-function addGroup(command: Command, heading: string, options: readonly Option[]): Command {
-  for (const option of options) command.addOption(option.helpGroup(heading));
-  return command;
-}
-
 /**
  * The options of a run: the model's defaults with what the flags say. A default gives way where a
  * flag leaves it no room: `candidates` to a smaller beam, `lengthMin` to a smaller `lengthMax`.
@@ -252,39 +226,12 @@ export function captionOptions(flags: CaptionFlags, defaults: CaptionOptions): C
   };
 }
 
-/** A parser of flags. */
-export function wholeNumber(range: WholeNumberRange) {
-  return (text: string): number => {
-    const value = parseWholeNumber(text, range);
-    if (value !== undefined) return value;
-    throw new InvalidArgumentError(`Expected ${describeWholeNumber(range)}.`);
-  };
-}
-
 function promptOf(text: string): string {
   const prompt = text.trim();
   if (prompt.length > 0 && prompt.length <= promptCharactersMax) return prompt;
   throw new InvalidArgumentError(`Expected 1 to ${promptCharactersMax} characters.`);
 }
 
-function decimal({ min, max }: { min: number; max: number }) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= min && value <= max)) {
-      throw new InvalidArgumentError(`Expected a number from ${min} to ${max}.`);
-    }
-    return value;
-  };
-}
-
 function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
-}
-
-function parseSidecars(text: string): SidecarKind[] {
-  return text.split(',').map((name) => {
-    const kind = sidecarKinds.find((each) => each === name);
-    if (kind) return kind;
-    throw new InvalidArgumentError(`Expected some of ${sidecarKinds.join(', ')}, with commas.`);
-  });
 }

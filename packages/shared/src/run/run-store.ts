@@ -32,10 +32,11 @@ export class RunStore {
   /** Of all keys: `<prefix>runs/<run>/`. */
   readonly prefix: string;
 
-  constructor(store: ObjectStore, prefix: string, run: string) {
+  /** @param folder of the run's objects, where that is not below the output's prefix */
+  constructor(store: ObjectStore, prefix: string, run: string, folder = `runs/${run}/`) {
     this.store = store;
     this.run = run;
-    this.prefix = `${prefix}runs/${run}/`;
+    this.prefix = prefix + folder;
   }
 
   /** Where people find the run: a URL to print. */

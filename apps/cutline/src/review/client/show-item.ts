@@ -1,5 +1,6 @@
 /** The image that is being judged, on the screen. */
 import { byId, formatScore, make } from '../../loopback/client/elements.ts';
+import { visibleKey } from '../../loopback/client/visible-key.ts';
 import type { Item, Review } from './messages.ts';
 import type { Pictures } from './pictures.ts';
 
@@ -23,7 +24,7 @@ export function showItem(item: Item, pictures: Pictures, onTake: (number: number
   shown = item;
   caption.value = settledCaption(item);
   caption.placeholder = item.caption === null ? 'The model has no caption: write one' : '';
-  byId('key').textContent = visible(item.key);
+  byId('key').textContent = visibleKey(item.key);
   byId('key').title = item.key;
   byId('facts').replaceChildren(...factsOf(item));
   byId('notes').replaceChildren(
@@ -110,13 +111,4 @@ async function showPicture(item: Item, pictures: Pictures): Promise<void> {
   } catch {
     if (shown === item) mat.dataset.state = 'missing';
   }
-}
-
-/** Control characters as the Unicode block of their pictures, as in the gallery. */
-function visible(key: string): string {
-  return Array.from(key, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-    return code === 0x7f ? '␡' : character;
-  }).join('');
 }

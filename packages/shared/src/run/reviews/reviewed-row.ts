@@ -26,9 +26,10 @@ export type ReviewedRow = z.infer<typeof reviewedRowSchema>;
 /** What all readers of results see: a row of a part, with its review where it has one. */
 export type ResultRow = PartRow | ReviewedRow;
 
-/** The one function through which reviews reach results. */
-export function applyReview(row: PartRow, reviews: Reviews): ResultRow {
+/** The one function through which reviews reach results; what was said before gives way. */
+export function applyReview(row: ResultRow, reviews: Reviews): ResultRow {
   if (row.status === 'skipped') return row;
+  if (row.status === 'reviewed') return reviews.of(row) ? applyReview(row.row, reviews) : row;
   const judgement = reviews.of(row);
   if (!judgement) return row;
   const { key, etag } = row;

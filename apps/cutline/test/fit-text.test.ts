@@ -1,0 +1,44 @@
+import stringWidth from 'string-width';
+import { expect, test } from 'vitest';
+import { cut, wrapLines } from '../dist/fit-text.js';
+import { fitNotes } from '../dist/progress-display.js';
+
+/** Lines on a terminal of 80 columns: wrapped between words, and below what they belong to. */
+
+test('what is too long goes on below, the rest is as it was', () => {
+  const classes = 'corrupt 1,204, unsupported 311, too-large 12, not-found 7, access-denied 3';
+  const text = [
+    'Run 1920s: 12 images · no encoder-worker is connected: start one · nothing drives the run',
+    '  captioned  9',
+    `  failed     1,537  (${classes})`,
+    '',
+  ].join('\n');
+  expect(wrapLines(text, 80).split('\n')).toEqual([
+    'Run 1920s: 12 images · no encoder-worker is connected: start one · nothing',
+    '  drives the run',
+    '  captioned  9',
+    '  failed     1,537  (corrupt 1,204, unsupported 311, too-large 12, not-found 7,',
+    '             access-denied 3)',
+    '',
+  ]);
+});
+
+test('a status is cut where the terminal ends, which wide letters reach sooner', () => {
+  expect(stringWidth(cut('写真'.repeat(30), 79))).toBe(78);
+});
+
+test('beside a bar, what matters least gives way first', () => {
+  const progress = {
+    ...{ listed: 100, listingComplete: 1, enqueued: 0, encoded: 0, captioned: 50 },
+    ...{ skipped: 2, failed: 3, failedByClass: { corrupt: 2, 'not-found': 1 } },
+  };
+  const notes = { rate: '12.3 images/s', eta: '45 s left', progress };
+  const shown = [75, 60, 40, 25, 5].map((columns) => fitNotes(notes, columns));
+  expect(shown).toEqual([
+    '12.3 images/s · 45 s left · 3 failed (corrupt 2, not-found 1) · 2 skipped',
+    '12.3 images/s · 45 s left · 3 failed · 2 skipped',
+    '45 s left · 3 failed · 2 skipped',
+    '3 failed · 2 skipped',
+    '',
+  ]);
+});

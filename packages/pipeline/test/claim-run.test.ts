@@ -1,0 +1,53 @@
+import { beginOrGoOn, lockRun, MemoryBoard } from '@cutline/pipeline';
+import { createLogger } from '@cutline/shared/process';
+import { RunStore } from '@cutline/shared/run';
+import { MemoryStore } from '@cutline/shared/stores';
+import { expect, test } from 'vitest';
+import { exampleRun } from '../../shared/test/support/example-run.ts';
+import { ManualWorld } from './support/manual-world.ts';
+
+/** A producer that something starts again begins its run once; with processes: test/resume.test.ts. */
+
+function start() {
+  const world = new ManualWorld();
+  const store = new MemoryStore();
+  const runStore = new RunStore(store, '', exampleRun.run);
+  const board = new MemoryBoard({ world });
+  const log = createLogger({ process: 'test', level: 'silent' });
+  return { world, store, runStore, board, log };
+}
+
+const generation = (claimed: Awaited<ReturnType<typeof beginOrGoOn>>) =>
+  'claim' in claimed ? claimed.claim.generation : undefined;
+
+test('whose beginning it did not hear of goes on with it', async () => {
+  const context = start();
+  // The object is written, the answer lost; asked again, the store says that it is there already.
+  context.runStore.createRun = async (run) => {
+    await RunStore.prototype.createRun.call(context.runStore, run);
+    return false;
+  };
+  const first = await beginOrGoOn(context, exampleRun);
+  expect(generation(first)).toBe(0);
+});
+
+test('that is another version of Cutline, and later, goes on with it', async () => {
+  const context = start();
+  const first = await beginOrGoOn(context, exampleRun);
+  if ('lock' in first) await first.lock.release();
+  const again = { ...exampleRun, created: '2027-01-01T00:00:00.000Z', cutline: '9.9.9' };
+  expect(generation(await beginOrGoOn(context, again))).toBe(1);
+});
+
+test.each([
+  ['of other images', { source: { store: 's3://other', prefix: '' } }],
+  ['of a smaller batch', { batchSize: exampleRun.batchSize - 1 }],
+])('leaves a run alone that is %s, and its lock free', async (_, other) => {
+  const context = start();
+  const first = await beginOrGoOn(context, exampleRun);
+  if ('lock' in first) await first.lock.release();
+  await expect(beginOrGoOn(context, { ...exampleRun, ...other })).rejects.toThrow(
+    `There is a run "${exampleRun.run}" already`,
+  );
+  await (await lockRun(context)).release();
+});
