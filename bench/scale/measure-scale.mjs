@@ -8,15 +8,23 @@ import {
   RedisBoard,
   realWorld,
 } from '@cutline/pipeline';
+import { listImages } from '@cutline/shared/listing';
 import { createLogger, Metrics } from '@cutline/shared/process';
-import { countLedgers, RunStore, readResults, readRunState } from '@cutline/shared/run';
+import {
+  countLedgers,
+  openResults,
+  RunStore,
+  readReviewedResults,
+  readRunState,
+} from '@cutline/shared/run';
 import { ChildProcesses } from '../../scripts/child-processes.mjs';
 import { startPrivateRedis } from '../../scripts/private-redis.mjs';
+import { formatNumber } from '../format-text.mjs';
 import { CountingStore } from './counting-store.mjs';
 import { nullWorker } from './null-worker.mjs';
 import { VirtualArchive } from './virtual-archive.mjs';
 
-/** @import { DriveRunContext } from '@cutline/pipeline' */
+/** @import { DriveRunContext, Queues } from '@cutline/pipeline' */
 /** @import { Run } from '@cutline/shared/run' */
 /** @import { ObjectStore } from '@cutline/shared/stores' */
 
@@ -87,6 +95,12 @@ export async function measureScale(images, add) {
   };
 
   try {
+    archive.pageMs = 100;
+    await time(
+      'listing, at 100 ms a page',
+      () => countKeys(archive),
+      (started) => `${formatNumber((1000 * images) / (performance.now() - started))} keys/s`,
+    );
     const redisBefore = await redisBytes();
     archive.breaksAfter = Math.floor(images / 2);
     const life = { isOver: false };
@@ -95,10 +109,15 @@ export async function measureScale(images, add) {
       life.isOver = true;
     });
     archive.breaksAfter = Number.POSITIVE_INFINITY;
+    const sampled = sampleQueue(queues, archive);
     await time(
       'resume, to the end',
       () => drive({ resume: 'scale' }),
-      () => `${seconds(performance.now() - captions.lastPartMs)} from the last part`,
+      async () => {
+        const { samples, empty } = await sampled.stop();
+        const last = seconds(performance.now() - captions.lastPartMs);
+        return `${last} from the last part; encode queue empty in ${empty} of ${samples} samples while it was listed`;
+      },
     );
     const bytesAfter = (await redisBytes()) - redisBefore;
     await time('resume, finished', () => drive({ resume: 'scale' }));
@@ -171,10 +190,43 @@ function runOf() {
   };
 }
 
+/**
+ * Looks, every 20 ms while the archive is listed, whether jobs wait for an encoder.
+ * @param {Queues} queues @param {VirtualArchive} archive
+ */
+function sampleQueue(queues, archive) {
+  const seen = { samples: 0, empty: 0 };
+  let isOver = false;
+  const sampling = (async () => {
+    while (!isOver) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (archive.pagesInHand === 0) continue;
+      const { waiting } = await queues.encode.counts();
+      seen.samples += 1;
+      if (waiting === 0) seen.empty += 1;
+    }
+  })();
+  return {
+    async stop() {
+      isOver = true;
+      await sampling;
+      return seen;
+    },
+  };
+}
+
+/** As a producer lists. @param {VirtualArchive} archive */
+async function countKeys(archive) {
+  let keys = 0;
+  const { selection, source } = runOf();
+  for await (const _ of listImages({ store: archive, prefix: source.prefix }, selection)) keys += 1;
+  return keys;
+}
+
 /** As the command does. @param {RunStore} run @param {number} limit */
 async function takeRows(run, limit) {
   let rows = 0;
-  for await (const some of readResults(run, await readRunState(run))) {
+  for await (const some of readReviewedResults(run, await openResults(run))) {
     rows += some.length;
     if (rows >= limit) return;
   }

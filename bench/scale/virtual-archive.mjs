@@ -1,5 +1,6 @@
 // @ts-check
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreError } from '@cutline/shared/stores';
 
 /** @import { GetOptions, ListOptions, ObjectInfo, ObjectStore } from '@cutline/shared/stores' */
@@ -18,6 +19,9 @@ export class VirtualArchive {
   url = 's3://archive';
   lists = 0;
   gets = 0;
+  /** Until a page of a listing comes, in ms. */
+  pageMs = 0;
+  pagesInHand = 0;
   /** After so many keys, a listing breaks off. */
   breaksAfter = Number.POSITIVE_INFINITY;
   #images;
@@ -33,16 +37,30 @@ export class VirtualArchive {
    * @returns {AsyncGenerator<ObjectInfo>}
    */
   async *list(_prefix, { startAfter } = {}) {
-    const first = startAfter === undefined ? 0 : numberOf(startAfter) + 1;
+    const first = startAfter === undefined ? 0 : this.#firstAfter(startAfter);
     for (let image = first; image < this.#images; image++) {
       if ((image - first) % pageKeys === 0) {
         this.lists += 1;
-        await null; // as between two answers, others have their turn
+        // As between two answers, others have their turn.
+        this.pagesInHand += 1;
+        await (this.pageMs > 0 ? sleep(this.pageMs) : null);
+        this.pagesInHand -= 1;
       }
       if (image >= this.breaksAfter)
         throw new StoreError('misconfigured', 'The listing broke off.');
       yield { key: keyOf(image), etag: `${image}`, bytes: bytes.length };
     }
+  }
+
+  /** @param {string} text whatever it is @returns the first image whose key comes after it */
+  #firstAfter(text) {
+    let [low, high] = [0, this.#images];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (keyOf(middle) <= text) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   /** @param {string} key @param {GetOptions} [_options] */

@@ -28,6 +28,7 @@ export function describeReason(reason: string): string {
 const skipReasonTexts: Record<SkipReason, string> = {
   'not-an-image': 'not a photograph',
   duplicate: 'listed before',
+  archived: 'archived, to be restored first',
 };
 
 /** `45 s`, `3 min`, `2 h 10 min`, `4 d 3 h` */

@@ -34,9 +34,15 @@ export type FailureClass = (typeof failureClasses)[number];
 export const skipReasons = [
   'not-an-image', // its name says so (.txt, .json, .mp4, …), or its content, and its name not otherwise
   'duplicate', // the same key was listed before, in a list of keys
+  'archived', // in a storage class that has to be restored before it can be read
 ] as const;
 
 export type SkipReason = (typeof skipReasons)[number];
+
+/** What may be tried again: failures, and what was archived when it was listed. */
+export const retryClasses = [...failureClasses, 'archived'] as const;
+
+export type RetryClass = (typeof retryClasses)[number];
 
 /** A permanent failure of one image; the rest of its batch is unharmed. */
 export class ImageError extends Error {

@@ -95,6 +95,18 @@ describe.each(kinds)('$name', (kind) => {
     expect((await store.get('k', { bytesMax: 5 })).bytes.toString()).toBe('12345');
   });
 
+  test('get gives a range of bytes, of the version that is meant', async () => {
+    const { etag } = await store.put('a.bin', Buffer.from('0123456789'));
+    const get = async (start: number, end: number) =>
+      (await store.get('a.bin', { etag, range: { start, end } })).bytes.toString();
+    expect(await get(0, 4)).toBe('0123');
+    expect(await get(4, 10)).toBe('456789');
+    const limited = { range: { start: 4, end: 6 }, bytesMax: 2 };
+    expect((await store.get('a.bin', limited)).bytes.toString()).toBe('45');
+    const replaced = store.get('a.bin', { etag: 'another', range: { start: 0, end: 1 } });
+    await expect(replaced).rejects.toMatchObject({ reason: 'changed' });
+  });
+
   test('tells what does not exist', async () => {
     await put('a/b', 'x');
     for (const key of ['nothing', 'a', 'a/b/c', 'a/c', 'n'.repeat(2000)]) {

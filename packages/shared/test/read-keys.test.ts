@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as zlib from 'node:zlib';
 import { listImages, requireKeysList } from '@cutline/shared/listing';
 import type { ImageRef } from '@cutline/shared/run';
-import { type ObjectStore, openStore, StorePool } from '@cutline/shared/stores';
+import { MemoryStore, type ObjectStore, openStore, StorePool } from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type S3Server, startS3 } from '../../../test/support/s3-server.ts';
 
@@ -254,6 +255,58 @@ describe('a list', () => {
   test('that is not in its bucket is refused by its name', async () => {
     await expect(read('s3://archive/missing.csv')).rejects.toThrow(/missing\.csv.* does not exist/);
   });
+});
+
+describe('a list that is compressed', () => {
+  test('with gzip is read as what is in it, from a file and from a store', async () => {
+    const csv = zlib.gzipSync('title,key\nx,a.jpg\ny,b.jpg\n');
+    expect(keys(await readList('list.csv.gz', csv))).toEqual(['a.jpg', 'b.jpg']);
+    await source.put('lists/list.csv.gz', csv);
+    expect(keys(await read('s3://archive/lists/list.csv.gz'))).toEqual(['a.jpg', 'b.jpg']);
+  });
+
+  test('and cut off is refused: keys would be missing', async () => {
+    const whole = zlib.gzipSync('a.jpg\nb.jpg\n');
+    await expect(readList('list.txt.gz', whole.subarray(0, whole.length - 9))).rejects.toThrow(
+      /The list of keys .*list\.txt\.gz cannot be read: unexpected end of file/,
+    );
+  });
+
+  test('with Zstandard is read where Node.js can, and else told how', async () => {
+    // "a.jpg\nb.jpg\n", by zstd 1.5
+    const bytes = Buffer.from('KLUv/QRYYQAAYS5qcGcKYi5qcGcKLRl6OQ==', 'base64');
+    const images = readList('list.txt.zst', bytes);
+    if ('createZstdDecompress' in zlib) expect(keys(await images)).toEqual(['a.jpg', 'b.jpg']);
+    else
+      await expect(images).rejects.toThrow(/Zstandard, .* zstd -dc … \| cutline … --keys-from -/);
+  });
+});
+
+test('a list in a store is not read to see whether it is there, and read once', async () => {
+  const store = new MemoryStore(source.url);
+  await store.put('keys.txt', Buffer.from(`${'x'.repeat(1000)}\n`.repeat(20_000)));
+  const gets: unknown[] = [];
+  const get = store.get.bind(store);
+  store.get = (key, options) => {
+    gets.push(options?.range);
+    return get(key, options);
+  };
+  const from = `${source.url}/keys.txt`;
+  await requireKeysList(from, store);
+  expect(gets).toEqual([]);
+  const selection = { keysFrom: from, include: [], exclude: [], limit: null, sample: null };
+  let images = 0;
+  for await (const { skipped } of listImages({ store, prefix: '' }, selection)) {
+    expect(skipped).toBe(images === 0 ? undefined : 'duplicate');
+    images += 1;
+  }
+  expect(images).toBe(20_000);
+  const mb8 = 8 * 1024 * 1024;
+  expect(gets).toEqual([
+    { start: 0, end: mb8 },
+    { start: mb8, end: 2 * mb8 },
+    { start: 2 * mb8, end: 20_020_000 },
+  ]);
 });
 
 describe('columns that are asked for', () => {

@@ -154,10 +154,13 @@ describe('counts', () => {
   });
 
   test('say whether a chunk is opened again by a later claim', () => {
-    const ledger = { generation: 1, failedByClass: { corrupt: 2 } };
+    const ledger = { generation: 1, failedByClass: { corrupt: 2 }, skippedByReason: {} };
     const claim = (generation: number, ...retry: string[]) => ({ generation, retry });
     expect(isReopened(ledger, [claim(0), claim(1, 'corrupt')])).toBe(false);
     expect(isReopened(ledger, [claim(2, 'timeout')])).toBe(false);
     expect(isReopened(ledger, [claim(2, 'timeout', 'corrupt'), claim(3)])).toBe(true);
+    expect(isReopened(ledger, [claim(2, 'archived')])).toBe(false);
+    const cold = { ...ledger, skippedByReason: { archived: 1 } };
+    expect(isReopened(cold, [claim(2, 'archived')])).toBe(true);
   });
 });

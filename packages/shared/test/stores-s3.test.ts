@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ObjectStore, openStore, type StoreConfig } from '@cutline/shared/stores';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   accessDenied,
   type FaultProxy,
@@ -286,6 +286,58 @@ describe('with a server that answers by hand', () => {
         '<Contents><Key>a+b%20&amp;c</Key><ETag>"e"</ETag><Size>1</Size></Contents></ListBucketResult>',
     );
     expect(await listKeys(store)).toEqual(['a+b%20&c']);
+  });
+
+  test('says what has to be restored before it can be read', async () => {
+    const restored = '<RestoreExpiryDate>2026-12-21T00:00:00Z</RestoreExpiryDate>';
+    const objects = [
+      ['a', 'STANDARD', ''],
+      ['b', 'GLACIER', ''],
+      ['c', 'DEEP_ARCHIVE', '<IsRestoreInProgress>true</IsRestoreInProgress>'],
+      ['d', 'GLACIER', `<IsRestoreInProgress>false</IsRestoreInProgress>${restored}`],
+      ['e', 'GLACIER_IR', ''],
+    ].map(
+      ([key, storage, restore]) =>
+        `<Contents><Key>${key}</Key><StorageClass>${storage}</StorageClass>` +
+        `<RestoreStatus>${restore}</RestoreStatus></Contents>`,
+    );
+    answer = (request, response) => {
+      expect(request.headers['x-amz-optional-object-attributes']).toBe('RestoreStatus');
+      const name = '<Name>archive</Name><IsTruncated>false</IsTruncated>';
+      const page = `<ListBucketResult>${name}${objects.join('')}</ListBucketResult>`;
+      xml(200, page)(request, response);
+    };
+    const archived: string[] = [];
+    for await (const info of store.list()) if (info.archived) archived.push(info.key);
+    expect(archived).toEqual(['b', 'c']);
+  });
+
+  test('shows that it is in no order, also where it is left before', async () => {
+    const contents = ['a', 'm', 'b'].map((key) => `<Contents><Key>${key}</Key></Contents>`);
+    answer = xml(
+      200,
+      '<ListBucketResult><Name>archive</Name><IsTruncated>false</IsTruncated>' +
+        `${contents.join('')}</ListBucketResult>`,
+    );
+    expect(await listKeys(store)).toEqual(['a', 'm', 'b']);
+    const sideBySide = { onStartIgnored: vi.fn() };
+    const first = store.list('', { sideBySide })[Symbol.asyncIterator]().next();
+    await expect(first).rejects.toThrow(/lists "b" after "m", which is not the order/);
+    expect(sideBySide.onStartIgnored).not.toHaveBeenCalled();
+  });
+
+  test('tells that it does not begin where it is told, and leaves out what comes before', async () => {
+    const contents = ['a', 'b', 'c'].map((key) => `<Contents><Key>${key}</Key></Contents>`);
+    answer = xml(
+      200,
+      '<ListBucketResult><Name>archive</Name><IsTruncated>false</IsTruncated>' +
+        `${contents.join('')}</ListBucketResult>`,
+    );
+    const sideBySide = { onStartIgnored: vi.fn() };
+    const keys: string[] = [];
+    for await (const { key } of store.list('', { startAfter: 'b', sideBySide })) keys.push(key);
+    expect(keys).toEqual(['c']);
+    expect(sideBySide.onStartIgnored).toHaveBeenCalledOnce();
   });
 
   test('does not take a listing that breaks off for one that ended', async () => {

@@ -1,8 +1,8 @@
-import { type ResultRow, readReviews, wholeNumber } from '@cutline/shared/run';
+import { type ResultRow, wholeNumber } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatQuantity } from '../format.ts';
 import { rowPrinter } from '../print-rows.ts';
-import { addResultsArguments, reviewedRows, withResults } from '../results/index.ts';
+import { addResultsArguments, withRows } from '../results/index.ts';
 
 export function addResults(program: Command): void {
   const command = program
@@ -12,25 +12,23 @@ export function addResults(program: Command): void {
     .option('--limit <n>', 'the first n images', wholeNumber({ min: 1 }));
   addResultsArguments(command).action(async (name: string, options) => {
     const limit: number = options.limit ?? Number.POSITIVE_INFINITY;
-    await withResults(name, options, async ({ results }) => {
-      const rows = reviewedRows(results, await readReviews(results.papers));
+    await withRows(name, options, async (title, rows) => {
       const print = rowPrinter(process.stdout, { json: options.json ?? false });
       const { shown, more } = await printFirst(rows, limit, print);
       if (more) process.stderr.write(`  … (the first ${formatQuantity(shown, 'image')})\n`);
-      if (shown === 0) process.stderr.write(`${results.title} has no results yet.\n`);
+      if (shown === 0) process.stderr.write(`${title} has no results yet.\n`);
     });
   });
 }
 
 /** @returns how many rows were printed, and whether there are others. */
 async function printFirst(
-  batches: AsyncIterable<{ row: ResultRow }[]>,
+  batches: AsyncIterable<ResultRow[]>,
   limit: number,
   print: (rows: readonly ResultRow[]) => void,
 ): Promise<{ shown: number; more: boolean }> {
   let shown = 0;
-  for await (const found of batches) {
-    const rows = found.map(({ row }) => row);
+  for await (const rows of batches) {
     const wanted = rows.slice(0, limit - shown);
     print(wanted);
     shown += wanted.length;

@@ -1,6 +1,6 @@
-import { type FailureClass, failureClasses } from '@cutline/shared/errors';
+import { failureClasses, type RetryClass, retryClasses } from '@cutline/shared/errors';
 import { addSettings } from '@cutline/shared/process';
-import { readRunState, windowDefault } from '@cutline/shared/run';
+import { countToRetry, readRunState, windowDefault } from '@cutline/shared/run';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { followRun } from '../follow-run.ts';
 import { formatQuantity } from '../format.ts';
@@ -14,16 +14,16 @@ export function addRetry(program: Command): void {
     .addOption(
       new Option(
         '--class <names...>',
-        `only failures of these classes: ${failureClasses.join(', ')}`,
+        `only failures of these classes: ${failureClasses.join(', ')}; or archived: what had to be restored`,
       ).argParser(collectClasses),
     );
   addSettings(addRunArguments(command), ['redis', 'features']).action(
     async (name: string, flags) => {
-      const classes: readonly FailureClass[] = flags.class ?? failureClasses;
+      const classes: readonly RetryClass[] = flags.class ?? failureClasses;
       const failed = await withRun(name, flags, async ({ run }) => {
         const { summary } = await readRunState(run);
         if (!summary) return undefined; // what that means is found under the lock
-        return classes.reduce((sum, each) => sum + (summary.failedByClass[each] ?? 0), 0);
+        return countToRetry(summary, classes);
       });
       if (failed === 0) {
         const kind = flags.class ? ` of class ${flags.class.join(' or ')}` : '';
@@ -37,9 +37,9 @@ export function addRetry(program: Command): void {
 }
 
 /** `corrupt empty`, `corrupt,empty`, or the flag repeated. */
-function collectClasses(text: string, previous: FailureClass[] = []): FailureClass[] {
+function collectClasses(text: string, previous: RetryClass[] = []): RetryClass[] {
   const classes = text.split(',').map((name) => {
-    const known = failureClasses.find((each) => each === name);
+    const known = retryClasses.find((each) => each === name);
     if (known) return known;
     throw new InvalidArgumentError(
       `Expected some of ${failureClasses.join(', ')}. The name of the run comes first.`,

@@ -33,6 +33,7 @@ const failureMeanings: Readonly<Record<FailureClass, string>> = {
 
 const skipMeanings: Readonly<Record<SkipReason, string>> = {
   'not-an-image': 'It is no image, as its name or its content says.',
+  archived: 'It is archived: restore it, then cutline retry --class archived.',
   duplicate: 'The same key was listed before.',
 };
 

@@ -4,12 +4,12 @@ import {
   countResults,
   type PartName,
   type PartRow,
+  placeRows,
   type ResultRow,
   type Reviews,
   type Run,
   type RunState,
   type RunStore,
-  settleRun,
 } from '@cutline/shared/run';
 import type { FoundRow, Overview, Results } from './results.ts';
 
@@ -21,6 +21,10 @@ interface Place {
 
 /** Parts that are kept in memory: reviewers go through lists, and back. */
 const partsMax = 64;
+
+export function titleOfRun(name: string): string {
+  return `Run ${name}`;
+}
 
 /** The results of a run, as far as it is. */
 export class RunResults implements Results<Place> {
@@ -43,7 +47,7 @@ export class RunResults implements Results<Place> {
   }
 
   get title(): string {
-    return `Run ${this.name}`;
+    return titleOfRun(this.name);
   }
 
   get origin() {
@@ -59,11 +63,10 @@ export class RunResults implements Results<Place> {
   }
 
   async *batches(): AsyncGenerator<FoundRow<Place>[]> {
-    for await (const { images } of settleRun(this.papers, this.#state)) {
-      yield images.flatMap(({ row, part }) => {
-        if (!row || !part) return [];
+    for await (const placed of placeRows(this.papers, this.#state)) {
+      yield placed.map(({ row, part }) => {
         const place = { part: part.name, line: part.rows.indexOf(row) };
-        return [{ row, attempt: part.attempt, place }];
+        return { row, attempt: part.attempt, place };
       });
     }
   }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type FailureClass, UserError } from '@cutline/shared/errors';
+import { type RetryClass, UserError } from '@cutline/shared/errors';
 import type { Run, RunState, RunStore, Summary } from '@cutline/shared/run';
-import { type Claim, readRunState } from '@cutline/shared/run';
+import { type Claim, countToRetry, readRunState } from '@cutline/shared/run';
 import { type LockContext, lockRun, type RunLock, superseded } from '../board/run-lock.ts';
 
 /** A run that is ours to produce: its lock is held, and it is claimed. */
@@ -68,10 +68,10 @@ function isSameRequest(one: Run, other: Run): boolean {
  */
 export async function resumeRun(
   context: LockContext,
-  { retry = [] }: { retry?: readonly FailureClass[] },
+  { retry = [] }: { retry?: readonly RetryClass[] },
 ): Promise<ClaimedRun | { finished: Summary }> {
   const nothingToDo = ({ summary }: RunState) =>
-    summary && !retry.some((each) => summary.failedByClass[each]) ? summary : undefined;
+    summary && countToRetry(summary, retry) === 0 ? summary : undefined;
   const before = nothingToDo(await readRunState(context.runStore));
   if (before) return { finished: before };
   const lock = await lockRun(context);
@@ -101,7 +101,7 @@ export async function resumeRun(
 export async function claimRun(
   { runStore, world }: LockContext,
   lock: RunLock,
-  { retry = [], after }: { retry?: readonly FailureClass[]; after?: number },
+  { retry = [], after }: { retry?: readonly RetryClass[]; after?: number },
 ): Promise<ClaimedRun> {
   await lock.held();
   const before = await readRunState(runStore);

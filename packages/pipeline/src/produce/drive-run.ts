@@ -1,4 +1,4 @@
-import { describeError, type FailureClass } from '@cutline/shared/errors';
+import { describeError, type RetryClass } from '@cutline/shared/errors';
 import { listImages, requireKeysList } from '@cutline/shared/listing';
 import type { Logger, Metrics } from '@cutline/shared/process';
 import { KeptFeatures, type Run, RunStore, type Summary } from '@cutline/shared/run';
@@ -15,7 +15,7 @@ import { describeExcluded, resultsPrefix } from './run-request.ts';
 
 export interface DriveRunContext {
   /** A new run (which `orGoOn` may have been begun before), or the name of one that exists. */
-  what: { begin: Run; orGoOn?: boolean } | { resume: string; retry?: readonly FailureClass[] };
+  what: { begin: Run; orGoOn?: boolean } | { resume: string; retry?: readonly RetryClass[] };
   output: Location;
   openStore: (url: string) => Promise<ObjectStore>;
   board: RunBoard;

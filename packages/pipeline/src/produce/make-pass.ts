@@ -1,10 +1,12 @@
 import type { QueueName } from '@cutline/shared/process';
-import { batchesOf, isReopened, readChunk } from '@cutline/shared/run';
-import { countByOutcome, countsOfOutcomes, partStep } from '../board/run-progress.ts';
+import { batchesOf, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
+import { countsOfOutcomes } from '../board/run-progress.ts';
 import { patiently } from '../patience.ts';
 import type { ClaimedRun } from './claim-run.ts';
-import { type ClosedChunk, closeChunk, closedBy, examineChunk } from './close-chunk.ts';
+import { type ClosedChunk, closeChunk, closedBy } from './close-chunk.ts';
 import { enqueue, type PlannedBatch } from './enqueue.ts';
+import { examineChunk } from './examine-chunk.ts';
+import { examineReopened } from './examine-reopened.ts';
 import type { ProduceContext } from './produce.ts';
 
 /** What a pass works with: the run as it was claimed for it. */
@@ -12,6 +14,8 @@ export interface PassContext extends ProduceContext {
   claimed: ClaimedRun;
   /** The ledgers that count so far, by chunk; the pass adds those that it writes. */
   ledgers: Map<number, ClosedChunk>;
+  /** The ledgers that chunks had whose failures are tried again, while they are open. */
+  reopened: Map<number, Ledger>;
 }
 
 /** Looks soon at first, for short runs, then every second. */
@@ -117,7 +121,7 @@ class LiveJobs {
 
 /** The batches of a chunk that want a job. It may turn out to be closed: then `ledgers` has it. */
 async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promise<PlannedBatch[]> {
-  const { board, ledgers, claimed } = context;
+  const { board, runStore, ledgers, reopened, claimed } = context;
   const { run, claims } = claimed.state;
   const { run: name } = run;
   const ledger = ledgers.get(chunk);
@@ -129,17 +133,19 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
     );
     return [];
   }
+  if (ledger) reopened.set(chunk, await runStore.readLedger(chunk, ledger.generation));
   ledgers.delete(chunk);
   if (chunk >= claimed.claim.chunks) {
     // Listed under this claim: nobody can have worked on it.
-    const { images } = await readChunk(context.runStore, claims, chunk);
+    const { images } = await readChunk(runStore, claims, chunk);
     return [...batchesOf(chunk, images, run)];
   }
   const live = await jobs.batches();
-  const found = await examineChunk({ runStore: context.runStore, run, claims }, chunk);
-  for (const { name: part, rows } of found.parts) {
-    const counts = countByOutcome(rows.filter((row) => found.rows.includes(row)));
-    await patiently('progress', () => board.count(name, partStep(part), counts), context);
+  const before = reopened.get(chunk);
+  const changed = before && (await examineReopened({ runStore, run, claims }, before, false));
+  const found = changed ?? (await examineChunk({ runStore, run, claims }, chunk));
+  for (const [step, counts] of found.progress) {
+    await patiently('progress', () => board.count(name, step, counts), context);
   }
   return [...found.missing]
     .filter(([batch]) => !live.has(batch))
@@ -148,12 +154,14 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
 
 /** @returns images that are left without a row. */
 async function settle(context: PassContext, chunk: number): Promise<number> {
-  const { runStore, world, ledgers, claimed, log } = context;
+  const { runStore, world, ledgers, reopened, claimed, log } = context;
   const { run, claims } = claimed.state;
   const { generation } = claimed.claim;
   await claimed.lock.held();
-  const closed = await closeChunk({ runStore, run, claims, generation, world }, chunk);
+  const chunkContext = { runStore, run, claims, generation, world };
+  const closed = await closeChunk(chunkContext, chunk, reopened.get(chunk));
   if ('ledger' in closed) {
+    reopened.delete(chunk);
     ledgers.set(chunk, closedBy(closed.ledger));
     return 0;
   }

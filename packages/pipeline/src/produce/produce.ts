@@ -58,7 +58,7 @@ export async function produce(
   await patiently('progress', () => board.raiseFloor(run.run, claimed.state.floor), base);
   await patiently('progress', () => board.enlist({ run: run.run, model: run.model }), base);
   const ledgers = await readLedgers(runStore, claimed);
-  const context = { ...base, manifest, ledgers };
+  const context = { ...base, manifest, ledgers, reopened: new Map() };
 
   const listed = listing ? writeListing(context, claimed, listing) : Promise.resolve();
   listed.catch(() => {}); // it is heard below, also when the pass fails first

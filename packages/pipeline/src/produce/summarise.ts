@@ -1,4 +1,4 @@
-import { addCounts, findRepeated, type Summary } from '@cutline/shared/run';
+import { addCounts, findRepeated, ledgerRuns, type Summary } from '@cutline/shared/run';
 import { superseded } from '../board/run-lock.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import type { ClosedChunk } from './close-chunk.ts';
@@ -16,6 +16,7 @@ export async function writeSummary(
   const { run } = state;
   const totals = addCounts(ledgers.values());
   const repeated = findRepeated(ledgers.values());
+  const inOrder = [...ledgers].toSorted(([a], [b]) => a - b);
   if (totals.images !== manifest.images || ledgers.size !== manifest.chunks) {
     throw new Error(
       `run ${run.run}: ${ledgers.size} ledgers count ${totals.images} images, the manifest has ` +
@@ -29,7 +30,7 @@ export async function writeSummary(
     const now = new Date(world.now());
     const seconds = Math.max(0.001, (now.getTime() - Date.parse(run.created)) / 1000);
     const summary: Summary = {
-      format: 2,
+      format: 3,
       run: run.run,
       generation: claim.generation,
       ...totals,
@@ -43,6 +44,9 @@ export async function writeSummary(
       imagesPerSecond:
         last?.value.imagesPerSecond ?? Math.round((totals.captioned / seconds) * 100) / 100,
       retried: last ? now.toISOString() : null,
+      batchSize: run.batchSize,
+      chunkBatches: run.chunkBatches,
+      ledgers: ledgerRuns(inOrder.map(([, { generation }]) => generation)),
     };
     // Another than was read: a process that had slept wrote its own in this moment.
     if (await runStore.writeSummary(summary, last?.etag)) return summary;

@@ -1,5 +1,4 @@
-import { UserError } from '../errors.ts';
-import { compareKeys } from '../stores/key-order.ts';
+import { requireKeyOrder } from '../stores/key-order.ts';
 import type { ObjectInfo } from '../stores/object-store.ts';
 
 /**
@@ -16,29 +15,7 @@ export async function* inKeyOrder(
 ): AsyncGenerator<ObjectInfo> {
   let last: string | undefined;
   for await (const object of listing) {
-    const { key } = object;
-    if (last !== undefined && compareKeys(key, last) <= 0) throw disorder(storeUrl, key, last);
-    last = key;
+    last = requireKeyOrder(storeUrl, [object.key], last);
     yield object;
   }
-}
-
-function disorder(storeUrl: string, key: string, last: string): UserError {
-  const name = JSON.stringify(key);
-  if (key !== last) {
-    return new UserError(
-      `${storeUrl} lists ${name} after ${JSON.stringify(last)}, which is not the order of their ` +
-        'bytes (as directory buckets do): a run could leave keys out. Write the keys into a file, ' +
-        'and give it with --keys-from.',
-    );
-  }
-  if (key.includes('\ufffd')) {
-    return new UserError(
-      `${storeUrl} lists ${name} twice: the names of several files are not UTF-8. Rename them.`,
-    );
-  }
-  return new UserError(
-    `${storeUrl} lists ${name} twice, so its listing cannot be relied on. Write the keys into a ` +
-      'file, and give it with --keys-from.',
-  );
 }

@@ -4,7 +4,9 @@ import type { Selection } from '../run/run.ts';
 import { runIdSchema } from '../run/run-name.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
 import { inKeyOrder } from './in-key-order.ts';
-import { type ListedKey, readKeys, type Stores } from './read-keys.ts';
+import { listAhead } from './list-ahead.ts';
+import type { Stores } from './open-list.ts';
+import { type ListedKey, readKeys } from './read-keys.ts';
 
 /**
  * The images of a run, in a stable order: S3's and a folder's is the byte order of keys; a list's
@@ -75,7 +77,10 @@ async function* listObjects(
   prefix: string,
   startAfter: string | undefined,
 ): AsyncGenerator<ListedKey> {
-  const objects = store.list(prefix, { unreadable: true, startAfter });
+  // A folder answers at once; a bucket, a page after another, each after some 100 ms.
+  const objects = store.url.startsWith('file:')
+    ? store.list(prefix, { unreadable: true, startAfter })
+    : listAhead(store, prefix, { startAfter });
   for await (const { unreadable, ...object } of inKeyOrder(store.url, objects)) {
     if (unreadable) {
       yield { key: object.key };
@@ -113,12 +118,13 @@ const otherExtensions = new Set(
   ).split(' '),
 );
 
-function classify({ key, etag, bytes, columns, duplicate }: ListedKey): ImageRef {
+function classify({ key, etag, bytes, columns, duplicate, archived }: ListedKey): ImageRef {
   const name = key.slice(key.lastIndexOf('/') + 1);
   const extension = name.includes('.') ? name.slice(name.lastIndexOf('.') + 1).toLowerCase() : '';
   const listed = { key, etag: etag ?? null, bytes: bytes ?? null };
   if (duplicate) return { ...listed, skipped: 'duplicate' };
   if (otherExtensions.has(extension)) return { ...listed, skipped: 'not-an-image' };
+  if (archived) return { ...listed, skipped: 'archived' };
   return columns ? { ...listed, columns } : listed;
 }
 

@@ -1,14 +1,11 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { parse as parseCsv } from 'csv-parse';
 import { z } from 'zod';
-import { describeError, UserError } from '../errors.ts';
-import { redactUrl } from '../process/redact-url.ts';
-import { parseObjectLocation } from '../stores/location.ts';
+import { UserError } from '../errors.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
-import { StorePool } from '../stores/store-pool.ts';
+import { cannotRead, openList, type Stores, withoutCompression } from './open-list.ts';
+import { SeenKeys } from './seen-keys.ts';
 import { splitLines } from './split-lines.ts';
 
 /** A key as listed; what a list of keys does not say is undefined. */
@@ -18,6 +15,8 @@ export interface ListedKey {
   bytes?: number | undefined;
   /** By name, those that were asked for and are there. */
   columns?: Record<string, string> | undefined;
+  /** It has to be restored first. */
+  archived?: boolean | undefined;
   /** The list named this key before. */
   duplicate?: boolean | undefined;
 }
@@ -48,11 +47,12 @@ interface Row extends ListedKey {
 }
 
 /**
- * Reads a list of keys, one row at a time. The format follows from the name: `.csv` or `.tsv` (a
- * column named `key`, `filename` or `path`, else the first), and otherwise lines, where those that start with `{` or `"`
- * are JSON (objects with `key`, or strings). Keys may be written as whole URLs of the source.
+ * Reads a list of keys, one row at a time. The format follows from the name, without `.gz` or
+ * `.zst`: `.csv` or `.tsv` (a column named `key`, `filename` or `path`, else the first), and
+ * otherwise lines, where those that start with `{` or `"` are JSON (objects with `key`, or strings).
+ * Keys may be written as whole URLs of the source.
  *
- * Keys are remembered, to mark repetitions: about 150 MB for a million of them.
+ * Repetitions are marked, however long the list is: see `SeenKeys`.
  *
  * @param from a path, an s3:// URL, or `-` for stdin.
  * @param stores opens the list's own store, where that is another than the source.
@@ -66,79 +66,24 @@ export async function* readKeys(
   columns: readonly string[] = [],
 ): AsyncGenerator<ListedKey> {
   const name = from === '-' ? 'stdin' : from;
-  const extension = extname(from).toLowerCase();
+  const extension = extname(withoutCompression(from)).toLowerCase();
   const stream = await openList(from, source, stores);
   const rows =
     extension === '.csv' || extension === '.tsv'
       ? readCsv(stream, extension === '.tsv' ? '\t' : ',', name, columns)
       : readLines(stream, name, columns);
-  const seen = new Set<string>();
+  const seen = new SeenKeys();
   try {
     for await (const { line, ...row } of rows) {
       const key = withoutStore(row.key, source, `${name}, line ${line}`);
-      yield { ...row, key, duplicate: seen.has(key) };
-      seen.add(key);
+      yield { ...row, key, duplicate: seen.add(key) };
     }
   } catch (error) {
     throw error instanceof UserError ? error : cannotRead(name, error);
-  }
-}
-
-/**
- * Makes sure that a list can be read, before a run is begun with it.
- * @throws UserError
- */
-export async function requireKeysList(
-  from: string,
-  source: ObjectStore,
-  stores?: Stores,
-): Promise<void> {
-  if (from !== '-') (await openList(from, source, stores)).destroy();
-}
-
-/** Opens stores with the settings of the program. */
-export type Stores = Pick<StorePool, 'open'>;
-
-async function openList(
-  from: string,
-  source: ObjectStore,
-  stores: Stores | undefined,
-): Promise<Readable> {
-  if (from === '-') return process.stdin;
-  try {
-    if (/^s3:\/\//i.test(from))
-      return Readable.from(piecesOf(await fetchList(from, source, stores)));
-    if ((await stat(from)).isDirectory()) throw new Error('it is a folder');
-    const stream = createReadStream(from);
-    await new Promise((resolve, reject) => stream.once('open', resolve).once('error', reject));
-    return stream;
-  } catch (error) {
-    throw cannotRead(from, error);
-  }
-}
-
-async function fetchList(
-  from: string,
-  source: ObjectStore,
-  stores: Stores | undefined,
-): Promise<Buffer> {
-  const { store: url, key } = parseObjectLocation(from);
-  if (url === source.url) return (await source.get(key)).bytes;
-  if (stores) return (await (await stores.open(url)).get(key)).bytes;
-  const own = new StorePool();
-  try {
-    return (await (await own.open(url)).get(key)).bytes;
   } finally {
-    await own.close();
+    seen.close();
   }
 }
-
-/** As a file would come: all of a large list would be too long for one string. */
-function* piecesOf(bytes: Buffer): Generator<Buffer> {
-  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
-}
-
-const pieceBytes = 64 * 1024;
 
 async function* readLines(
   stream: Readable,
@@ -247,17 +192,4 @@ function withoutStore(key: string, source: ObjectStore, where: string): string {
   if (key.startsWith(`${source.url}/`)) return key.slice(source.url.length + 1);
   if (!/^s3:\/\//i.test(key)) return key;
   throw new UserError(`${where}: ${key} is not in ${source.url}, where this run's images are.`);
-}
-
-function cannotRead(name: string, error: unknown): UserError {
-  const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-  const reason = missing ? 'there is no such file' : describeError(error);
-  return new UserError(`The list of keys ${shown(name)} cannot be read: ${reason}.`, {
-    cause: error,
-  });
-}
-
-/** Somebody may have given a URL of the web, with a password in it, for a path. */
-function shown(name: string): string {
-  return /^https?:/i.test(name) ? redactUrl(name) : name;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { failureClasses } from '../errors.ts';
+import { retryClasses } from '../errors.ts';
+import { batchNumber } from './attempt.ts';
 import { runIdSchema } from './run-name.ts';
 
 /**
@@ -15,8 +16,11 @@ export const claimSchema = z.strictObject({
   run: runIdSchema,
   generation: z.int().nonnegative(),
   kind: z.enum(['produce', 'cancel']),
-  /** Failures of these classes, in rows of older generations, are to be tried again. */
-  retry: z.array(z.enum(failureClasses)),
+  /**
+   * Failures of these classes, in rows of older generations, are to be tried again; and what was
+   * skipped as archived.
+   */
+  retry: z.array(z.enum(retryClasses)),
   /** Chunks of the manifest that it took over; it writes those that follow. */
   chunks: z.int().nonnegative(),
   /** Images in the manifest, where the listing was complete when the claim was made. */
@@ -28,6 +32,11 @@ export const claimSchema = z.strictObject({
 });
 
 export type Claim = z.infer<typeof claimSchema>;
+
+/** Within the run's folder. */
+export function claimName(generation: number): string {
+  return `claims/${batchNumber(generation)}.json`;
+}
 
 /** `.3` in the names of what generation 3 writes; the first generation's names are plain. */
 export function generationSuffix(generation: number): string {

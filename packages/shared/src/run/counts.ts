@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { CaptionedRow, PartRow } from './part.ts';
+import type { CaptionedRow, FailedRow, PartRow } from './part.ts';
 import { sidecarCountsSchema } from './sidecars.ts';
-import { addUsage, totalsOf, usageTotalsSchema } from './usage.ts';
+import { addUsage, takeUsage, totalsOf, usageTotalsSchema } from './usage.ts';
 
 /** Images by what became of them; of a chunk, or of a run. */
 export const countsSchema = z.strictObject({
@@ -50,6 +50,31 @@ export function addCounts(all: Iterable<Counts>): Counts {
     if (counts.blank) sum.blank = (sum.blank ?? 0) + counts.blank;
   }
   return sum;
+}
+
+/** Images that a retry of these classes is about. */
+export function countToRetry(
+  { failedByClass, skippedByReason }: Pick<Counts, 'failedByClass' | 'skippedByReason'>,
+  classes: readonly string[],
+): number {
+  const { archived = 0 } = skippedByReason;
+  const countOf = (name: string) => (name === 'archived' ? archived : (failedByClass[name] ?? 0));
+  return classes.reduce((sum, name) => sum + countOf(name), 0);
+}
+
+/** Counts without those of some failures. */
+export function withoutFailures(counts: Counts, failures: readonly FailedRow[]): Counts {
+  const rest: Counts = { ...counts, failedByClass: { ...counts.failedByClass } };
+  rest.images -= failures.length;
+  rest.failed -= failures.length;
+  for (const { failure, usage } of failures) {
+    const left = (rest.failedByClass[failure.class] ?? 0) - 1;
+    if (left === 0) delete rest.failedByClass[failure.class];
+    else rest.failedByClass[failure.class] = left;
+    if (usage && rest.usage) rest.usage = takeUsage(rest.usage, totalsOf(usage));
+    if (rest.usage === undefined) delete rest.usage;
+  }
+  return rest;
 }
 
 /** @throws Error where an image would be counted twice, or not at all. */

@@ -9,13 +9,20 @@ export {
   parseJobId,
 } from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
-export { addCounts, type Counts, countRows } from './counts.ts';
+export { addCounts, type Counts, countRows, countToRetry, withoutFailures } from './counts.ts';
 export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
 export { type FeatureType, featureTypes } from './feature-type.ts';
 export { wholeNumber } from './flag-parsers.ts';
 export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
 export { type KeptBatch, KeptFeatures, keptBatchSchema } from './kept-features.ts';
-export { isReopened, type Ledger, sha256 } from './ledger.ts';
+export {
+  countParts,
+  isReopened,
+  type Ledger,
+  type Ledger3,
+  type LedgerPart,
+  sha256,
+} from './ledger.ts';
 export {
   batchesOf,
   chunkBatchesDefault,
@@ -46,14 +53,20 @@ export { getIfThere } from './read-if-there.ts';
 export {
   countLedgers,
   countResults,
+  listChunkParts,
+  placeRows,
+  type ReadableRun,
+  readAhead,
   readResults,
   type SettledBatch,
+  type SettledRow,
   type StoredPart,
   settleChunk,
   settleRun,
 } from './read-results.ts';
 export { type PlacedRow, parseRow, readPlacedRows, readRows } from './read-rows.ts';
 export {
+  continueRepeated,
   countRepeated,
   findRepeated,
   type Repeated,
@@ -83,10 +96,12 @@ export {
   applyReview,
   type ResultRow,
   type ReviewedRow,
+  readReviewedResults,
   reviewedRowSchema,
 } from './reviews/reviewed-row.ts';
 export { countReviews, type ReviewCounts, Reviews } from './reviews/reviews.ts';
 export {
+  ledgerRuns,
   type Run,
   runSchema,
   type Selection,
@@ -109,10 +124,11 @@ export {
   windowDefault,
 } from './run-flags.ts';
 export { newRunName, runIdSchema } from './run-name.ts';
-export { type RunState, readFloor, readRunState } from './run-state.ts';
+export { openResults, type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
 export {
   imageName,
+  imageToTry,
   needsWork,
   type ReadPart,
   rowName,

@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { type Counts, countsSchema, requireSum } from './counts.ts';
+import { batchNumber, numberIn } from './attempt.ts';
+import { generationSuffix } from './claim.ts';
+import { countsSchema, countToRetry, requireSum } from './counts.ts';
 import { repeatedSchema } from './repeated-captions.ts';
 import { runIdSchema } from './run-name.ts';
+import type { ReadPart, SettledImage } from './settle.ts';
 
 /**
  * What counts of a chunk of the manifest, once every image of it has a row: totals, and the parts
  * whose rows they are, with their hashes. Written once per generation that closes the chunk; the
  * latest counts. What is not in a ledger when its chunk is closed has no effect any more.
  */
-export const ledgerSchema = z.strictObject({
-  format: z.literal(2),
+const ledgerFields = {
   run: runIdSchema,
   chunk: z.int().nonnegative(),
   generation: z.int().nonnegative(),
@@ -19,29 +21,112 @@ export const ledgerSchema = z.strictObject({
   ...countsSchema.shape,
   /** Captions that many of its images have. */
   repeated: repeatedSchema.optional(),
-  /** In the order of batches, and of attempts within them. */
-  parts: z.array(z.strictObject({ name: z.string(), sha256: z.string() })),
   /** When the chunk was closed: ISO 8601, UTC. */
   closed: z.string(),
+};
+
+const partFields = { name: z.string(), sha256: z.string() };
+
+/** What a ledger says of a part. */
+const ledgerPartSchema = z.strictObject({
+  ...partFields,
+  /** Whose rows in it count. */
+  images: z.int().positive(),
+  /** Which of these failed, by class: their places in the batch, from 0, in ascending order. */
+  failed: z.record(z.string(), z.array(z.int().nonnegative()).min(1)).optional(),
 });
 
+export type LedgerPart = z.infer<typeof ledgerPartSchema>;
+
+/**
+ * A ledger as it is written now: it says which images failed, so that they are tried again without
+ * reading what did not.
+ */
+const ledger3Schema = z.strictObject({
+  format: z.literal(3),
+  ...ledgerFields,
+  /** The generation of the chunk's ledger that it was made from, where it was: see `repeated`. */
+  continues: z.int().nonnegative().optional(),
+  /** In the order of batches, and of attempts within them. */
+  parts: z.array(ledgerPartSchema),
+});
+
+export type Ledger3 = z.infer<typeof ledger3Schema>;
+
+export const ledgerSchema = z.discriminatedUnion('format', [
+  z.strictObject({
+    format: z.literal(2),
+    ...ledgerFields,
+    parts: z.array(z.strictObject(partFields)),
+  }),
+  ledger3Schema,
+]);
+
 export type Ledger = z.infer<typeof ledgerSchema>;
+
+/** Within the run's folder. */
+export function ledgerName(chunk: number, generation: number): string {
+  return `ledger/${batchNumber(chunk)}${generationSuffix(generation)}.json`;
+}
+
+/** The inverse; undefined for what is no ledger. */
+export function parseLedgerName(name: string): { chunk: number; generation: number } | undefined {
+  const match = /^ledger\/([a-z]?\d+)(?:\.(\d+))?\.json$/.exec(name);
+  if (!match) return undefined;
+  const [chunk, generation] = [numberIn(match[1]!), Number(match[2] ?? 0)];
+  return name === ledgerName(chunk, generation) ? { chunk, generation } : undefined;
+}
+
+/** What a ledger says of the parts of a batch, besides their names. */
+export function countParts<P extends ReadPart>(
+  images: readonly SettledImage<P>[],
+): Map<P, Pick<LedgerPart, 'images' | 'failed'>> {
+  const counted = new Map<P, Pick<LedgerPart, 'images' | 'failed'>>();
+  for (const [place, { row, part }] of images.entries()) {
+    if (!row || !part) continue;
+    const entry = counted.get(part) ?? { images: 0 };
+    counted.set(part, entry);
+    entry.images += 1;
+    if (row.status !== 'failed') continue;
+    const { class: failureClass } = row.failure;
+    const failed = entry.failed ?? {};
+    failed[failureClass] = [...(failed[failureClass] ?? []), place];
+    entry.failed = failed;
+  }
+  return counted;
+}
 
 /** @throws Error where it does not add up: it must not be written. */
 export function checkLedger(ledger: Ledger): Ledger {
   const name = `the ledger of chunk ${ledger.chunk}`;
   requireSum(ledger, name);
+  if (ledger.format === 3) requireParts(ledger, name);
   return ledgerSchema.parse(ledger);
+}
+
+function requireParts({ images, failedByClass, parts }: Ledger3, name: string): void {
+  const inParts = parts.reduce((sum, part) => sum + part.images, 0);
+  const failed: Record<string, number> = {};
+  for (const [each, places] of parts.flatMap((part) => Object.entries(part.failed ?? {}))) {
+    failed[each] = (failed[each] ?? 0) + places.length;
+  }
+  const classes = new Set([...Object.keys(failed), ...Object.keys(failedByClass)]);
+  const isSame = [...classes].every((each) => failed[each] === failedByClass[each]);
+  if (inParts !== images || !isSame) {
+    throw new Error(
+      `${name} does not add up: its parts say ${inParts} images, failed ${JSON.stringify(failed)}; ` +
+        `it says ${images}, ${JSON.stringify(failedByClass)}`,
+    );
+  }
 }
 
 /** Whether failures that it counts are to be tried again, by what claims made since ask for. */
 export function isReopened(
-  { generation, failedByClass }: Pick<Ledger, 'generation'> & Pick<Counts, 'failedByClass'>,
+  ledger: Pick<Ledger, 'generation' | 'failedByClass' | 'skippedByReason'>,
   claims: readonly { generation: number; retry: readonly string[] }[],
 ): boolean {
   return claims.some(
-    (claim) =>
-      claim.generation > generation && claim.retry.some((each) => (failedByClass[each] ?? 0) > 0),
+    (claim) => claim.generation > ledger.generation && countToRetry(ledger, claim.retry) > 0,
   );
 }
 

@@ -81,7 +81,11 @@ export async function readChunk(
   claims: readonly Claim[],
   chunk: number,
 ): Promise<ReadChunk> {
-  const name = chunkName(chunk, generationOfChunk(claims, chunk));
+  return readNamedChunk(run, chunkName(chunk, generationOfChunk(claims, chunk)));
+}
+
+/** The same, where a ledger has named it. */
+export async function readNamedChunk(run: RunStore, name: string): Promise<ReadChunk> {
   const { bytes } = await run.store.get(run.prefix + name);
   return { name, images: parseJsonLines(gunzipSync(bytes), imageRefSchema, name), bytes };
 }

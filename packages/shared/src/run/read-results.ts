@@ -1,9 +1,9 @@
-import type { Claim } from './claim.ts';
 import { addCounts, type Counts, countRows } from './counts.ts';
 import type { ImageRef } from './image-ref.ts';
-import { batchesOf, readChunk } from './manifest.ts';
+import type { Ledger, Ledger3 } from './ledger.ts';
+import { batchesOf, readChunk, readNamedChunk } from './manifest.ts';
 import type { PartRow } from './part.ts';
-import type { Run } from './run.ts';
+import { ledgerGeneration, type Run } from './run.ts';
 import type { RunState } from './run-state.ts';
 import type { PartName, RunStore } from './run-store.ts';
 import { type ReadPart, type SettledImage, settleBatch } from './settle.ts';
@@ -25,39 +25,44 @@ export interface SettledBatch {
 /** Parts read at once. */
 export const readAhead = 16;
 
-/**
- * Holds the batches of a chunk against parts: the ones named, or all that there are.
- *
- * @param names of parts, in any order; what other batches' they are is not looked at.
- */
-export async function* settleChunk(
-  runStore: RunStore,
-  { run, claims }: { run: Run; claims: readonly Claim[] },
-  chunk: number,
-  names?: readonly PartName[],
-): AsyncGenerator<SettledBatch> {
-  const { images } = await readChunk(runStore, claims, chunk);
-  const first = chunk * run.chunkBatches;
-  const parts = names ?? (await runStore.listParts(first, first + run.chunkBatches));
-  yield* inTurn(batchReads(runStore, run, { chunk, images, parts }), readAhead);
-}
-
 /** A chunk of the manifest, and the parts that its batches are held against. */
-interface OpenChunk {
+export interface OpenChunk {
   chunk: number;
   images: readonly ImageRef[];
+  /** In any order; what other batches' they are is not looked at. */
   parts: readonly PartName[];
+}
+
+/** Holds the batches of a chunk against parts. */
+export async function* settleChunk(
+  runStore: RunStore,
+  run: BatchSizes,
+  open: OpenChunk,
+): AsyncGenerator<SettledBatch> {
+  yield* inTurn(batchReads(runStore, run, open), readAhead);
+}
+
+/** All parts that there are of a chunk's batches. */
+export function listChunkParts(
+  runStore: RunStore,
+  { chunkBatches }: BatchSizes,
+  chunk: number,
+): Promise<PartName[]> {
+  return runStore.listParts(chunk * chunkBatches, (chunk + 1) * chunkBatches);
 }
 
 function* batchReads(
   runStore: RunStore,
-  run: Run,
+  run: BatchSizes,
   { chunk, images, parts }: OpenChunk,
 ): Generator<() => Promise<SettledBatch>> {
   for (const { batch, images: refs } of batchesOf(chunk, images, run)) {
-    const own = parts.filter((part) => part.batch === batch);
-    yield () => settle(runStore, batch, refs, own);
+    yield () => settle(runStore, batch, refs, partsOf(parts, batch));
   }
+}
+
+function partsOf(parts: readonly PartName[], batch: number): PartName[] {
+  return parts.filter((part) => part.batch === batch);
 }
 
 /**
@@ -95,6 +100,11 @@ async function settle(
   return { batch, images: settleBatch(refs, parts), parts };
 }
 
+type BatchSizes = Pick<Run, 'batchSize' | 'chunkBatches'>;
+
+/** What readers of results have to know of a run: see `readRunState`, `openResults`. */
+export type ReadableRun = Pick<RunState, 'claims' | 'manifest' | 'summary'> & { run: BatchSizes };
+
 /**
  * The images of a run with the rows that count, in the order of its manifest, a batch at a time.
  * From the ledger where a chunk has one, else from the parts.
@@ -104,61 +114,137 @@ async function settle(
  */
 export async function* settleRun(
   runStore: RunStore,
-  state: RunState,
+  state: ReadableRun,
 ): AsyncGenerator<SettledBatch> {
-  yield* inTurn(allBatchReads(runStore, state), 1);
+  const open = async (chunk: number) => {
+    const ledger = await findChunkLedger(runStore, state, chunk);
+    return [...batchReads(runStore, state.run, await openChunk(runStore, state, chunk, ledger))];
+  };
+  yield* inTurn(readsOfChunks(state.manifest.chunks, open), 1);
 }
 
-/** The rows alone: one an image, none for images that have none yet. */
-export async function* readResults(runStore: RunStore, state: RunState): AsyncGenerator<PartRow[]> {
-  for await (const { images } of settleRun(runStore, state)) {
-    yield images.flatMap(({ row }) => (row ? [row] : []));
-  }
+/** A row that counts, and the part in which it stands. */
+export interface SettledRow {
+  row: PartRow;
+  part: Pick<StoredPart, 'name' | 'attempt' | 'rows'>;
 }
 
-async function* allBatchReads(
+/**
+ * The rows alone: one an image, none for images that have none yet. As `settleRun`, and without
+ * asking the manifest for batches that stand in one part.
+ */
+export async function* placeRows(
   runStore: RunStore,
-  state: RunState,
-): AsyncGenerator<() => Promise<SettledBatch>> {
-  const { run, manifest } = state;
-  let opening = manifest.chunks > 0 ? openChunk(runStore, state, 0) : undefined;
+  state: ReadableRun,
+): AsyncGenerator<SettledRow[]> {
+  const open = (chunk: number) => rowReads(runStore, state, chunk);
+  yield* inTurn(readsOfChunks(state.manifest.chunks, open), 1);
+}
+
+/** The same, without the parts. */
+export async function* readResults(
+  runStore: RunStore,
+  state: ReadableRun,
+): AsyncGenerator<PartRow[]> {
+  for await (const placed of placeRows(runStore, state)) yield placed.map(({ row }) => row);
+}
+
+/** One read a batch, of chunk after chunk. */
+async function* readsOfChunks<Read>(
+  chunks: number,
+  open: (chunk: number) => Promise<Read[]>,
+): AsyncGenerator<Read> {
+  let opening = chunks > 0 ? open(0) : undefined;
   for (let next = 1; opening; next++) {
-    const open = await opening;
-    const reads = [...batchReads(runStore, run, open)];
+    const reads: Read[] = await opening;
     opening = undefined;
     for (const [position, read] of reads.entries()) {
       yield read;
       // Soon enough that nobody waits for it, and not for those who want the first rows.
       const isHalf = position === Math.floor(reads.length / 2);
-      if (isHalf && next < manifest.chunks) {
-        opening = openChunk(runStore, state, next);
+      if (isHalf && next < chunks) {
+        opening = open(next);
         opening.catch(() => {}); // it is heard when its turn comes
       }
     }
   }
 }
 
-async function openChunk(runStore: RunStore, state: RunState, chunk: number): Promise<OpenChunk> {
-  const { run, claims } = state;
-  const [{ images }, generation] = await Promise.all([
-    readChunk(runStore, claims, chunk),
-    runStore.findLedger(chunk),
+async function rowReads(
+  runStore: RunStore,
+  state: ReadableRun,
+  chunk: number,
+): Promise<(() => Promise<SettledRow[]>)[]> {
+  const { batchSize, chunkBatches } = state.run;
+  const ledger = await findChunkLedger(runStore, state, chunk);
+  let opened: Promise<OpenChunk> | undefined;
+  const open = () => {
+    opened ??= openChunk(runStore, state, chunk, ledger);
+    return opened;
+  };
+  const readSettled = async (place: number) => {
+    const { images, parts } = await open();
+    const refs = images.slice(place * batchSize, (place + 1) * batchSize);
+    const batch = chunk * chunkBatches + place;
+    const settled = await settle(runStore, batch, refs, partsOf(parts, batch));
+    return settled.images.flatMap(({ row, part }) => (row && part ? [{ row, part }] : []));
+  };
+  const images = ledger ? ledger.images : (await open()).images.length;
+  const whole = ledger?.format === 3 ? wholeBatches(runStore, ledger, state.run) : undefined;
+  return Array.from({ length: Math.ceil(images / batchSize) }, (_, place) => async () => {
+    const part = whole?.get(chunk * chunkBatches + place);
+    if (!part) return readSettled(place);
+    const { rows } = await runStore.readPart(part);
+    const isWhole = rows.length === Math.min(batchSize, images - place * batchSize);
+    const read = { name: part, attempt: part.attempt, rows };
+    return isWhole ? rows.map((row) => ({ row, part: read })) : readSettled(place);
+  });
+}
+
+/** The batches all of whose rows stand in one part: there, they are in the batch's order. */
+function wholeBatches(
+  runStore: RunStore,
+  { chunk, images, parts }: Ledger3,
+  { batchSize, chunkBatches }: BatchSizes,
+): Map<number, PartName> {
+  const whole = new Map<number, PartName>();
+  for (const entry of parts) {
+    const part = runStore.parsePartKey(runStore.prefix + entry.name);
+    const place = part ? part.batch - chunk * chunkBatches : 0;
+    const isWhole = entry.images === Math.min(batchSize, images - place * batchSize);
+    if (part && isWhole) whole.set(part.batch, part);
+  }
+  return whole;
+}
+
+async function openChunk(
+  runStore: RunStore,
+  state: ReadableRun,
+  chunk: number,
+  ledger: Ledger | undefined,
+): Promise<OpenChunk> {
+  // Of a finished run, ledgers are about the chunks that count.
+  const [{ images }, parts] = await Promise.all([
+    ledger && state.summary
+      ? readNamedChunk(runStore, ledger.manifest.name)
+      : readChunk(runStore, state.claims, chunk),
+    ledger ? ledgerParts(runStore, ledger) : listChunkParts(runStore, state.run, chunk),
   ]);
-  const first = chunk * run.chunkBatches;
-  const parts =
-    generation === undefined
-      ? await runStore.listParts(first, first + run.chunkBatches)
-      : await ledgerParts(runStore, chunk, generation);
   return { chunk, images, parts };
 }
 
-async function ledgerParts(
+async function findChunkLedger(
   runStore: RunStore,
+  { summary }: ReadableRun,
   chunk: number,
-  generation: number,
-): Promise<PartName[]> {
-  const ledger = await runStore.readLedger(chunk, generation);
-  return ledger.parts.flatMap(({ name }) => runStore.parsePartKey(runStore.prefix + name) ?? []);
+): Promise<Ledger | undefined> {
+  const generation =
+    summary?.format === 3 ? ledgerGeneration(summary, chunk) : await runStore.findLedger(chunk);
+  return generation === undefined ? undefined : runStore.readLedger(chunk, generation);
+}
+
+function ledgerParts(runStore: RunStore, { parts }: Ledger): PartName[] {
+  return parts.flatMap(({ name }) => runStore.parsePartKey(runStore.prefix + name) ?? []);
 }
 
 /**
@@ -191,7 +277,8 @@ export async function countResults(runStore: RunStore, state: RunState): Promise
       counts.push(await runStore.readLedger(chunk, generation));
       continue;
     }
-    for await (const { images } of settleChunk(runStore, state, chunk)) {
+    const open = await openChunk(runStore, state, chunk, undefined);
+    for await (const { images } of settleChunk(runStore, state.run, open)) {
       counts.push(countRows(images.flatMap(({ row }) => (row ? [row] : []))));
     }
   }

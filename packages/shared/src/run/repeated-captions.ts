@@ -30,6 +30,30 @@ export function countRepeated(rows: Iterable<PartRow>): Repeated {
   return counter.end().repeated;
 }
 
+/**
+ * Of a chunk of which failures were tried again, from what it said before and the rows that are new.
+ * What was not named before is counted by the new rows alone: a number may be too small by less than
+ * a 500th of the chunk for each time that this was done, and is still never too large.
+ *
+ * @param captioned images of the chunk that have a caption now
+ */
+export function continueRepeated(
+  before: Repeated,
+  added: Iterable<PartRow>,
+  captioned: number,
+): Repeated {
+  const counts = new Map(before.map(({ caption, images }) => [caption, images]));
+  for (const row of added) {
+    if (row.status === 'captioned') counts.set(row.caption, (counts.get(row.caption) ?? 0) + 1);
+  }
+  return mostRepeated(counts, captioned);
+}
+
+function mostRepeated(counts: ReadonlyMap<string, number>, captioned: number): Repeated {
+  const all = Array.from(counts, ([caption, images]) => ({ caption, images }));
+  return inOrder(all.filter(({ images }) => images >= keptMin(captioned)));
+}
+
 /** Of rows as they come, with what is not divided into chunks divided here. */
 export class RepeatedCaptions {
   readonly #chunks: CountedChunk[] = [];
@@ -64,10 +88,7 @@ class ChunkCounter {
   }
 
   end() {
-    const { captioned } = this;
-    const counts = Array.from(this.#counts, ([caption, images]) => ({ caption, images }));
-    const repeated = counts.filter(({ images }) => images >= keptMin(captioned));
-    return { captioned, repeated: inOrder(repeated) };
+    return { captioned: this.captioned, repeated: mostRepeated(this.#counts, this.captioned) };
   }
 }
 

@@ -113,7 +113,7 @@ export function addSelectionFlags(command: Command): Command {
     new Option(
       '--keys-from <file>',
       'take keys from a list: JSONL, CSV or TSV (their column key, filename or path), or plain ' +
-        'lines; - is stdin',
+        'lines; also as .gz or .zst; - is stdin',
     ),
     new Option('--include <glob>', 'only keys that match (may be repeated)')
       .argParser(collect)

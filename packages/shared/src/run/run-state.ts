@@ -1,5 +1,6 @@
 import { type Claim, floorOf } from './claim.ts';
 import { measureManifest } from './manifest.ts';
+import type { ReadableRun } from './read-results.ts';
 import type { Run, Summary } from './run.ts';
 import type { RunStore } from './run-store.ts';
 
@@ -38,6 +39,18 @@ export async function readRunState(runStore: RunStore): Promise<RunState> {
     isCancelled: !isFinished && claims.at(-1)?.kind === 'cancel',
     floor: floorOf(claims, finished),
   };
+}
+
+/**
+ * What readers of results have to know, at the least cost: of a finished run, its summary, if no
+ * claim was made since.
+ */
+export async function openResults(runStore: RunStore): Promise<ReadableRun> {
+  const summary = await runStore.glanceAtSummary();
+  if (summary?.format === 3 && (await runStore.countClaims()) === summary.generation + 1) {
+    return { run: summary, claims: [], manifest: summary, summary };
+  }
+  return readRunState(runStore);
 }
 
 /**

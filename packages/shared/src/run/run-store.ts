@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import { UserError } from '../errors.ts';
 import { type ObjectStore, StoreError } from '../stores/object-store.ts';
-import { attemptName, batchNumber, numberIn, parseAttemptName } from './attempt.ts';
-import { type Claim, claimSchema, generationSuffix } from './claim.ts';
-import { checkLedger, type Ledger, ledgerSchema } from './ledger.ts';
+import { attemptName, batchNumber, parseAttemptName } from './attempt.ts';
+import { type Claim, claimName, claimSchema } from './claim.ts';
+import { checkLedger, type Ledger, ledgerName, ledgerSchema, parseLedgerName } from './ledger.ts';
 import { formatPart, type PartRow, parsePart } from './part.ts';
 import { getIfThere, readIfThere } from './read-if-there.ts';
 import { checkSummary, type Run, runSchema, type Summary, summarySchema } from './run.ts';
@@ -66,13 +66,28 @@ export class RunStore {
   /** All claims, in their order. */
   async readClaims(): Promise<Claim[]> {
     const claims: Claim[] = [];
-    for await (const { key } of this.store.list(`${this.prefix}claims/`)) {
-      const name = key.slice(this.prefix.length);
-      if (name !== claimName(claims.length)) continue;
+    for await (const name of this.#listClaims()) {
       const claim = await this.#readListed(name, claimSchema);
       if (claim) claims.push(claim);
     }
     return claims;
+  }
+
+  /** How many there are, without reading them. */
+  async countClaims(): Promise<number> {
+    let claims = 0;
+    for await (const _ of this.#listClaims()) claims += 1;
+    return claims;
+  }
+
+  async *#listClaims(): AsyncGenerator<string> {
+    let next = 0;
+    for await (const { key } of this.store.list(`${this.prefix}claims/`)) {
+      const name = key.slice(this.prefix.length);
+      if (name !== claimName(next)) continue;
+      next += 1;
+      yield name;
+    }
   }
 
   /** @returns false where another has that number. */
@@ -151,14 +166,14 @@ export class RunStore {
   }
 
   ledgerName(chunk: number, generation: number): string {
-    return `ledger/${batchNumber(chunk)}${generationSuffix(generation)}.json`;
+    return ledgerName(chunk, generation);
   }
 
   /** The latest generation of each chunk's ledger, by chunk. */
   async listLedgers(): Promise<Map<number, number>> {
     const latest = new Map<number, number>();
     for await (const { key } of this.store.list(`${this.prefix}ledger/`)) {
-      const found = this.#parseLedgerKey(key);
+      const found = parseLedgerName(key.slice(this.prefix.length));
       if (found) latest.set(found.chunk, Math.max(latest.get(found.chunk) ?? 0, found.generation));
     }
     return latest;
@@ -168,18 +183,10 @@ export class RunStore {
   async findLedger(chunk: number): Promise<number | undefined> {
     let latest: number | undefined;
     for await (const { key } of this.store.list(`${this.prefix}ledger/${batchNumber(chunk)}.`)) {
-      const found = this.#parseLedgerKey(key);
+      const found = parseLedgerName(key.slice(this.prefix.length));
       if (found) latest = Math.max(latest ?? 0, found.generation);
     }
     return latest;
-  }
-
-  #parseLedgerKey(key: string): { chunk: number; generation: number } | undefined {
-    const match = /^ledger\/([a-z]?\d+)(?:\.(\d+))?\.json$/.exec(key.slice(this.prefix.length));
-    if (!match) return undefined;
-    const [chunk, generation] = [numberIn(match[1]!), Number(match[2] ?? 0)];
-    const isOurs = key === this.prefix + this.ledgerName(chunk, generation);
-    return isOurs ? { chunk, generation } : undefined;
   }
 
   /** @throws UserError where it is not there, or not as this version writes it. */
@@ -200,6 +207,16 @@ export class RunStore {
   /** The summary, of whatever generation, and its ETag, to replace it. */
   async readSummary(): Promise<{ value: Summary; etag: string } | undefined> {
     return this.#read('summary.json', summarySchema);
+  }
+
+  /** In one request; undefined also where it cannot be told whether there is one: `readIfThere`. */
+  async glanceAtSummary(): Promise<Summary | undefined> {
+    try {
+      return await this.#readListed('summary.json', summarySchema);
+    } catch (error) {
+      if (error instanceof StoreError && error.reason === 'access-denied') return undefined;
+      throw error;
+    }
   }
 
   /**
@@ -279,8 +296,4 @@ export interface PartName {
 /** `isTaken`: a conditional put found an object there, or another than it expected. */
 export function isTaken(error: unknown): boolean {
   return error instanceof StoreError && error.reason === 'exists';
-}
-
-function claimName(generation: number): string {
-  return `claims/${batchNumber(generation)}.json`;
 }

@@ -67,9 +67,7 @@ export const runSchema = z.strictObject({
 
 export type Run = z.infer<typeof runSchema>;
 
-/** The sum of the ledgers; written last. */
-export const summarySchema = z.strictObject({
-  format: z.literal(2),
+const summaryFields = {
   run: runIdSchema,
   /** That finished it; a later claim to produce it means that the run goes on. */
   generation: z.int().nonnegative(),
@@ -87,12 +85,61 @@ export const summarySchema = z.strictObject({
   imagesPerSecond: z.number(),
   /** When failures were last tried again, if they ever were. */
   retried: z.string().nullable(),
+};
+
+/** As it is written now: with what readers of results would else have to look for. */
+const summary3Schema = z.strictObject({
+  format: z.literal(3),
+  ...summaryFields,
+  batchSize: z.int().min(1),
+  chunkBatches: z.int().min(1),
+  /** The generations of the ledgers, in the order of their chunks: of so many chunks in a row. */
+  ledgers: z.array(
+    z.strictObject({ chunks: z.int().positive(), generation: z.int().nonnegative() }),
+  ),
 });
 
+export type Summary3 = z.infer<typeof summary3Schema>;
+
+/** The sum of the ledgers; written last. */
+export const summarySchema = z.discriminatedUnion('format', [
+  z.strictObject({ format: z.literal(2), ...summaryFields }),
+  summary3Schema,
+]);
+
 export type Summary = z.infer<typeof summarySchema>;
+
+/** @param generations of the ledgers, in the order of their chunks */
+export function ledgerRuns(generations: Iterable<number>): Summary3['ledgers'] {
+  const runs: Summary3['ledgers'] = [];
+  for (const generation of generations) {
+    const last = runs.at(-1);
+    if (last?.generation === generation) last.chunks += 1;
+    else runs.push({ chunks: 1, generation });
+  }
+  return runs;
+}
+
+/** The generation of a chunk's ledger; undefined for a chunk that the run does not have. */
+export function ledgerGeneration(
+  { ledgers }: Pick<Summary3, 'ledgers'>,
+  chunk: number,
+): number | undefined {
+  let end = 0;
+  return ledgers.find(({ chunks }) => {
+    end += chunks;
+    return chunk < end;
+  })?.generation;
+}
 
 /** @throws Error where it does not add up: it must not be written. */
 export function checkSummary(summary: Summary): Summary {
   requireSum(summary satisfies Counts, 'the summary');
+  if (summary.format === 3) {
+    const chunks = summary.ledgers.reduce((sum, each) => sum + each.chunks, 0);
+    if (chunks !== summary.chunks) {
+      throw new Error(`the summary names ${chunks} ledgers of ${summary.chunks} chunks`);
+    }
+  }
   return summarySchema.parse(summary);
 }

@@ -1,3 +1,4 @@
+import type { RetryClass } from '../errors.ts';
 import { compareKeys } from '../stores/key-order.ts';
 import { type Claim, generationOf } from './claim.ts';
 import type { ImageRef } from './image-ref.ts';
@@ -64,18 +65,30 @@ function isDone({ status }: Found): boolean {
   return status === 'captioned' || status === 'encoded';
 }
 
-/** Whether an image has to be tried (again): it has no row, or a failure that is to be retried. */
+/**
+ * Whether an image has to be tried (again): it has no row, or a failure that is to be retried, or
+ * was archived when it was listed and is said to be restored.
+ */
 export function needsWork(
   { row, part }: SettledImage<ReadPart>,
   claims: readonly Pick<Claim, 'generation' | 'retry'>[],
 ): boolean {
   if (!row || !part) return true;
-  if (row.status !== 'failed') return false;
-  const { class: failureClass } = row.failure;
+  const retryClass = retryClassOf(row);
+  if (!retryClass) return false;
   const generation = generationOf(part.attempt);
-  return claims.some(
-    (claim) => claim.generation > generation && claim.retry.includes(failureClass),
-  );
+  return claims.some((claim) => claim.generation > generation && claim.retry.includes(retryClass));
+}
+
+function retryClassOf(row: PartRow): RetryClass | undefined {
+  if (row.status === 'failed') return row.failure.class;
+  return row.status === 'skipped' && row.reason === 'archived' ? 'archived' : undefined;
+}
+
+/** The image of `needsWork`, as a job is to have it: what is tried again is not skipped again. */
+export function imageToTry({ image, row }: SettledImage<ReadPart>): ImageRef {
+  const { skipped, ...rest } = image;
+  return row && skipped === 'archived' ? rest : image;
 }
 
 /**

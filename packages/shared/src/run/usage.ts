@@ -39,6 +39,20 @@ export function addUsage(a: UsageTotals | undefined, b: UsageTotals): UsageTotal
   };
 }
 
+/** The inverse of `addUsage`: what is left of a sum without a part of it; undefined for nothing. */
+export function takeUsage(sum: UsageTotals, part: UsageTotals): UsageTotals | undefined {
+  if (sum.answers === part.answers) return undefined;
+  return {
+    answers: sum.answers - part.answers,
+    promptTokens: sum.promptTokens - part.promptTokens,
+    completionTokens: sum.completionTokens - part.completionTokens,
+    seconds: addExactly(sum.seconds, -part.seconds, 1e3),
+    ...(sum.costUsd !== undefined && {
+      costUsd: addExactly(sum.costUsd, -(part.costUsd ?? 0), perDollar),
+    }),
+  };
+}
+
 /** US dollars for a million tokens. */
 export interface Price {
   prompt: number;

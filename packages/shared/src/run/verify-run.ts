@@ -3,12 +3,13 @@ import { describeError } from '../errors.ts';
 import { StoreError } from '../stores/object-store.ts';
 import { generationOfChunk } from './claim.ts';
 import { addCounts, type Counts, countRows } from './counts.ts';
-import { isReopened, type Ledger, sha256 } from './ledger.ts';
+import { countParts, isReopened, type Ledger, type LedgerPart, sha256 } from './ledger.ts';
 import { batchesOf, measureManifest, readChunk } from './manifest.ts';
 import { type PartRow, parsePart } from './part.ts';
 import { readAhead } from './read-results.ts';
 import { countRepeated, findRepeated, type Repeated } from './repeated-captions.ts';
 import { ReviewCheck } from './reviews/verify-reviews.ts';
+import { ledgerRuns, type Run, type Summary3 } from './run.ts';
 import { type RunState, readRunState } from './run-state.ts';
 import type { RunStore } from './run-store.ts';
 import { settleBatch } from './settle.ts';
@@ -72,6 +73,7 @@ export async function verifyRun(
     if (summary.parts !== parts) {
       report(`summary.json: parts is ${summary.parts}, the ledgers name ${parts}`);
     }
+    if (summary.format === 3) compareSizes(summary, state.run, ledgers, report);
     if (summary.chunks !== manifest.chunks) {
       report(`summary.json: chunks is ${summary.chunks}, the manifest has ${manifest.chunks}`);
     }
@@ -108,23 +110,27 @@ async function verifyChunk(
 
   const byBatch = await readParts(runStore, ledger, state.run.chunkBatches, report);
   const rows = [];
-  const used = new Set<string>();
+  const used = new Map<string, PartCounts>();
   for (const { batch, images } of batchesOf(chunk, manifest.images, state.run)) {
-    for (const { image, row, part } of settleBatch(images, byBatch.get(batch) ?? [])) {
-      if (row && part) {
+    const settled = settleBatch(images, byBatch.get(batch) ?? []);
+    for (const [{ name: part }, counts] of countParts(settled)) used.set(part, counts);
+    for (const { image, row } of settled) {
+      if (row) {
         rows.push(row);
         onRow(row);
-        used.add(part.name);
       } else report(`${JSON.stringify(image.key)} has no row (batch ${batch})`);
     }
   }
   for (const part of ledger.parts) {
     if (!used.has(part.name)) report(`${name} names ${part.name}, of which no row counts`);
   }
+  if (ledger.format === 3) compareParts(name, ledger.parts, used, report);
   const counts = countRows(rows);
   compare(name, ledger, counts, report);
   const { repeated } = ledger; // none where it was written before they were counted
-  if (repeated) compareRepeated(name, repeated, countRepeated(rows), report);
+  const goesOn = ledger.format === 3 && ledger.continues !== undefined;
+  if (repeated && goesOn) requireNoMore(name, repeated, rows, report);
+  else if (repeated) compareRepeated(name, repeated, countRepeated(rows), report);
   const counted = { ...counts, repeated, images: manifest.images.length };
   return { counts: counted, parts: ledger.parts.length };
 }
@@ -217,6 +223,70 @@ function compareRepeated(
     const [one, other] = [a.get(caption) ?? 0, b.get(caption) ?? 0];
     if (one === other) continue;
     report(`${name}: repeated ${JSON.stringify(caption)} is ${one}, counted ${other}`);
+  }
+}
+
+/** Where failures were tried again, captions may have been counted too low, never too high. */
+function requireNoMore(
+  name: string,
+  said: Repeated,
+  rows: readonly PartRow[],
+  report: (problem: string) => void,
+): void {
+  const found = new Map<string, number>();
+  for (const row of rows) {
+    if (row.status === 'captioned') found.set(row.caption, (found.get(row.caption) ?? 0) + 1);
+  }
+  for (const { caption, images } of said) {
+    const counted = found.get(caption) ?? 0;
+    if (images <= counted) continue;
+    report(`${name}: repeated ${JSON.stringify(caption)} is ${images}, counted ${counted}`);
+  }
+}
+
+type PartCounts = Pick<LedgerPart, 'images' | 'failed'>;
+
+function compareParts(
+  name: string,
+  said: readonly LedgerPart[],
+  found: ReadonlyMap<string, PartCounts>,
+  report: (problem: string) => void,
+): void {
+  for (const { name: part, images, failed = {} } of said) {
+    const counted = found.get(part);
+    if (!counted) continue; // that none of its rows counts is a problem of its own
+    const classes = new Set([...Object.keys(failed), ...Object.keys(counted.failed ?? {})]);
+    const isSame = [...classes].every(
+      (each) => String(failed[each]) === String(counted.failed?.[each]),
+    );
+    if (images === counted.images && isSame) continue;
+    report(
+      `${name}: of ${part} it says ${describeCounts({ images, failed })}, counted ` +
+        describeCounts(counted),
+    );
+  }
+}
+
+function describeCounts({ images, failed = {} }: PartCounts): string {
+  const places = Object.entries(failed).map(([name, all]) => `, ${name} at ${all.join(' ')}`);
+  return `${images} images${places.join('')}`;
+}
+
+function compareSizes(
+  summary: Summary3,
+  run: Run,
+  ledgers: ReadonlyMap<number, number>,
+  report: (problem: string) => void,
+): void {
+  for (const field of ['batchSize', 'chunkBatches'] as const) {
+    if (summary[field] !== run[field]) {
+      report(`summary.json: ${field} is ${summary[field]}, run.json says ${run[field]}`);
+    }
+  }
+  const inOrder = [...ledgers].toSorted(([a], [b]) => a - b);
+  const latest = ledgerRuns(inOrder.map(([, generation]) => generation));
+  if (JSON.stringify(summary.ledgers) !== JSON.stringify(latest)) {
+    report('summary.json names other ledgers than the latest of each chunk');
   }
 }
 

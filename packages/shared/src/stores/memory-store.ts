@@ -41,7 +41,7 @@ export class MemoryStore implements ObjectStore {
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject> {
-    const { bytesMax = Number.POSITIVE_INFINITY, etag, signal } = options;
+    const { bytesMax = Number.POSITIVE_INFINITY, etag, range, signal } = options;
     signal?.throwIfAborted();
     const name = JSON.stringify(key);
     const object = this.#objects.get(key);
@@ -49,11 +49,12 @@ export class MemoryStore implements ObjectStore {
     if (etag !== undefined && etag !== object.etag) {
       throw new StoreError('changed', `${name} was replaced: ${object.etag}, not ${etag}.`);
     }
-    const { length } = object.bytes;
+    const bytes = range ? object.bytes.subarray(range.start, range.end) : object.bytes;
+    const { length } = bytes;
     if (length > bytesMax) {
       throw new StoreError('too-large', `${name} has ${length} bytes, the limit is ${bytesMax}.`);
     }
-    return { bytes: Buffer.from(object.bytes), etag: object.etag };
+    return { bytes: Buffer.from(bytes), etag: object.etag };
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {

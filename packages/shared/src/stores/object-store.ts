@@ -17,7 +17,7 @@ export interface ObjectStore {
   list(prefix?: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
 
   /**
-   * The whole object.
+   * The whole object, or a range of its bytes.
    * @throws StoreError `too-large` when it has more than `bytesMax` bytes (nothing more is read),
    *   `changed` when `etag` is given and the object's differs, and the others below.
    */
@@ -57,6 +57,17 @@ export interface ListOptions {
   startAfter?: string | undefined;
   /** Folders: whether one inside that may not be read is listed as such; else the listing fails. */
   unreadable?: boolean | undefined;
+  /**
+   * The listing is one of several of the same prefix, each of which is left when it comes to where
+   * the next one began. So a store that is asked page by page looks at whole pages, and throws a
+   * UserError where they are not in order: what came later would be left out without a word.
+   */
+  sideBySide?: SideBySide | undefined;
+}
+
+export interface SideBySide {
+  /** The store does not heed `startAfter`: it gives pages of what comes before. */
+  onStartIgnored(): void;
 }
 
 export interface PutOptions extends PutCondition {
@@ -82,6 +93,8 @@ export interface ObjectInfo {
    */
   etag: string;
   bytes: number;
+  /** It cannot be read until it is restored from an archive; said by listings alone. */
+  archived?: true;
   /** It is a folder that may not be read: the key ends with a slash, `etag` and `bytes` say nothing. */
   unreadable?: true;
 }
@@ -92,6 +105,9 @@ export interface StoredObject {
 }
 
 export interface GetOptions {
+  /** From `start` up to, but not including, `end`, which the object has: ask `head`. */
+  range?: { start: number; end: number } | undefined;
+  /** Of what is read. */
   bytesMax?: number;
   etag?: string | undefined;
   /** When it aborts, `get` rejects with its reason. */

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { captionedRowSchema, failedRowSchema, type PartRow } from '../part.ts';
+import { type ReadableRun, readResults } from '../read-results.ts';
+import type { RunStore } from '../run-store.ts';
 import { captionOf, judgementSchema, reviewerSchema } from './decision.ts';
+import { readReviews } from './review-objects.ts';
 import type { Reviews } from './reviews.ts';
 
 /** A row as readers get it where somebody has judged its caption: what people say wins. */
@@ -32,4 +35,15 @@ export function applyReview(row: ResultRow, reviews: Reviews): ResultRow {
   const { key, etag } = row;
   const { decision, who, at } = judgement;
   return { key, etag, status: 'reviewed', decision, caption: captionOf(judgement), who, at, row };
+}
+
+/** `readResults`, with what people have decided so far. */
+export async function* readReviewedResults(
+  runStore: RunStore,
+  state: ReadableRun,
+): AsyncGenerator<ResultRow[]> {
+  const reviews = await readReviews(runStore);
+  for await (const rows of readResults(runStore, state)) {
+    yield rows.map((row) => applyReview(row, reviews));
+  }
 }

@@ -111,7 +111,7 @@ function isNotFound(error: unknown): boolean {
 async function readWhole(
   file: FileHandle,
   key: string,
-  { bytesMax = Number.POSITIVE_INFINITY, etag, signal }: GetOptions,
+  { bytesMax = Number.POSITIVE_INFINITY, etag, range, signal }: GetOptions,
 ): Promise<StoredObject> {
   const name = JSON.stringify(key);
   const before = await file.stat();
@@ -120,17 +120,20 @@ async function readWhole(
   if (etag !== undefined && etag !== found) {
     throw new StoreError('changed', `The file ${name} was replaced: ${found}, not ${etag}.`);
   }
-  if (before.size > bytesMax) {
+  const { start, end } = range ?? { start: 0, end: before.size };
+  const length = Math.min(end, before.size) - start;
+  if (length > bytesMax) {
     throw new StoreError(
       'too-large',
-      `The file ${name} has ${before.size} bytes, the limit is ${bytesMax}.`,
+      `The file ${name} has ${length} bytes, the limit is ${bytesMax}.`,
     );
   }
-  const bytes = Buffer.allocUnsafe(before.size);
+  const bytes = Buffer.allocUnsafe(length);
   let read = 0;
   while (read < bytes.length) {
     signal?.throwIfAborted();
-    const { bytesRead } = await file.read(bytes, read, Math.min(chunkBytes, bytes.length - read));
+    const wanted = Math.min(chunkBytes, bytes.length - read);
+    const { bytesRead } = await file.read(bytes, read, wanted, start + read);
     if (bytesRead === 0) break;
     read += bytesRead;
   }

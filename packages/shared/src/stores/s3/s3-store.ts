@@ -1,6 +1,6 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
-import { compareKeys } from '../key-order.ts';
+import { compareKeys, requireKeyOrder } from '../key-order.ts';
 import {
   type DeleteOptions,
   type GetOptions,
@@ -17,6 +17,7 @@ import { RenewableClient } from './s3-client.ts';
 import { type ConditionalPut, S3Conditions } from './s3-conditions.ts';
 import type { S3Config } from './s3-config.ts';
 import { type S3Operation, s3Error, statusOf } from './s3-errors.ts';
+import { decodeKey, listedInfo, plainEtag } from './s3-listed.ts';
 import { s3Sdk } from './s3-sdk.ts';
 
 /**
@@ -48,27 +49,39 @@ export class S3Store implements ObjectStore {
     });
   }
 
-  async *list(prefix = '', { startAfter }: ListOptions = {}): AsyncGenerator<ObjectInfo> {
+  async *list(
+    prefix = '',
+    { startAfter, sideBySide }: ListOptions = {},
+  ): AsyncGenerator<ObjectInfo> {
     let token: string | undefined;
+    let last: string | undefined;
     do {
       const page = await this.#listPage(prefix, pageSizeMax, { token, startAfter });
       const decode = page.EncodingType === 'url' ? decodeKey : (key: string) => key;
-      for (const { Key, ETag, Size } of page.Contents ?? []) {
-        const key = decode(Key ?? '');
-        // Not every store heeds StartAfter.
-        if (startAfter !== undefined && compareKeys(key, startAfter) <= 0) continue;
-        yield { key, etag: plainEtag(ETag), bytes: Size ?? 0 };
+      const keys = (page.Contents ?? []).map(({ Key }) => decode(Key ?? ''));
+      if (sideBySide) last = requireKeyOrder(this.url, keys, last);
+      // Not every store heeds StartAfter.
+      const isWanted = (key: string) =>
+        startAfter === undefined || compareKeys(key, startAfter) > 0;
+      if (keys[0] !== undefined && !isWanted(keys[0])) sideBySide?.onStartIgnored();
+      for (const [n, object] of (page.Contents ?? []).entries()) {
+        const key = keys[n]!;
+        if (isWanted(key)) yield listedInfo(key, object);
       }
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
   }
 
   async get(key: string, options: GetOptions = {}): Promise<StoredObject> {
-    const { bytesMax = Number.POSITIVE_INFINITY, etag, signal } = options;
+    const { bytesMax = Number.POSITIVE_INFINITY, etag, range, signal } = options;
     signal?.throwIfAborted();
     let body: Readable | undefined;
     try {
-      const request = new s3Sdk.GetObjectCommand({ Bucket: this.#bucket, Key: requireKey(key) });
+      const request = new s3Sdk.GetObjectCommand({
+        Bucket: this.#bucket,
+        Key: requireKey(key),
+        ...(range && { Range: `bytes=${range.start}-${range.end - 1}` }),
+      });
       const answer = await unlessAborted(
         this.#client.send((client) => client.send(request)),
         signal,
@@ -82,6 +95,12 @@ export class S3Store implements ObjectStore {
         throw new StoreError(
           'changed',
           `${this.#name(key)} was replaced: its ETag is ${found}, not ${etag}.`,
+        );
+      }
+      if (range && answer.ContentRange === undefined) {
+        throw new StoreError(
+          'misconfigured',
+          `${this.#endpoint ?? 'Amazon S3'} gives whole objects where a part of one is asked for.`,
         );
       }
       const bytes = await readBody(body, {
@@ -191,6 +210,7 @@ export class S3Store implements ObjectStore {
             Prefix: prefix,
             MaxKeys: keysMax,
             EncodingType: 'url', // XML cannot carry every character that a key may have
+            OptionalObjectAttributes: ['RestoreStatus'],
             ...(token ? { ContinuationToken: token } : startAfter && { StartAfter: startAfter }),
           }),
         ),
@@ -269,14 +289,4 @@ function requireKey(key: string): string {
 /** Half of a surrogate pair: it has no UTF-8, and so can be in no URL. */
 function isHalfACharacter(key: string): boolean {
   return /\p{Surrogate}/u.test(key);
-}
-
-/** Amazon and MinIO write a space as `+`, Ceph as `%20`; all three write `+` as `%2B`. */
-function decodeKey(encoded: string): string {
-  return decodeURIComponent(encoded.replaceAll('+', '%20'));
-}
-
-/** Without quotes, and without the mark of a weak ETag, which gateways add to some answers. */
-function plainEtag(etag: string | undefined): string {
-  return (etag ?? '').replace(/^W\//, '').replaceAll('"', '');
 }
