@@ -187,7 +187,7 @@ describe('a producer that is started again with the same flags (--go-on)', () =>
     ]);
   const refusal = async (producer: Process) => {
     expect(await producer.exited).toMatchObject({ code: 2 });
-    return producer.stderr.at(-1);
+    return JSON.parse(producer.stderr.at(-1) ?? '{}').msg;
   };
 
   test('goes on after it was killed, and has nothing to do at the end', minutes, async () => {
@@ -220,7 +220,7 @@ describe('a producer that is started again with the same flags (--go-on)', () =>
     );
     await producer.exited;
     expect(await refusal(await started('unwanted'))).toBe(
-      'producer: Run "unwanted" was cancelled. To go on with it: cutline resume unwanted',
+      'Run "unwanted" was cancelled. To go on with it: cutline resume unwanted',
     );
   });
 });
