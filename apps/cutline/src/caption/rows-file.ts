@@ -82,19 +82,41 @@ export class RowsFile {
     return etag !== undefined && (image.etag === null || image.etag === etag);
   }
 
-  /** @throws UserError where the disk is full, and the like: what is in the file stays */
+  /**
+   * @throws UserError where the disk is full, and the like: what is in the file stays; and where the
+   *   file is not there any more
+   */
   async write(rows: readonly PartRow[]): Promise<void> {
     if (this.#isClosed) return;
     this.#hasOutdated ||= rows.some((row) => isOutdating(row, this.#found));
-    this.#writing = this.#file.appendFile(formatJsonLines(rows)).catch((cause) => {
+    this.#writing = this.#append(rows);
+    await this.#writing;
+  }
+
+  async #append(rows: readonly PartRow[]): Promise<void> {
+    await this.#requireThere();
+    await this.#file.appendFile(formatJsonLines(rows)).catch((cause) => {
       throw cannotWrite(this.#path, cause);
     });
-    await this.#writing;
+  }
+
+  /** Rows would be written to a file that nobody finds, where another took its place. */
+  async #requireThere(): Promise<void> {
+    if (!this.papers) return;
+    const [own, there] = await Promise.all([
+      this.#file.stat(),
+      stat(this.#path).catch(() => undefined),
+    ]);
+    if (own.ino === there?.ino && own.dev === there.dev) return;
+    throw new UserError(
+      `${this.#path} was removed or replaced while captions were written to it, by another ` +
+        '"cutline caption" maybe. What the file lacks, the same command captions again.',
+    );
   }
 
   /**
    * After what is being written; nothing is written any more, and what is outdated goes.
-   * @throws UserError where the disk would not keep what it took
+   * @throws UserError where the disk would not keep what it took, or the file is not there any more
    */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -102,7 +124,9 @@ export class RowsFile {
     await this.#writing.catch(() => {}); // whoever wrote has heard it
     try {
       if (this.papers) await this.#file.datasync();
+      await this.#requireThere();
     } catch (cause) {
+      if (cause instanceof UserError) throw cause;
       throw cannotWrite(this.#path, cause as NodeJS.ErrnoException);
     } finally {
       await this.#file.close();
