@@ -54,7 +54,7 @@ export class WorkerRegister {
     await this.#redis.hdel(key, id);
   }
 
-  /** In the order of their programs and hosts. Signs of other versions that are not understood are left out. */
+  /** In the order of programs and hosts, without signs of other versions that are not understood. */
   async read(): Promise<RegisteredWorker[]> {
     const found = (await this.#redis.eval(readScript, 1, key, forgottenMs)) as [string, number][];
     const workers = found.flatMap(([text, silentMs]): RegisteredWorker[] => {
