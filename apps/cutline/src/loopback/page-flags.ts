@@ -16,7 +16,11 @@ export function addPageFlags(command: Command): Command {
         .argParser(wholeNumber({ min: 0, max: 65_535 }))
         .default(0, 'a free one'),
     )
-    .option('--allow-host <name...>', 'a proxy gives the page this name (see docs/REVIEW.md)', []);
+    .option(
+      '--allow-host <name...>',
+      'names under which a proxy serves the page (see docs/REVIEW.md)',
+      [],
+    );
 }
 
 /** What the server of the page takes of them. What goes wrong with nobody to blame is printed. */
