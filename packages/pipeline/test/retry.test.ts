@@ -9,8 +9,8 @@ import {
 import type { FailureClass } from '@cutline/shared/errors';
 import { createLogger, Metrics } from '@cutline/shared/process';
 import {
-  type ImageRef,
   glanceAtRun,
+  type ImageRef,
   type PartRow,
   RunStore,
   readReviewedResults,

@@ -34,7 +34,10 @@ export function addDashboard(program: Command): void {
         'CUTLINE_OUTPUT',
       ),
     );
-  addPageFlags(command).addHelpText('after', '\nThe page is there until Ctrl-C. It changes nothing.');
+  addPageFlags(command).addHelpText(
+    'after',
+    '\nThe page is there until Ctrl-C. It changes nothing.',
+  );
   addSettings(command, settingNames).action(
     async (flags: DashboardFlags & Record<string, unknown>) => {
       const settings = readSettings(flags, settingNames);

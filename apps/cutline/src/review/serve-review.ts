@@ -1,4 +1,4 @@
-/** The server behind the page of a review, of one run. Images are named by their number. */
+/** The server behind the page of a review. Images are named by their number. */
 
 import { readBody } from '../loopback/read-body.ts';
 import { RefusedError } from '../loopback/refused-error.ts';
