@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ImageRef } from '@cutline/shared/run';
 import { expect, test } from 'vitest';
-import { ListedAhead } from '../dist/caption/listed-ahead.js';
+import { CountedListing } from '../dist/caption/counted-listing.js';
 import { isOutput, planOutputs } from '../dist/caption/outputs.js';
 
 /** What `cutline caption` writes, and what it does not take for images. */
@@ -58,7 +58,7 @@ test('a listing goes ahead of whoever works through it, in its order', async () 
   async function* images(): AsyncGenerator<ImageRef> {
     for (let n = 0; n < 100; n++) yield { key: `${n}.jpg`, etag: null, bytes: null };
   }
-  const listing = new ListedAhead(images());
+  const listing = new CountedListing(images());
   const keys: string[] = [];
   for await (const { key } of listing.images) {
     keys.push(key);
@@ -75,7 +75,7 @@ test('a listing that fails is heard', async () => {
     throw new Error('the disk is gone');
   }
   const read = async () => {
-    for await (const _ of new ListedAhead(images()).images);
+    for await (const _ of new CountedListing(images()).images);
   };
   await expect(read()).rejects.toThrow('the disk is gone');
 });

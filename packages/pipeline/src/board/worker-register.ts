@@ -5,7 +5,7 @@ import { z } from 'zod';
  * Workers, as they tell of themselves every few seconds, for people who watch. One hash in Redis,
  * a field a worker; whoever reads it strikes out those that have not been heard of for a day.
  */
-export const workerSignSchema = z.object({
+const workerSignSchema = z.object({
   /** `encoder-worker`, … */
   program: z.string(),
   host: z.string(),
