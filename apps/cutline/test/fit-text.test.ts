@@ -26,7 +26,8 @@ test('what is too long goes on below, the rest is as it was', () => {
 
 test('what has no room for a label, or for a letter, is laid out all the same', () => {
   const key = `    ${'scan-of-a-plate-'.repeat(6)}  (copy).jpg`;
-  expect(wrapLines(key, 80).split('\n').map(stringWidth)).toEqual([78, 40]);
+  const lines = wrapLines(key, 80).split('\n');
+  expect(lines.map((line) => stringWidth(line))).toEqual([78, 40]);
   expect(wrap('写真 of', 1)).toEqual(['写', '真', 'o', 'f']);
   expect(wrap('of', -7)).toEqual(['o', 'f']);
 });
