@@ -5,7 +5,7 @@ import { z } from 'zod';
  * Workers, as they tell of themselves every few seconds, for people who watch. One hash in Redis,
  * a field a worker; whoever reads it strikes out those that have not been heard of for a day.
  */
-const workerSignSchema = z.object({
+export const workerSignSchema = z.object({
   /** `encoder-worker`, … */
   program: z.string(),
   host: z.string(),
@@ -54,7 +54,7 @@ export class WorkerRegister {
     await this.#redis.hdel(key, id);
   }
 
-  /** In the order of programs and hosts, without signs of other versions that are not understood. */
+  /** In the order of their programs and hosts. Signs of other versions that are not understood are left out. */
   async read(): Promise<RegisteredWorker[]> {
     const found = (await this.#redis.eval(readScript, 1, key, forgottenMs)) as [string, number][];
     const workers = found.flatMap(([text, silentMs]): RegisteredWorker[] => {
