@@ -33,6 +33,11 @@ test.each<[Parameters<typeof planOutputs>[0], RegExp]>([
   [{ format: 'xlsx' }, /--format xlsx takes -o/],
   [{ into: 'a.csv', link: 'https://a.org/{key}' }, /--link is of a page: give --gallery/],
   [{ gallery: 'b.html', json: true }, /rows go to b\.jsonl: .*leave --json out/],
+  [
+    { into: 'b.html', gallery: './b.html' },
+    /--gallery \.\/b\.html would take the place of captions/,
+  ],
+  [{ into: 'b.csv', gallery: 'b.jsonl' }, /--gallery b\.jsonl would take the place of captions/],
 ])('%j says nothing together', (flags, message) => {
   expect(() => planOutputs(flags)).toThrow(message);
 });
