@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { askPage } from './support/ask-page.ts';
 import { type Pipeline, startPipeline } from './support/pipeline.ts';
 import { sampleImages } from './support/sample-images.ts';
 
@@ -22,20 +23,7 @@ test('tells of a run, its queues and workers, and of what failed', {
   await pipeline.succeed('run', 's3://archive/', '--run', 'spring');
   const dashboard = await pipeline.startCutline(['dashboard']);
   const [address] = await dashboard.waitForLine(/http:\/\/127\S+/, 30_000);
-  const url = new URL(address);
-  // biome-ignore lint/suspicious/noExplicitAny: a test knows what it looks at
-  const ask = async (path: string, body: object = {}): Promise<any> => {
-    const response = await fetch(new URL(path, url.origin), {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${url.hash.slice(1)}`,
-        'content-type': 'application/json',
-      },
-      body: JSON.stringify(body),
-    });
-    expect(response.status).toBe(200);
-    return response.json();
-  };
+  const ask = (path: string, body?: object) => askPage(address, path, body);
 
   const { model } = (await pipeline.results('spring')).summary ?? {};
   const { seen } = await ask('/api/overview');

@@ -5,6 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { openStore } from '@cutline/shared/stores';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { captionedRow, failedRow } from '../packages/shared/test/support/example-run.ts';
+import { askPage } from './support/ask-page.ts';
 import { createRun } from './support/finished-run.ts';
 import { startProcess } from './support/processes.ts';
 
@@ -43,20 +44,7 @@ describe('cutline review', { timeout: 60_000 }, () => {
   test('is opened, judged in, ended, and heard of everywhere', async () => {
     const review = await start('review', 'r1', '--as', 'Zoë', '--only', '2', '--sample');
     const [address] = await review.waitForLine(/http:\/\/127\S+/, 20_000);
-    const url = new URL(address);
-    const post = async (path: string, body: object) => {
-      const response = await fetch(new URL(path, url.origin), {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${url.hash.slice(1)}`,
-          'content-type': 'application/json',
-        },
-        body: JSON.stringify(body),
-      });
-      expect(response.status).toBe(200);
-      // biome-ignore lint/suspicious/noExplicitAny: a test knows what it looks at
-      return (await response.json()) as any;
-    };
+    const post = (path: string, body: object) => askPage(address, path, body);
     const decide = (n: number, decision: string, caption?: string) =>
       post('/api/decide', { id: crypto.randomUUID(), n, decision, caption, seen: null });
     await decide(0, 'accepted');

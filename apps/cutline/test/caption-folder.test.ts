@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PartRow } from '@cutline/shared/run';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { askPage } from '../../../test/support/ask-page.ts';
 import { startProcess } from '../../../test/support/processes.ts';
 import { sampleImages } from '../../../test/support/sample-images.ts';
 import { writeTinyBundle } from '../../../test/support/tiny-bundle.ts';
@@ -116,12 +117,7 @@ describe('a folder', { timeout: 60_000 }, () => {
     const [address] = await review.waitForLine(/http:\/\/127\S+/, 20_000);
     const { origin, hash } = new URL(address);
     const decide = { id: crypto.randomUUID(), n: 3, decision: 'corrected', caption: '=our d' };
-    const answer = await fetch(new URL('/api/decide', origin), {
-      method: 'POST',
-      headers: { authorization: `Bearer ${hash.slice(1)}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ ...decide, seen: null }),
-    });
-    expect(answer.status).toBe(200);
+    await askPage(address, '/api/decide', { ...decide, seen: null });
     const picture = await fetch(new URL('/api/image/3?side=800', origin), {
       headers: { authorization: `Bearer ${hash.slice(1)}` },
     });
