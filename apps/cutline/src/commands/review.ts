@@ -5,6 +5,7 @@ import { ReviewLog, ReviewReader, reviewerSchema, wholeNumber } from '@cutline/s
 import { type Command, Option } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { addResultsArguments, imagesStore, withResults } from '../results/index.ts';
+import { say } from '../say.ts';
 import { createStatusLine } from '../status-line.ts';
 
 interface ReviewFlags {
@@ -80,16 +81,18 @@ export function addReview(program: Command): void {
         const what = taken
           ? `${formatQuantity(taken.draw.images.length, 'image')} ${taken.isNew ? 'drawn' : 'of a draw that was begun'}`
           : formatQuantity(index.images.length, 'image');
-        process.stdout.write(
-          `${title}: ${what}, reviewed by ${who}. Open this address; Ctrl-C ends it.\n` +
-            `  ${server.url}\n`,
+        say(
+          process.stdout,
+          `${title}: ${what}, reviewed by ${who}. Open this address; Ctrl-C ends it.`,
         );
+        process.stdout.write(`  ${server.url}\n`); // whole, to be clicked on and copied
         await untilStopped().stopped;
         await server.close();
         const { accepted, corrected, rejected } = session.open().progress;
-        process.stdout.write(
+        say(
+          process.stdout,
           `${title}: ${formatCount(accepted)} accepted, ${formatCount(corrected)} corrected, ` +
-            `${formatCount(rejected)} rejected\n`,
+            `${formatCount(rejected)} rejected`,
         );
       });
     },
