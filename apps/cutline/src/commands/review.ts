@@ -81,11 +81,8 @@ export function addReview(program: Command): void {
         const what = taken
           ? `${formatQuantity(taken.draw.images.length, 'image')} ${taken.isNew ? 'drawn' : 'of a draw that was begun'}`
           : formatQuantity(index.images.length, 'image');
-        say(
-          process.stdout,
-          `${title}: ${what}, reviewed by ${who}. Open this address; Ctrl-C ends it.`,
-        );
-        process.stdout.write(`  ${server.url}\n`); // whole, to be clicked on and copied
+        say(process.stdout, `${title}: ${what}, reviewed by ${who}`);
+        process.stdout.write(`Open this address; Ctrl-C ends it.\n  ${server.url}\n`);
         await untilStopped().stopped;
         await server.close();
         const { accepted, corrected, rejected } = session.open().progress;
