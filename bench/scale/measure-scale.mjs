@@ -12,7 +12,7 @@ import { listImages } from '@cutline/shared/listing';
 import { createLogger, Metrics } from '@cutline/shared/process';
 import {
   countLedgers,
-  openResults,
+  glanceAtRun,
   RunStore,
   readReviewedResults,
   readRunState,
@@ -226,7 +226,7 @@ async function countKeys(archive) {
 /** As the command does. @param {RunStore} run @param {number} limit */
 async function takeRows(run, limit) {
   let rows = 0;
-  for await (const some of readReviewedResults(run, await openResults(run))) {
+  for await (const some of readReviewedResults(run, await glanceAtRun(run))) {
     rows += some.length;
     if (rows >= limit) return;
   }

@@ -14,8 +14,9 @@ export function shorten(text: string, width: number): string {
   return `${head.join('')}…${tail.reverse().join('')}`;
 }
 
-/** Lines of whole words; a word that is longer than a line is cut. */
-export function wrap(text: string, width: number): string[] {
+/** Lines of whole words; a word that is longer than a line is cut, a letter that is stands alone. */
+export function wrap(text: string, columns: number): string[] {
+  const width = Math.max(1, columns);
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
@@ -27,7 +28,7 @@ export function wrap(text: string, width: number): string[] {
     if (line !== '') lines.push(line);
     line = word;
     while (stringWidth(line) > width) {
-      const piece = cut(line, width);
+      const piece = cut(line, width) || (charactersOf(line)[0] as string);
       lines.push(piece);
       line = line.slice(piece.length);
     }
@@ -44,13 +45,11 @@ export function wrapLines(text: string, width: number): string {
     .split('\n')
     .flatMap((line) => {
       if (stringWidth(line) <= width) return [line];
-      const [label = ''] = /^ *(?:\S+ {2,})?/.exec(line) ?? [];
-      const hangs = label.trim() !== '' && label.length < width / 2;
-      const indent = hangs ? label.length : label.length - label.trimStart().length + 2;
-      const [first = '', ...rest] = wrap(
-        line.slice(label.length),
-        width - Math.max(indent, label.length),
-      );
+      const [labelled = ''] = /^ *(?:\S+ {2,})?/.exec(line) ?? [];
+      const hangs = labelled.trim() !== '' && labelled.length < width / 2;
+      const label = hangs ? labelled : (/^ */.exec(line)?.[0] ?? '');
+      const indent = hangs ? label.length : label.length + 2;
+      const [first = '', ...rest] = wrap(line.slice(label.length), width - indent);
       return [label + first, ...rest.map((each) => ' '.repeat(indent) + each)];
     })
     .join('\n');

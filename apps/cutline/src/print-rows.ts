@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { terminalColumns } from '@cutline/shared/process';
 import type { ResultRow } from '@cutline/shared/run';
 import { CaptionTable } from './caption-table.ts';
 
@@ -11,8 +12,7 @@ export function rowPrinter(
   { json }: { json: boolean },
   write = (lines: string): unknown => stream.write(lines),
 ) {
-  const { isTTY, columns } = stream as Partial<NodeJS.WriteStream>;
-  const table = new CaptionTable(isTTY ? (columns ?? 80) : undefined);
+  const table = new CaptionTable(terminalColumns(stream as Partial<NodeJS.WriteStream>));
   return (rows: readonly ResultRow[]): void => {
     if (rows.length === 0) return;
     write(json ? formatJsonLines(rows) : table.format(rows));

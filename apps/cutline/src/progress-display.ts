@@ -1,4 +1,5 @@
 import type { RunProgress } from '@cutline/pipeline';
+import { terminalColumns } from '@cutline/shared/process';
 import cliProgress from 'cli-progress';
 import { wrap } from './fit-text.ts';
 import { formatBytes, formatCount, formatCounts, formatDuration, formatRate } from './format.ts';
@@ -29,7 +30,8 @@ export function showProgress(stream: NodeJS.WriteStream): ProgressDisplay {
 }
 
 function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
-  const barWidth = Math.max(10, Math.min(30, stream.columns - barNotesWidth));
+  const columns = () => terminalColumns(stream) ?? Number.POSITIVE_INFINITY;
+  const barWidth = Math.max(10, Math.min(30, columns() - barNotesWidth));
   const multibar = new cliProgress.MultiBar(
     {
       format: '  {stage}  {bar}  {counts}  {note}',
@@ -45,9 +47,9 @@ function showBars(stream: NodeJS.WriteStream): ProgressDisplay {
   const encodedBar = multibar.create(0, 0, { stage: 'encoded  ', counts: '', note: '' });
   const finishedBar = multibar.create(0, 0, { stage: 'captioned', counts: '', note: '' });
   const rates = { encoded: new Rate(), finished: new Rate() };
-  const room = (counts: string) => stream.columns - 1 - besideBar - barWidth - counts.length;
+  const room = (counts: string) => columns() - 1 - besideBar - barWidth - counts.length;
   // While bars are shown, what is longer than a line would be cut off.
-  const note = (text: string) => print(`${wrap(text, stream.columns).join('\n')}\n`);
+  const note = (text: string) => print(`${wrap(text, columns()).join('\n')}\n`);
   // At once, and each line over what stood there: bars, which may be longer.
   const print = (lines: string) => {
     multibar.log(lines.replaceAll('\n', `${clearRest}\n`));

@@ -1,3 +1,4 @@
+import { terminalColumns } from '@cutline/shared/process';
 import { wrapLines } from './fit-text.ts';
 
 /**
@@ -11,5 +12,6 @@ export function say(stream: NodeJS.WriteStream, text: string): void {
 }
 
 export function fit(stream: NodeJS.WriteStream, text: string): string {
-  return stream.isTTY ? wrapLines(text, stream.columns) : text;
+  const columns = terminalColumns(stream);
+  return columns === undefined ? text : wrapLines(text, columns);
 }

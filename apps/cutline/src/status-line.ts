@@ -1,3 +1,4 @@
+import { terminalColumns } from '@cutline/shared/process';
 import { cut } from './fit-text.ts';
 
 /**
@@ -11,7 +12,7 @@ export interface StatusLine {
 }
 
 export function createStatusLine(stream: NodeJS.WriteStream): StatusLine {
-  return stream.isTTY ? rewriteLine(stream) : writeLinesSeldom(stream);
+  return terminalColumns(stream) === undefined ? writeLinesSeldom(stream) : rewriteLine(stream);
 }
 
 function rewriteLine(stream: NodeJS.WriteStream): StatusLine {
@@ -22,7 +23,7 @@ function rewriteLine(stream: NodeJS.WriteStream): StatusLine {
   return {
     show(text) {
       clear();
-      stream.write(cut(text, stream.columns - 1));
+      stream.write(cut(text, (terminalColumns(stream) ?? Number.POSITIVE_INFINITY) - 1));
     },
     clear,
   };

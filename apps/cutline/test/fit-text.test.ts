@@ -1,6 +1,7 @@
+import { terminalColumns } from '@cutline/shared/process';
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
-import { cut, wrapLines } from '../dist/fit-text.js';
+import { cut, wrap, wrapLines } from '../dist/fit-text.js';
 import { fitNotes } from '../dist/progress-display.js';
 
 /** Lines on a terminal of 80 columns: wrapped between words, and below what they belong to. */
@@ -21,6 +22,20 @@ test('what is too long goes on below, the rest is as it was', () => {
     '             access-denied 3)',
     '',
   ]);
+});
+
+test('what has no room for a label, or for a letter, is laid out all the same', () => {
+  const key = `    ${'scan-of-a-plate-'.repeat(6)}  (copy).jpg`;
+  expect(wrapLines(key, 80).split('\n').map(stringWidth)).toEqual([78, 40]);
+  expect(wrap('写真 of', 1)).toEqual(['写', '真', 'o', 'f']);
+  expect(wrap('of', -7)).toEqual(['o', 'f']);
+});
+
+test('a terminal that does not say how wide it is has 80 columns; what is none has no end', () => {
+  expect(terminalColumns({ isTTY: true, columns: 0 })).toBe(80);
+  expect(terminalColumns({ isTTY: true, columns: 132 })).toBe(132);
+  expect(terminalColumns({ isTTY: true, columns: 3 })).toBe(20);
+  expect(terminalColumns({})).toBeUndefined();
 });
 
 test('a status is cut where the terminal ends, which wide letters reach sooner', () => {

@@ -4,13 +4,19 @@ import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { createProgram } from '../dist/program.js';
 
-/** Every `--help` fits a terminal of 80 columns. */
+/** Every `--help` fits a terminal of 80 columns, and what is said of flags a narrower one. */
 
 const columns = 80;
 
 describe('cutline', () => {
   test.each(commandsOf(createProgram()))('$name --help', ({ command }) => {
     expectToFit(helpOf(command));
+  });
+
+  test('retry --help on 50 columns', () => {
+    const retry = createProgram().commands.find((each) => each.name() === 'retry') as Command;
+    retry.configureOutput({ getOutHelpWidth: () => 50 });
+    expectToFit(helpOf(retry), 50);
   });
 });
 
@@ -25,9 +31,9 @@ describe.each(['encoder-worker', 'decoder-worker', 'captioner-worker', 'producer
   });
 });
 
-function expectToFit(help: string): void {
+function expectToFit(help: string, width = columns): void {
   expect(help).toMatch(/^Usage: /);
-  expect(help.split('\n').filter((line) => line.length > columns)).toEqual([]);
+  expect(help.split('\n').filter((line) => line.length > width)).toEqual([]);
 }
 
 function commandsOf(command: Command, before = ''): { name: string; command: Command }[] {

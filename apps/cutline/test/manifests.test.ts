@@ -1,10 +1,14 @@
 import { createCommand } from '@cutline/shared/process';
 import { addRunFlags } from '@cutline/shared/run';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { givenFlags } from '../dist/kubernetes/given-flags.js';
 import { producerJob } from '../dist/kubernetes/producer-job.js';
 
 /** What `cutline manifests` prints; the manifests' schemas and policies: infra-kubernetes.test.ts. */
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
 const parse = (args: readonly string[]) => {
   const command = addRunFlags(createCommand('program', 'A program.'));
@@ -49,12 +53,8 @@ test.each([
 });
 
 test('flags that came by their variables were given, too', () => {
-  process.env.CUTLINE_OUTPUT = 's3://captions';
-  try {
-    expect(parse(['--limit', '3']).given).toEqual(['--output=s3://captions', '--limit=3']);
-  } finally {
-    delete process.env.CUTLINE_OUTPUT;
-  }
+  vi.stubEnv('CUTLINE_OUTPUT', 's3://captions');
+  expect(parse(['--limit', '3']).given).toEqual(['--output=s3://captions', '--limit=3']);
 });
 
 const job = (run: string, args: string[] = []) =>

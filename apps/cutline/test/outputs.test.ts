@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ImageRef } from '@cutline/shared/run';
 import { expect, test } from 'vitest';
-import { ListedAhead } from '../dist/caption/listed-ahead.js';
+import { CountedListing } from '../dist/caption/counted-listing.js';
 import { isOutput, planOutputs } from '../dist/caption/outputs.js';
 
 /** What `cutline caption` writes, and what it does not take for images. */
@@ -33,6 +33,11 @@ test.each<[Parameters<typeof planOutputs>[0], RegExp]>([
   [{ format: 'xlsx' }, /--format xlsx takes -o/],
   [{ into: 'a.csv', link: 'https://a.org/{key}' }, /--link is of a page: give --gallery/],
   [{ gallery: 'b.html', json: true }, /rows go to b\.jsonl: .*leave --json out/],
+  [
+    { into: 'b.html', gallery: './b.html' },
+    /--gallery \.\/b\.html would take the place of captions/,
+  ],
+  [{ into: 'b.csv', gallery: 'b.jsonl' }, /--gallery b\.jsonl would take the place of captions/],
 ])('%j says nothing together', (flags, message) => {
   expect(() => planOutputs(flags)).toThrow(message);
 });
@@ -53,7 +58,7 @@ test('a listing goes ahead of whoever works through it, in its order', async () 
   async function* images(): AsyncGenerator<ImageRef> {
     for (let n = 0; n < 100; n++) yield { key: `${n}.jpg`, etag: null, bytes: null };
   }
-  const listing = new ListedAhead(images());
+  const listing = new CountedListing(images());
   const keys: string[] = [];
   for await (const { key } of listing.images) {
     keys.push(key);
@@ -70,7 +75,7 @@ test('a listing that fails is heard', async () => {
     throw new Error('the disk is gone');
   }
   const read = async () => {
-    for await (const _ of new ListedAhead(images()).images);
+    for await (const _ of new CountedListing(images()).images);
   };
   await expect(read()).rejects.toThrow('the disk is gone');
 });

@@ -63,6 +63,72 @@ test('an image that was replaced is captioned again; of a list of keys, the key 
   await file.close();
 });
 
+test('of an image that was replaced, the row of before goes, also where the process died', async () => {
+  await write(captioned('a'), captioned('b'));
+  const again = { ...captioned('a'), etag: 'f' };
+  await write(again, captioned('c'));
+  expect(await keys()).toEqual(['b', 'a', 'c']);
+
+  const file = await RowsFile.open(path, request, stores);
+  await file.write([{ ...again, etag: 'g' }]); // and nothing closes it
+  expect(await keys()).toEqual(['b', 'a', 'c', 'a']);
+  const next = await RowsFile.open(path, request, stores);
+  expect(next.has(image('a', 'g'))).toBe(true);
+  expect(next.before).toBe(3);
+  await next.close();
+  expect(await keys()).toEqual(['b', 'c', 'a']);
+  await file.close().catch(() => {}); // its file is gone
+});
+
+test('what failed and is not among the images this time keeps its row', async () => {
+  await write(failed('a'), captioned('b'));
+  await write(captioned('c'));
+  expect(await keys()).toEqual(['a', 'b', 'c']);
+});
+
+test('of an image that failed when it was another, that is what is said', async () => {
+  await write(captioned('a'));
+  const file = await RowsFile.open(path, request, stores);
+  await file.write([{ ...failed('a'), etag: 'f' }]); // and nothing closes it
+  const next = await RowsFile.open(path, request, stores);
+  expect([next.has(image('a')), next.before]).toEqual([false, 0]);
+  await next.close();
+  await file.close().catch(() => {}); // its file is gone
+});
+
+test('a file that another takes the place of, or that is removed, is noticed', async () => {
+  await write(captioned('a'));
+  const [first, second] = [
+    await RowsFile.open(path, request, stores),
+    await RowsFile.open(path, request, stores),
+  ];
+  await first.write([{ ...captioned('a'), etag: 'f' }]);
+  await first.close(); // which takes the old row out
+  await expect(second.write([captioned('b')])).rejects.toThrow(/was removed or replaced while/);
+  await expect(second.close()).rejects.toThrow(/was removed or replaced while/);
+  const third = await RowsFile.open(path, request, stores);
+  await third.write([captioned('b')]);
+  await rm(path);
+  await expect(third.close()).rejects.toThrow(/the same command captions again/);
+});
+
+test('of a list that names an image again and again, every row stays', async () => {
+  const repeat: PartRow = { key: 'a', etag: null, status: 'skipped', reason: 'duplicate' };
+  await write(captioned('a'), repeat, repeat);
+  await write(captioned('b'));
+  expect(await keys()).toEqual(['a', 'a', 'a', 'b']);
+});
+
+test('what was archived is tried again: it may have been restored', async () => {
+  const archived: PartRow = { key: 'a', etag: 'e', status: 'skipped', reason: 'archived' };
+  await write(archived, skipped);
+  const file = await RowsFile.open(path, request, stores);
+  expect([file.has(image('a')), file.before]).toEqual([false, 1]);
+  await file.write([captioned('a')]);
+  await file.close();
+  expect(await keys()).toEqual(['d', 'a']);
+});
+
 test('a line that was never ended is cut off, however long it is', async () => {
   await write(captioned('a'));
   const whole = await readFile(path, 'utf8');

@@ -11,7 +11,6 @@ export { lockRun, type RunLock, seizeRun } from './board/run-lock.ts';
 export { countByOutcome, partStep, progressOf, type RunProgress } from './board/run-progress.ts';
 export {
   type RegisteredWorker,
-  signMs,
   WorkerRegister,
   type WorkerSign,
 } from './board/worker-register.ts';
@@ -23,7 +22,7 @@ export { HoldBack } from './encode/hold-back.ts';
 export type { QueueFound, RunFound, SharedFigures } from './exporter/apply-figures.ts';
 export { Exporter, type ExporterOptions } from './exporter/exporter.ts';
 export { type FiguresOptions, FiguresReader } from './exporter/figures-reader.ts';
-export { bottleneck, isFinished, RunRate, remainingImages } from './exporter/run-figures.ts';
+export { bottleneck, isFinished, RunRate } from './exporter/run-figures.ts';
 export {
   DamagedFeaturesError,
   packFeatures,

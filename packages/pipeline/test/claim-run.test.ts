@@ -1,4 +1,13 @@
-import { beginOrGoOn, lockRun, MemoryBoard } from '@cutline/pipeline';
+import {
+  beginOrGoOn,
+  cancelRun,
+  type DecodeJob,
+  type EncodeJob,
+  type FeatureStore,
+  lockRun,
+  MemoryBoard,
+  MemoryQueueServer,
+} from '@cutline/pipeline';
 import { createLogger } from '@cutline/shared/process';
 import { RunStore } from '@cutline/shared/run';
 import { MemoryStore } from '@cutline/shared/stores';
@@ -49,5 +58,26 @@ test.each([
   await expect(beginOrGoOn(context, { ...exampleRun, ...other })).rejects.toThrow(
     `There is a run "${exampleRun.run}" already`,
   );
+  await (await lockRun(context)).release();
+});
+
+test('that waited for the lock of one that died does not go on with what was cancelled meanwhile', async () => {
+  const context = start();
+  const { world, board } = context;
+  const first = await beginOrGoOn(context, exampleRun);
+  if ('lock' in first) await first.lock.release();
+  await board.lock(exampleRun.run, 'one that died', 15_000);
+  const again = beginOrGoOn(context, exampleRun);
+  again.catch(() => {}); // it is heard below
+  await world.advance(5_000);
+  const server = new MemoryQueueServer();
+  const of = { model: exampleRun.model, lockMs: 30_000, world };
+  const queues = {
+    encode: server.open<EncodeJob>({ stage: 'encode', ...of }),
+    decode: server.open<DecodeJob>({ stage: 'decode', ...of }),
+  };
+  const features = { removeAll: async () => {} } as unknown as FeatureStore;
+  await world.settle(cancelRun({ ...context, queues, features }));
+  await expect(world.settle(again)).rejects.toThrow(`Run "${exampleRun.run}" was cancelled`);
   await (await lockRun(context)).release();
 });

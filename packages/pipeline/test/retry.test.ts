@@ -9,8 +9,8 @@ import {
 import type { FailureClass } from '@cutline/shared/errors';
 import { createLogger, Metrics } from '@cutline/shared/process';
 import {
+  glanceAtRun,
   type ImageRef,
-  openResults,
   type PartRow,
   RunStore,
   readReviewedResults,
@@ -225,7 +225,7 @@ test('a ledger of the version before is read, and its chunk held against all par
 
 async function countRows(limit = Number.POSITIVE_INFINITY): Promise<number> {
   let rows = 0;
-  for await (const some of readReviewedResults(runStore, await openResults(runStore))) {
+  for await (const some of readReviewedResults(runStore, await glanceAtRun(runStore))) {
     rows += some.length;
     if (rows >= limit) break;
   }
@@ -247,7 +247,7 @@ test('rows of a batch that stand in several parts come in the order of the manif
   outcomeOf = mended;
   await drive({ resume: run.run, retry: ['not-found'] });
   const keys: string[] = [];
-  for await (const rows of readReviewedResults(runStore, await openResults(runStore))) {
+  for await (const rows of readReviewedResults(runStore, await glanceAtRun(runStore))) {
     keys.push(...rows.map(({ key }) => key));
   }
   expect(keys).toEqual(Array.from({ length: images }, (_, image) => keyOf(image)));
@@ -263,7 +263,7 @@ test('who goes on with a run is not hidden by the summary that it had', async ()
     images,
     retry: ['not-found'],
   });
-  expect((await openResults(runStore)).summary).toBeUndefined();
+  expect((await glanceAtRun(runStore)).summary).toBeUndefined();
   expect(await countRows()).toBe(images);
 });
 

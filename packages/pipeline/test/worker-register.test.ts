@@ -61,3 +61,23 @@ test('a sign of a version that is not understood is left out', async () => {
   await register.tell('b', { ...sign, images: 'many' } as unknown as WorkerSign);
   expect((await register.read()).map(({ id }) => id)).toEqual(['a']);
 });
+
+test('what is no sign at all hides nobody', async () => {
+  await register.tell('a', sign);
+  await register.tell('with a space', sign);
+  const told = ((await redis.hget('cutline:workers', 'a')) ?? '').split(' ')[0];
+  const others = ['', 'no time', `${told} no JSON`, `${told} `, `${told}`, '1e400 {}', '\xff'];
+  for (const [n, text] of others.entries()) await redis.hset('cutline:workers', `b${n}`, text);
+  expect((await register.read()).map(({ id }) => id)).toEqual(['a', 'with a space']);
+});
+
+test('who reads of a replica is not kept from it by what would be forgotten', async () => {
+  await register.tell('a', sign);
+  await redis.hset('cutline:workers', 'b', `1 ${JSON.stringify(sign)}`);
+  await redis.replicaof('127.0.0.1', 1);
+  try {
+    expect((await register.read()).map(({ id }) => id)).toEqual(['a']);
+  } finally {
+    await redis.replicaof('NO', 'ONE');
+  }
+});

@@ -21,7 +21,7 @@ import { type ProgressDisplay, showProgress } from '../progress-display.ts';
 import { FileResults, reviewedRows } from '../results/index.ts';
 import { say } from '../say.ts';
 import { createStatusLine } from '../status-line.ts';
-import { ListedAhead } from './listed-ahead.ts';
+import { CountedListing } from './counted-listing.ts';
 import { makeOutputs } from './make-outputs.ts';
 import { isOutput, type Outputs } from './outputs.ts';
 import { RowsFile } from './rows-file.ts';
@@ -70,7 +70,7 @@ export async function captionSource(what: CaptionSource, context: Context): Prom
     status.clear,
   );
   const tally = new Tally();
-  const listing = new ListedAhead(imagesOf(opened, { request, stores, outputs, sidecars }));
+  const listing = new CountedListing(imagesOf(opened, { request, stores, outputs, sidecars }));
   const finish = () => makeOutputs({ ...what, stores, store, settings });
   const progress = watch(tally, listing, async () => {
     await file?.close();
@@ -208,7 +208,7 @@ async function print(
  */
 function watch(
   tally: Tally,
-  listing: ListedAhead,
+  listing: CountedListing,
   onInterrupt: () => Promise<void>,
 ): ProgressDisplay & { look: () => void } {
   const display = showProgress(process.stderr);

@@ -20,17 +20,17 @@ export interface MadeOf {
 export async function makeOutputs(what: MadeOf): Promise<void> {
   const { outputs, store, stores, link, settings } = what;
   if (outputs.rows === undefined) return;
-  const say = (text: string) => void process.stderr.write(`${text}\n`);
+  const tell = (text: string) => void process.stderr.write(`${text}\n`);
   if (outputs.table) {
     const { file, to } = outputs.table;
     const results = await FileResults.open(outputs.rows, stores);
     const rows = reviewedRows(results, await readReviews(results.papers));
-    say(await exportRows(rows, { to, into: file }, results.origin, stores));
+    tell(await exportRows(rows, { to, into: file }, results.origin, stores));
   }
   if (outputs.gallery !== undefined) {
     const results = await FileResults.open(outputs.rows, stores);
     const request = { file: outputs.gallery, imagesStore: store.url, isMoved: false, link };
-    say(
+    tell(
       await makeGallery(
         results,
         { ...request, limit: galleryLimitDefault, model: settings.model },

@@ -34,7 +34,20 @@ export interface Outputs {
  *
  * @throws UserError for what contradicts itself
  */
-export function planOutputs({ into, format, json, gallery, link }: OutputFlags): Outputs {
+export function planOutputs(flags: OutputFlags): Outputs {
+  const outputs = outputsOf(flags);
+  const { rows, table, gallery } = outputs;
+  const others = [rows, table?.file].flatMap((file) => (file === undefined ? [] : resolve(file)));
+  if (gallery !== undefined && others.includes(resolve(gallery))) {
+    throw new UserError(
+      `--gallery ${gallery} would take the place of captions that are written there: give it ` +
+        'another name.',
+    );
+  }
+  return outputs;
+}
+
+function outputsOf({ into, format, json, gallery, link }: OutputFlags): Outputs {
   if (link !== undefined && gallery === undefined) {
     throw new UserError('--link is of a page: give --gallery <page.html>, too.');
   }

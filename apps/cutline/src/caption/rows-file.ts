@@ -18,29 +18,40 @@ import { requireWritable } from '../require-writable.ts';
 import { writeWhole } from '../write-whole.ts';
 import { takeUpPapers } from './take-up-papers.ts';
 
-/** ETags by name, of images whose rows stay. */
-type DoneRows = ReadonlyMap<string, string | null>;
+/** What a file has rows of, by name. */
+interface FoundRows {
+  /** ETags of what is not tried again. */
+  done: Map<string, string | null>;
+  /** What is, where it is among the images. */
+  toTry: Set<string>;
+}
+
+/** How many rows of a name are outdated: the first ones of it in the file. */
+type Outdated = ReadonlyMap<string, number>;
 
 /**
  * The rows of `cutline caption`, one a line, in a file that a later call goes on with: what has a
- * caption there is not captioned again; what failed is tried again, and its old row goes.
+ * caption there is not captioned again; what failed, was archived, or is another image now is tried
+ * again, and where it has got another row, the old one goes.
  */
 export class RowsFile {
   /** What belongs to the file; undefined of what is no file (a pipe, a device). */
   readonly papers: RunStore | undefined;
   readonly #path: string;
   readonly #file: FileHandle;
-  readonly #done: DoneRows;
+  readonly #found: FoundRows;
+  /** Whether there is another row now for some that were found. */
+  #hasOutdated = false;
   #writing: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   private constructor(
     path: string,
-    { file, done, papers }: { file: FileHandle; done: DoneRows; papers?: RunStore },
+    { file, found, papers }: { file: FileHandle; found: FoundRows; papers?: RunStore },
   ) {
     this.#path = path;
     this.#file = file;
-    this.#done = done;
+    this.#found = found;
     this.papers = papers;
   }
 
@@ -51,38 +62,61 @@ export class RowsFile {
    */
   static async open(path: string, request: Run, stores: StorePool): Promise<RowsFile> {
     await requireWritable(path, isRows);
-    const found = await stat(path).catch(() => undefined);
-    if (found && !found.isFile()) {
-      return new RowsFile(path, { file: await openToAppend(path), done: new Map() });
+    const stats = await stat(path).catch(() => undefined);
+    if (stats && !stats.isFile()) {
+      return new RowsFile(path, { file: await openToAppend(path), found: noRows() });
     }
-    const bytes = found?.size ?? 0;
+    const bytes = stats?.size ?? 0;
     const { papers, isNew } = await takeUpPapers(path, { request, stores, hasRows: bytes > 0 });
-    const done = bytes > 0 ? await takeUp(path, { bytes, isNew, model: request.model }) : new Map();
-    return new RowsFile(path, { file: await openToAppend(path), done, papers });
+    const found = bytes > 0 ? await takeUp(path, { bytes, isNew, model: request.model }) : noRows();
+    return new RowsFile(path, { file: await openToAppend(path), found, papers });
   }
 
-  /** Images whose rows were there before. */
+  /** Images whose rows were there before, and stay. */
   get before(): number {
-    return this.#done.size;
+    return this.#found.done.size;
   }
 
   has(image: ImageRef): boolean {
-    const etag = this.#done.get(imageName(image));
+    const etag = this.#found.done.get(imageName(image));
     return etag !== undefined && (image.etag === null || image.etag === etag);
   }
 
-  /** @throws UserError where the disk is full, and the like: what is in the file stays */
+  /**
+   * @throws UserError where the disk is full, and the like: what is in the file stays; and where the
+   *   file is not there any more
+   */
   async write(rows: readonly PartRow[]): Promise<void> {
     if (this.#isClosed) return;
-    this.#writing = this.#file.appendFile(formatJsonLines(rows)).catch((cause) => {
-      throw cannotWrite(this.#path, cause);
-    });
+    this.#hasOutdated ||= rows.some((row) => isOutdating(row, this.#found));
+    this.#writing = this.#append(rows);
     await this.#writing;
   }
 
+  async #append(rows: readonly PartRow[]): Promise<void> {
+    await this.#requireThere();
+    await this.#file.appendFile(formatJsonLines(rows)).catch((cause) => {
+      throw cannotWrite(this.#path, cause);
+    });
+  }
+
+  /** Rows would be written to a file that nobody finds, where another took its place. */
+  async #requireThere(): Promise<void> {
+    if (!this.papers) return;
+    const [own, there] = await Promise.all([
+      this.#file.stat(),
+      stat(this.#path).catch(() => undefined),
+    ]);
+    if (own.ino === there?.ino && own.dev === there.dev) return;
+    throw new UserError(
+      `${this.#path} was removed or replaced while captions were written to it, by another ` +
+        '"cutline caption" maybe. What the file lacks, the same command captions again.',
+    );
+  }
+
   /**
-   * After what is being written; nothing is written any more.
-   * @throws UserError where the disk would not keep what it took
+   * After what is being written; nothing is written any more, and what is outdated goes.
+   * @throws UserError where the disk would not keep what it took, or the file is not there any more
    */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -90,12 +124,28 @@ export class RowsFile {
     await this.#writing.catch(() => {}); // whoever wrote has heard it
     try {
       if (this.papers) await this.#file.datasync();
+      await this.#requireThere();
     } catch (cause) {
+      if (cause instanceof UserError) throw cause;
       throw cannotWrite(this.#path, cause as NodeJS.ErrnoException);
     } finally {
       await this.#file.close();
     }
+    if (!this.papers || !this.#hasOutdated) return;
+    const whole = () => readRows(createReadStream(this.#path), this.#path);
+    await writeWhole(this.#path, linesWithout(whole(), (await lookThrough(whole())).outdated));
   }
+}
+
+function noRows(): FoundRows {
+  return { done: new Map(), toTry: new Set() };
+}
+
+/** Whether another row of the same image is there. A list may name one again and again. */
+function isOutdating(row: ResultRow, { done, toTry }: FoundRows): boolean {
+  const isRepeat = row.status === 'skipped' && row.reason === 'duplicate';
+  const name = rowName(row as PartRow);
+  return !isRepeat && (done.has(name) || toTry.has(name));
 }
 
 async function openToAppend(path: string): Promise<FileHandle> {
@@ -104,25 +154,49 @@ async function openToAppend(path: string): Promise<FileHandle> {
   });
 }
 
-/** Makes the file fit to go on with, once all that is in it is known to be rows. */
+/**
+ * Makes the file fit to go on with, once all that is in it is known to be rows: where a process died
+ * before it had come to an end, there may be a torn line, and rows that are outdated.
+ */
 async function takeUp(
   path: string,
   { bytes, isNew, model }: { bytes: number; isNew: boolean; model: string },
-): Promise<Map<string, string | null>> {
+): Promise<FoundRows> {
   const { end, rest } = await findEnd(path, bytes);
   const last = rest === '' ? undefined : parseLast(rest, path, { mayBeTorn: end > 0 || !isNew });
   const whole = () => readWhole(path, end, last);
-  const done = new Map<string, string | null>();
-  let isAllDone = true;
-  for await (const rows of whole()) {
+  const requireOwn = (row: ResultRow) => requireSameModel(row, { path, model });
+  const { found, outdated } = await lookThrough(whole(), requireOwn);
+  if (outdated.size > 0 || rest !== '') await writeWhole(path, linesWithout(whole(), outdated));
+  return found;
+}
+
+/** @param onRow is told of each row, and may throw */
+async function lookThrough(
+  batches: AsyncIterable<ResultRow[]>,
+  onRow: (row: ResultRow) => void = () => {},
+): Promise<{ found: FoundRows; outdated: Outdated }> {
+  const found = noRows();
+  const outdated = new Map<string, number>();
+  for await (const rows of batches) {
     for (const row of rows) {
-      requireSameModel(row, { path, model });
-      if (staysDone(row)) done.set(rowName(row as PartRow), row.etag);
-      else isAllDone = false;
+      onRow(row);
+      const name = rowName(row as PartRow);
+      if (isOutdating(row, found)) outdated.set(name, (outdated.get(name) ?? 0) + 1);
+      note(found, name, row);
     }
   }
-  if (!isAllDone || rest !== '') await writeWhole(path, linesOfDone(whole()));
-  return done;
+  return { found, outdated };
+}
+
+function note({ done, toTry }: FoundRows, name: string, row: ResultRow): void {
+  if (isToTry(row)) {
+    toTry.add(name);
+    done.delete(name);
+  } else {
+    done.set(name, row.etag);
+    toTry.delete(name);
+  }
 }
 
 /** The rows of the lines that end, and the one that only lacks its end. */
@@ -135,12 +209,23 @@ async function* readWhole(
   if (last) yield [last];
 }
 
-async function* linesOfDone(batches: AsyncIterable<ResultRow[]>): AsyncGenerator<string> {
-  for await (const rows of batches) yield formatJsonLines(rows.filter(staysDone));
+async function* linesWithout(
+  batches: AsyncIterable<ResultRow[]>,
+  outdated: Outdated,
+): AsyncGenerator<string> {
+  const left = new Map(outdated);
+  const isOutdated = (row: ResultRow) => {
+    const name = rowName(row as PartRow);
+    const rows = left.get(name) ?? 0;
+    if (rows > 0) left.set(name, rows - 1);
+    return rows > 0;
+  };
+  for await (const rows of batches) yield formatJsonLines(rows.filter((row) => !isOutdated(row)));
 }
 
-function staysDone(row: ResultRow): boolean {
-  return row.status !== 'failed';
+/** What was archived may have been restored since; if it was not, the listing says so again. */
+function isToTry(row: ResultRow): boolean {
+  return row.status === 'failed' || (row.status === 'skipped' && row.reason === 'archived');
 }
 
 function requireSameModel(row: ResultRow, { path, model }: { path: string; model: string }): void {

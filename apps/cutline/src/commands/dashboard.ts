@@ -8,7 +8,6 @@ import {
   realWorld,
   WorkerRegister,
 } from '@cutline/pipeline';
-import { describeError } from '@cutline/shared/errors';
 import {
   addSettings,
   Closers,
@@ -16,16 +15,14 @@ import {
   storeConfig,
   untilStopped,
 } from '@cutline/shared/process';
-import { wholeNumber } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
+import { addPageFlags, type PageFlags, pageServing } from '../loopback/page-flags.ts';
 
 const settingNames = ['redis', 'features', 's3PathStyle'] as const;
 
-interface DashboardFlags {
+interface DashboardFlags extends PageFlags {
   output?: string;
-  port: number;
-  allowHost: string[];
 }
 
 export function addDashboard(program: Command): void {
@@ -36,14 +33,11 @@ export function addDashboard(program: Command): void {
       new Option('--output <location>', 'where results are: to see examples of failures').env(
         'CUTLINE_OUTPUT',
       ),
-    )
-    .addOption(
-      new Option('--port <n>', 'of the page, on 127.0.0.1')
-        .argParser(wholeNumber({ min: 0, max: 65_535 }))
-        .default(0, 'a free one'),
-    )
-    .option('--allow-host <name...>', 'a proxy gives the page this name (see docs/REVIEW.md)', [])
-    .addHelpText('after', '\nThe page is there until Ctrl-C. It changes nothing.');
+    );
+  addPageFlags(command).addHelpText(
+    'after',
+    '\nThe page is there until Ctrl-C. It changes nothing.',
+  );
   addSettings(command, settingNames).action(
     async (flags: DashboardFlags & Record<string, unknown>) => {
       const settings = readSettings(flags, settingNames);
@@ -63,9 +57,7 @@ export function addDashboard(program: Command): void {
         const server = await serveDashboard({
           overview: new OverviewReader({ figures, register: new WorkerRegister(redis) }),
           output,
-          port: flags.port,
-          allowedHosts: flags.allowHost.map((host) => host.toLowerCase()),
-          onError: (error) => void process.stderr.write(`${describeError(error)}\n`),
+          ...pageServing(flags),
         });
         closers.add('the page', () => server.close());
         process.stdout.write(`Open this address; Ctrl-C ends it.\n  ${server.url}\n`);

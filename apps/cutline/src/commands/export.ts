@@ -38,7 +38,10 @@ export function addExport(program: Command): void {
       ] satisfies PartRow['status'][]),
     )
     .addOption(
-      new Option('--class <classes...>', 'only failures of these classes').choices(failureClasses),
+      new Option(
+        '--class <classes...>',
+        `only failures of these classes: ${failureClasses.join(', ')}`,
+      ).choices(failureClasses),
     )
     .addOption(
       minScoreOption('only captions with this score or more, and those that people judged'),

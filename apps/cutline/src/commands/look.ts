@@ -7,7 +7,13 @@ import {
   lookAtImage,
 } from '@cutline/inference';
 import { listImages } from '@cutline/shared/listing';
-import { addSettings, Closers, readSettings, storeConfig } from '@cutline/shared/process';
+import {
+  addSettings,
+  Closers,
+  readSettings,
+  storeConfig,
+  terminalColumns,
+} from '@cutline/shared/process';
 import { addSelectionFlags, type SelectionFlags, selectionOf } from '@cutline/shared/run';
 import {
   type ObjectStore,
@@ -88,7 +94,7 @@ async function look(
     if ('failure' in found.outcome) process.exitCode = 1;
     return;
   }
-  const columns = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
+  const columns = terminalColumns(process.stdout) ?? Number.POSITIVE_INFINITY;
   const counts: Record<string, number> = {};
   for await (const { key, skipped } of listImages({ store, prefix }, selectionOf(flags), {
     stores,
@@ -140,7 +146,7 @@ function formatLook(key: string, found: ImageLook): string {
       ? [field('seen', `${outcome.seen.width}×${outcome.seen.height}, upright`)]
       : []),
   ];
-  return `${key}\n${formatFields(fields, process.stdout.columns ?? Number.POSITIVE_INFINITY)}`;
+  return `${key}\n${formatFields(fields, terminalColumns(process.stdout) ?? Number.POSITIVE_INFINITY)}`;
 }
 
 async function writeSeen(

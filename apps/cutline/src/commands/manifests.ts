@@ -19,8 +19,8 @@ export function addManifests(program: Command): void {
     .command('manifests')
     .description('Print the Kubernetes Job that produces a run, with the flags of "cutline run".')
     .argument('<source>', 'images: s3://bucket/prefix')
-    .option('--image <image>', 'image of the producer', `cutline:${version}`)
-    .option('--namespace <name>', 'where infra/kubernetes is', 'cutline');
+    .option('--image <image>', 'container image that has the producer', `cutline:${version}`)
+    .option('--namespace <name>', 'Kubernetes namespace that has the workers', 'cutline');
   addSettings(addRunFlags(command), [...producingSettings, 'model']).action(
     (source: string, flags: ManifestFlags) => {
       const run = requestName(flags.run, new Date());

@@ -18,6 +18,7 @@ import {
   type WeightType,
 } from '@cutline/inference';
 import { describeError } from '@cutline/shared/errors';
+import { terminalColumns } from '@cutline/shared/process';
 import { type Price, wholeNumber } from '@cutline/shared/run';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { formatModel } from '../format-model.ts';
@@ -189,7 +190,7 @@ interface AddOptions {
 }
 
 function formatAny(model: AnyModel, trial?: Trial): string {
-  const { columns } = process.stdout;
+  const columns = terminalColumns(process.stdout);
   if (model.kind === 'served') return formatServed(model, columns);
   return formatModel(model, columns, trial);
 }

@@ -42,7 +42,7 @@ function collectClasses(text: string, previous: RetryClass[] = []): RetryClass[]
     const known = retryClasses.find((each) => each === name);
     if (known) return known;
     throw new InvalidArgumentError(
-      `Expected some of ${failureClasses.join(', ')}. The name of the run comes first.`,
+      `Expected some of ${retryClasses.join(', ')}. The name of the run comes first.`,
     );
   });
   return [...previous, ...classes];

@@ -1,20 +1,19 @@
 import { userInfo } from 'node:os';
-import { describeError, UserError } from '@cutline/shared/errors';
+import { UserError } from '@cutline/shared/errors';
 import { untilStopped } from '@cutline/shared/process';
 import { ReviewLog, ReviewReader, reviewerSchema, wholeNumber } from '@cutline/shared/run';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
+import { addPageFlags, type PageFlags, pageServing } from '../loopback/page-flags.ts';
 import { addResultsArguments, imagesStore, withResults } from '../results/index.ts';
 import { say } from '../say.ts';
 import { createStatusLine } from '../status-line.ts';
 
-interface ReviewFlags {
+interface ReviewFlags extends PageFlags {
   as?: string;
   only?: number;
   sample?: boolean;
   images?: string;
-  port: number;
-  allowHost: string[];
 }
 
 export function addReview(program: Command): void {
@@ -24,20 +23,11 @@ export function addReview(program: Command): void {
     .option('--as <name>', "the reviewer's name, which decisions carry (default: your login)")
     .option('--only <n>', 'no more than n images', wholeNumber({ min: 1 }))
     .option('--sample', 'with --only: drawn by chance, to estimate how many captions are right')
-    .option(
-      '--images <location>',
-      'where the images are, where that is not where they were captioned',
-    )
-    .addOption(
-      new Option('--port <n>', 'of the page, on 127.0.0.1')
-        .argParser(wholeNumber({ min: 0, max: 65_535 }))
-        .default(0, 'a free one'),
-    )
-    .option('--allow-host <name...>', 'a proxy gives the page this name (see docs/REVIEW.md)', [])
-    .addHelpText(
-      'after',
-      '\nThe page is there until Ctrl-C; decisions are kept beside the results.',
-    );
+    .option('--images <location>', 'where the images are, if not where they were captioned');
+  addPageFlags(command).addHelpText(
+    'after',
+    '\nThe page is there until Ctrl-C; decisions are kept beside the results.',
+  );
   addResultsArguments(command).action(
     async (name: string, flags: ReviewFlags & Record<string, unknown>) => {
       const { only, sample = false } = flags;
@@ -74,9 +64,7 @@ export function addReview(program: Command): void {
         const server = await serveReview({
           session,
           previews: new Previews(source, { isMoved: flags.images !== undefined }),
-          port: flags.port,
-          allowedHosts: flags.allowHost.map((host) => host.toLowerCase()),
-          onError: (error) => void process.stderr.write(`${describeError(error)}\n`),
+          ...pageServing(flags),
         });
         const what = taken
           ? `${formatQuantity(taken.draw.images.length, 'image')} ${taken.isNew ? 'drawn' : 'of a draw that was begun'}`

@@ -1,9 +1,8 @@
 import { UserError } from '@cutline/shared/errors';
 import {
-  type ExistingRule,
   existingOption,
   readReviews,
-  type SidecarKind,
+  type SidecarFlags,
   sidecarKindsOption,
   sidecarRulesDefault,
 } from '@cutline/shared/run';
@@ -12,10 +11,7 @@ import { formatCount, formatQuantity } from '../format.ts';
 import { addResultsArguments, withResults } from '../results/index.ts';
 import { say } from '../say.ts';
 
-interface SidecarFlags {
-  sidecars?: SidecarKind[];
-  existing?: ExistingRule;
-}
+type SidecarsCommandFlags = Partial<Pick<SidecarFlags, 'sidecars' | 'existing'>>;
 
 export function addSidecars(program: Command): void {
   const command = program
@@ -28,7 +24,7 @@ export function addSidecars(program: Command): void {
       '\nOnly of images that were reviewed; where a caption was rejected, what the run\nwrote goes.',
     );
   addResultsArguments(command).action(
-    async (name: string, flags: SidecarFlags & Record<string, unknown>) => {
+    async (name: string, flags: SidecarsCommandFlags & Record<string, unknown>) => {
       await withResults(name, flags, async ({ results, stores }) => {
         const { title, request, papers } = results;
         const kinds = flags.sidecars ?? request?.sidecars ?? [];

@@ -3,20 +3,16 @@ import { RunStore, runIdSchema } from '@cutline/shared/run';
 import type { ObjectStore } from '@cutline/shared/stores';
 import { z } from 'zod';
 import { readBody } from '../loopback/read-body.ts';
-import { type PageServer, servePage } from '../loopback/serve-page.ts';
+import { type PageServer, type PageServing, servePage } from '../loopback/serve-page.ts';
 import type { Failures } from './client/messages.ts';
 import type { OverviewReader } from './overview-reader.ts';
 import { dashboardPage } from './page.ts';
 import { readFailures } from './read-failures.ts';
 
-export interface DashboardServerOptions {
+export interface DashboardServerOptions extends PageServing {
   overview: Pick<OverviewReader, 'read'>;
   /** Where results of runs are; undefined where nobody said. */
   output: { store: ObjectStore; prefix: string } | undefined;
-  /** 0: a free one. */
-  port: number;
-  allowedHosts: readonly string[];
-  onError: (error: unknown) => void;
 }
 
 const failuresSchema = z.strictObject({ run: runIdSchema });

@@ -1,15 +1,12 @@
 /** Numbers and dates as the page writes them, the same on every machine. */
 
+export { formatScore } from '../loopback/client/format.ts';
+
 const integers = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
 const dates = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' });
 
 export function formatInteger(count: number): string {
   return integers.format(count);
-}
-
-/** Two decimals and a true minus sign. */
-export function formatScore(score: number): string {
-  return score.toFixed(2).replace('-', '−');
 }
 
 /** @param iso ISO 8601; the day is the one in UTC */

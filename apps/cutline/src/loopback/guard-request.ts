@@ -1,7 +1,7 @@
 /**
- * Who may speak with the server of a page of ours. It listens on the loopback address, where three kinds
- * of strangers may reach it: other people's processes on the machine, pages of any site in the
- * reviewer's own browser, and such pages under a name of theirs that resolves to 127.0.0.1 (DNS
+ * Who may speak with the server of a page of ours. It listens on the loopback address, where three
+ * kinds of strangers may reach it: other people's processes on the machine, pages of any site in the
+ * user's own browser, and such pages under a name of theirs that resolves to 127.0.0.1 (DNS
  * rebinding). So:
  *
  * - `Host` must be a loopback name, or one that the person who started it named;

@@ -28,7 +28,9 @@ const policy =
   "trusted-types 'none'";
 
 /** What pages share; see `client`. */
-const sharedScripts = ['api', 'elements', 'visible-key'].map((name) => `loopback/client/${name}`);
+const sharedScripts = ['api', 'elements', 'format', 'visible-key'].map(
+  (name) => `loopback/client/${name}`,
+);
 
 /** By path. Scripts are where they are to each other in `dist`, so that imports find them. */
 export async function readPageFiles(page: Page): Promise<PageFiles> {

@@ -16,7 +16,17 @@ export interface PageServer {
   close(): Promise<void>;
 }
 
-export interface PageServerOptions {
+/** Where a page is served, and to whom. */
+export interface PageServing {
+  /** 0: a free one. */
+  port: number;
+  /** Names besides the loopback's that the page may be reached by, through a proxy. */
+  allowedHosts: readonly string[];
+  /** Is told of what goes wrong with nobody to blame. */
+  onError: (error: unknown) => void;
+}
+
+export interface PageServerOptions extends PageServing {
   page: Page;
   /**
    * What its scripts ask for, by path. All of it is asked by POST: what is said is for the page
@@ -25,12 +35,6 @@ export interface PageServerOptions {
   replies: Readonly<Record<string, (request: IncomingMessage) => Promise<object>>>;
   /** Pictures, by what comes after `/api/image/`. @throws RefusedError where there is none */
   picture?: (name: string, query: URLSearchParams) => Promise<{ type: string; bytes: Buffer }>;
-  /** 0: a free one. */
-  port: number;
-  /** Names besides the loopback's that the page may be reached by, through a proxy. */
-  allowedHosts: readonly string[];
-  /** Is told of what goes wrong with nobody to blame. */
-  onError: (error: unknown) => void;
 }
 
 const host = '127.0.0.1';

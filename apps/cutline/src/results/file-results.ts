@@ -141,7 +141,7 @@ export class FileResults implements Results<Place> {
 }
 
 function cannotRead(path: string, cause: NodeJS.ErrnoException): UserError {
-  return new UserError(`${path} cannot be read (${cause.code ?? describeError(cause)}).`, {
-    cause,
-  });
+  const why = cause.code ?? describeError(cause);
+  const advice = cause.code === 'ENOENT' ? ': expected a file of rows, as "caption -o" writes' : '';
+  return new UserError(`${path} cannot be read (${why})${advice}.`, { cause });
 }

@@ -1,6 +1,6 @@
 import { Closers, readSettings, storeConfig } from '@cutline/shared/process';
 import {
-  openResults,
+  glanceAtRun,
   type ResultRow,
   type Reviews,
   readReviewedResults,
@@ -60,7 +60,7 @@ export async function withRows<T>(
 ): Promise<T> {
   if (!isFile(name)) {
     return withRun(name, options, async ({ run }) =>
-      work(titleOfRun(run.run), readReviewedResults(run, await openResults(run))),
+      work(titleOfRun(run.run), readReviewedResults(run, await glanceAtRun(run))),
     );
   }
   return withResults(name, options, async ({ results }) =>

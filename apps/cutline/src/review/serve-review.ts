@@ -1,22 +1,16 @@
-/** The server behind the page of a review, of one run. Images are named by their number. */
+/** The server behind the page of a review. Images are named by their number. */
 
 import { readBody } from '../loopback/read-body.ts';
 import { RefusedError } from '../loopback/refused-error.ts';
-import { type PageServer, servePage } from '../loopback/serve-page.ts';
+import { type PageServer, type PageServing, servePage } from '../loopback/serve-page.ts';
 import { reviewPage } from './page.ts';
 import type { Previews } from './previews.ts';
 import { decideSchema, pageSchema, querySchema, sideSchema, undoSchema } from './requests.ts';
 import type { ReviewSession } from './review-session.ts';
 
-export interface ReviewServerOptions {
+export interface ReviewServerOptions extends PageServing {
   session: ReviewSession;
   previews: Pick<Previews, 'get'>;
-  /** 0: a free one. */
-  port: number;
-  /** Names besides the loopback's that the page may be reached by, through a proxy. */
-  allowedHosts: readonly string[];
-  /** Is told of what goes wrong with nobody to blame. */
-  onError: (error: unknown) => void;
 }
 
 /** @throws UserError where the port is taken. */

@@ -41,7 +41,7 @@ const what = 'the lock of the run';
 const ttlMs = 15_000;
 
 /** How often a process says that it lives, and learns whether another took its run. */
-const lookMs = 1_000;
+const lookMs = 1_500;
 
 /** How long a producer whose run was seized may take to notice. */
 export const seizedMs = 3 * lookMs;

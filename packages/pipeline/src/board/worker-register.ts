@@ -5,7 +5,7 @@ import { z } from 'zod';
  * Workers, as they tell of themselves every few seconds, for people who watch. One hash in Redis,
  * a field a worker; whoever reads it strikes out those that have not been heard of for a day.
  */
-export const workerSignSchema = z.object({
+const workerSignSchema = z.object({
   /** `encoder-worker`, … */
   program: z.string(),
   host: z.string(),
@@ -54,16 +54,26 @@ export class WorkerRegister {
     await this.#redis.hdel(key, id);
   }
 
-  /** In the order of their programs and hosts. Signs of other versions that are not understood are left out. */
+  /**
+   * In the order of their programs and hosts. Signs that are not understood, of other versions or
+   * of whoever else writes there, are left out.
+   */
   async read(): Promise<RegisteredWorker[]> {
-    const found = (await this.#redis.eval(readScript, 1, key, forgottenMs)) as [string, number][];
-    const workers = found.flatMap(([text, silentMs]): RegisteredWorker[] => {
-      const [id = '', ...json] = text.split(' ');
-      const sign = workerSignSchema.safeParse(JSON.parse(json.join(' ')));
+    const found = await this.#redis.eval(readScript, 1, key, forgottenMs);
+    const workers = (found as [string, string, number][]).flatMap(([id, text, silentMs]) => {
+      const sign = workerSignSchema.safeParse(parseJson(text));
       return sign.success ? [{ ...sign.data, id, silentMs }] : [];
     });
     const name = ({ program, host, id }: RegisteredWorker) => `${program} ${host} ${id}`;
     return workers.toSorted((a, b) => (name(a) < name(b) ? -1 : 1));
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -74,7 +84,7 @@ const tellScript = `
   redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', ms) .. ' ' .. ARGV[2])
 `;
 
-/** KEYS: workers. ARGV: ms after which one is forgotten. Returns `<id> <sign>` and ms of silence. */
+/** KEYS: workers. ARGV: ms after which one is forgotten. Returns of each: id, sign, ms of silence. */
 const readScript = `
   local now = redis.call('TIME')
   local ms = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -82,11 +92,11 @@ const readScript = `
   local fields = redis.call('HGETALL', KEYS[1])
   for i = 1, #fields, 2 do
     local told, sign = string.match(fields[i + 1], '^(%d+) (.*)$')
-    local silent = math.max(0, ms - tonumber(told))
+    local silent = math.max(0, ms - (tonumber(told) or 0))
     if silent > tonumber(ARGV[1]) then
-      redis.call('HDEL', KEYS[1], fields[i])
+      redis.pcall('HDEL', KEYS[1], fields[i]) -- which a replica does not take
     else
-      found[#found + 1] = { fields[i] .. ' ' .. sign, silent }
+      found[#found + 1] = { fields[i], sign, silent }
     end
   end
   return found

@@ -94,11 +94,8 @@ export class FiguresReader {
     const queues = this.#queues.get(model) ?? this.#options.openQueues(model);
     this.#queues.set(model, queues);
     const read = async (queue: Queues['encode'] | Queues['decode']) => {
-      const [counts, oldest, workers] = await Promise.all([
-        queue.counts(),
-        queue.oldestWaiting(),
-        queue.workers(),
-      ]);
+      const [counts, workers] = await Promise.all([queue.counts(), queue.workers()]);
+      const oldest = counts.waiting > 0 ? await queue.oldestWaiting() : undefined;
       const oldestMs = oldest === undefined ? 0 : Math.max(0, this.#options.now() - oldest);
       return { ...counts, oldestMs, workers };
     };

@@ -6,8 +6,9 @@ import {
   type SidecarRules,
   sidecarRulesDefault,
 } from '@cutline/shared/run';
-import type { ObjectStore } from '@cutline/shared/stores';
-import { noRenewal, type Renewal, renewRows } from '../sidecars/renew-sidecars.ts';
+import { type ObjectStore, StoreError } from '@cutline/shared/stores';
+import pLimit from 'p-limit';
+import { isWanted, noRenewal, type Renewal, renewRows } from '../sidecars/renew-sidecars.ts';
 import { readWholeBook, type WholeBook } from '../sidecars/sidecar-book.ts';
 import type { SidecarRow } from '../sidecars/sidecar-row.ts';
 import {
@@ -61,12 +62,38 @@ export class LocalSidecars {
     return rows.map((row) => noteSidecars(row, outcomes));
   }
 
-  /** Of rows that were there before, with what people decided: they may have none yet, or others. */
+  /**
+   * Of rows that were there before, with what people decided: they may have none yet, or others.
+   * Beside an image that is not there any more nothing is written: it was moved, or thrown away.
+   */
   async renew(batches: AsyncIterable<readonly ResultRow[]>): Promise<Renewal> {
     const renewal = noRenewal();
     for await (const rows of batches) {
-      await renewRows(this.#place, rows, { prefix: '', kinds: this.#kinds }, renewal);
+      const renewed = await this.#withoutGone(rows);
+      await renewRows(this.#place, renewed, { prefix: '', kinds: this.#kinds }, renewal);
     }
     return renewal;
+  }
+
+  async #withoutGone(rows: readonly ResultRow[]): Promise<ResultRow[]> {
+    if (this.#kinds.length === 0) return [];
+    const { store, rules } = this.#place;
+    const limit = pLimit(looksAtOnce);
+    const stays = (row: ResultRow) => !isWanted(row, rules) || isThere(store, row.key);
+    const stay = await Promise.all(rows.map((row) => limit(stays, row)));
+    return rows.filter((_, n) => stay[n]);
+  }
+}
+
+/** Requests at a time. */
+const looksAtOnce = 16;
+
+/** @returns true also where it may not be looked at */
+async function isThere(store: ObjectStore, key: string): Promise<boolean> {
+  try {
+    return (await store.head(key)) !== undefined;
+  } catch (error) {
+    if (error instanceof StoreError && error.reason === 'access-denied') return true;
+    throw error;
   }
 }

@@ -48,12 +48,14 @@ export async function beginOrGoOn(
   }
   const before = await readRunState(runStore);
   if (!isSameRequest(before.run, run)) throw taken(runStore);
-  if (before.isCancelled) {
-    throw new UserError(
-      `Run "${run.run}" was cancelled. To go on with it: cutline resume ${run.run}`,
-    );
-  }
-  return resumeRun(context, {});
+  requireWanted(before);
+  return resumeRun(context, { mayGoOn: requireWanted });
+}
+
+/** It goes on where it ended by itself; who cancelled it wants that it stays so. */
+function requireWanted({ run: { run }, isCancelled }: RunState): void {
+  if (!isCancelled) return;
+  throw new UserError(`Run "${run}" was cancelled. To go on with it: cutline resume ${run}`);
 }
 
 /** Whenever they were made, and by whichever version. */
@@ -64,11 +66,15 @@ function isSameRequest(one: Run, other: Run): boolean {
 
 /**
  * Goes on with a run: whatever has no row is enqueued, and failures of the classes in `retry`.
+ * @param mayGoOn throws where the run, as it is once its lock is held, is not to go on
  * @returns the summary, and nothing is touched, where there is nothing to do.
  */
 export async function resumeRun(
   context: LockContext,
-  { retry = [] }: { retry?: readonly RetryClass[] },
+  {
+    retry = [],
+    mayGoOn = () => {},
+  }: { retry?: readonly RetryClass[]; mayGoOn?: (state: RunState) => void },
 ): Promise<ClaimedRun | { finished: Summary }> {
   const nothingToDo = ({ summary }: RunState) =>
     summary && countToRetry(summary, retry) === 0 ? summary : undefined;
@@ -83,6 +89,7 @@ export async function resumeRun(
       await lock.release();
       return { finished };
     }
+    mayGoOn(state);
     if (retry.length > 0 && !state.summary) {
       throw new UserError(
         `Run "${state.run.run}" is not finished: retry when it is ` +

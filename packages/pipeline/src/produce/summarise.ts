@@ -1,4 +1,4 @@
-import { addCounts, findRepeated, ledgerRuns, type Summary } from '@cutline/shared/run';
+import { addCounts, findRepeated, ledgerStretches, type Summary } from '@cutline/shared/run';
 import { superseded } from '../board/run-lock.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import type { ClosedChunk } from './close-chunk.ts';
@@ -46,7 +46,7 @@ export async function writeSummary(
       retried: last ? now.toISOString() : null,
       batchSize: run.batchSize,
       chunkBatches: run.chunkBatches,
-      ledgers: ledgerRuns(inOrder.map(([, { generation }]) => generation)),
+      ledgers: ledgerStretches(inOrder.map(([, { generation }]) => generation)),
     };
     // Another than was read: a process that had slept wrote its own in this moment.
     if (await runStore.writeSummary(summary, last?.etag)) return summary;

@@ -77,8 +77,8 @@ export async function renewRows(
   renewal.images += able.length;
 }
 
-/** Of what a person stands behind, the score does not matter. */
-function isWanted(row: ResultRow, rules: SidecarRules): boolean {
+/** Whether files are to say it. Of what a person stands behind, the score does not matter. */
+export function isWanted(row: ResultRow, rules: SidecarRules): boolean {
   return row.status === 'reviewed' ? row.caption !== null : wantsSidecars(row, rules);
 }
 

@@ -33,7 +33,7 @@ export interface Sidecar {
 }
 
 /** What became of a sidecar that is not plainly written. */
-export type Outcome = 'kept' | 'merged' | { warning: string } | undefined;
+type Outcome = 'kept' | 'merged' | { warning: string } | undefined;
 
 export const sidecarContentTypes: Record<SidecarKind, string> = {
   txt: 'text/plain; charset=utf-8',

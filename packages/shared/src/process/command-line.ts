@@ -1,11 +1,14 @@
 import { Command, type CommanderError, type Option } from 'commander';
 import { UserError } from '../errors.ts';
+import { terminalColumns } from './terminal-columns.ts';
 
 /** Of all of Cutline's programs. */
 export const version = '0.1.0';
 
 /** Help is wrapped to the terminal; wherever it goes else, or where that is wider, to this. */
 const helpWidthMax = 80;
+/** What is said of a flag is wrapped beside it, as long as it has so many columns. */
+const descriptionWidthMin = 20;
 
 /**
  * A program's command line, as all of Cutline's programs have it: the same help, and a mistake is
@@ -16,13 +19,21 @@ export function createCommand(name: string, description: string): Command {
     .description(description)
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .configureHelp({ optionDescription: describeOption, subcommandTerm: nameSubcommand })
+    .configureHelp({
+      optionDescription: describeOption,
+      subcommandTerm: nameSubcommand,
+      minWidthToWrap: descriptionWidthMin,
+    })
     .configureOutput({
-      getOutHelpWidth: () => Math.min(process.stdout.columns ?? helpWidthMax, helpWidthMax),
-      getErrHelpWidth: () => Math.min(process.stderr.columns ?? helpWidthMax, helpWidthMax),
+      getOutHelpWidth: () => helpWidth(process.stdout),
+      getErrHelpWidth: () => helpWidth(process.stderr),
       outputError: () => {}, // it is thrown, below
     })
     .exitOverride(endOrThrow);
+}
+
+function helpWidth(stream: NodeJS.WriteStream): number {
+  return Math.min(terminalColumns(stream) ?? helpWidthMax, helpWidthMax);
 }
 
 /** After it printed help or the version, Commander ends the process itself. */

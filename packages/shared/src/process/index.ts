@@ -27,4 +27,5 @@ export {
   storeConfig,
 } from './settings.ts';
 export { SystemdNotifier } from './systemd.ts';
+export { terminalColumns } from './terminal-columns.ts';
 export { describeWholeNumber, parseWholeNumber, type WholeNumberRange } from './whole-number.ts';

@@ -48,8 +48,8 @@ const divisionWords: Record<string, string> = {
 };
 
 /**
- * The inverse of `attemptName`, of a name with that ending; undefined for what Cutline did not call so. Some other
- * spelling of a number is taken as well: whoever cares compares with the name.
+ * The inverse of `attemptName`, of a name with that ending; undefined for what Cutline did not call
+ * so. Some other spelling of a number is taken as well: whoever cares compares with the name.
  */
 export function parseAttemptName(
   run: string,

@@ -101,7 +101,7 @@ export {
 } from './reviews/reviewed-row.ts';
 export { countReviews, type ReviewCounts, Reviews } from './reviews/reviews.ts';
 export {
-  ledgerRuns,
+  ledgerStretches,
   type Run,
   runSchema,
   type Selection,
@@ -124,7 +124,7 @@ export {
   windowDefault,
 } from './run-flags.ts';
 export { newRunName, runIdSchema } from './run-name.ts';
-export { openResults, type RunState, readFloor, readRunState } from './run-state.ts';
+export { glanceAtRun, type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
 export {
   imageName,

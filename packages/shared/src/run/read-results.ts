@@ -102,7 +102,7 @@ async function settle(
 
 type BatchSizes = Pick<Run, 'batchSize' | 'chunkBatches'>;
 
-/** What readers of results have to know of a run: see `readRunState`, `openResults`. */
+/** What readers of results have to know of a run: see `readRunState`, `glanceAtRun`. */
 export type ReadableRun = Pick<RunState, 'claims' | 'manifest' | 'summary'> & { run: BatchSizes };
 
 /**

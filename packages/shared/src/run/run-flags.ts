@@ -103,7 +103,10 @@ const windowOfJobs = () =>
     .default(windowDefault);
 
 const priorityOption = () =>
-  new Option('--priority <p>', 'taken before, with or after the batches of other runs')
+  new Option(
+    '--priority <p>',
+    'high, normal or low: before, with or after the batches of other runs',
+  )
     .choices(priorities)
     .default('normal' satisfies Priority);
 

@@ -45,7 +45,7 @@ export async function readRunState(runStore: RunStore): Promise<RunState> {
  * What readers of results have to know, at the least cost: of a finished run, its summary, if no
  * claim was made since.
  */
-export async function openResults(runStore: RunStore): Promise<ReadableRun> {
+export async function glanceAtRun(runStore: RunStore): Promise<ReadableRun> {
   const summary = await runStore.glanceAtSummary();
   if (summary?.format === 3 && (await runStore.countClaims()) === summary.generation + 1) {
     return { run: summary, claims: [], manifest: summary, summary };

@@ -110,14 +110,14 @@ export const summarySchema = z.discriminatedUnion('format', [
 export type Summary = z.infer<typeof summarySchema>;
 
 /** @param generations of the ledgers, in the order of their chunks */
-export function ledgerRuns(generations: Iterable<number>): Summary3['ledgers'] {
-  const runs: Summary3['ledgers'] = [];
+export function ledgerStretches(generations: Iterable<number>): Summary3['ledgers'] {
+  const stretches: Summary3['ledgers'] = [];
   for (const generation of generations) {
-    const last = runs.at(-1);
+    const last = stretches.at(-1);
     if (last?.generation === generation) last.chunks += 1;
-    else runs.push({ chunks: 1, generation });
+    else stretches.push({ chunks: 1, generation });
   }
-  return runs;
+  return stretches;
 }
 
 /** The generation of a chunk's ledger; undefined for a chunk that the run does not have. */

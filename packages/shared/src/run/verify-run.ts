@@ -9,7 +9,7 @@ import { type PartRow, parsePart } from './part.ts';
 import { readAhead } from './read-results.ts';
 import { countRepeated, findRepeated, type Repeated } from './repeated-captions.ts';
 import { ReviewCheck } from './reviews/verify-reviews.ts';
-import { ledgerRuns, type Run, type Summary3 } from './run.ts';
+import { ledgerStretches, type Run, type Summary3 } from './run.ts';
 import { type RunState, readRunState } from './run-state.ts';
 import type { RunStore } from './run-store.ts';
 import { settleBatch } from './settle.ts';
@@ -284,7 +284,7 @@ function compareSizes(
     }
   }
   const inOrder = [...ledgers].toSorted(([a], [b]) => a - b);
-  const latest = ledgerRuns(inOrder.map(([, generation]) => generation));
+  const latest = ledgerStretches(inOrder.map(([, generation]) => generation));
   if (JSON.stringify(summary.ledgers) !== JSON.stringify(latest)) {
     report('summary.json names other ledgers than the latest of each chunk');
   }

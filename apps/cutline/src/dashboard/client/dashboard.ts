@@ -1,6 +1,6 @@
 /** The page of a dashboard: asks every two seconds, and shows what it is told. */
 import { ApiError, post } from '../../loopback/client/api.ts';
-import { byId, make } from '../../loopback/client/elements.ts';
+import { byId, figure } from '../../loopback/client/elements.ts';
 import { formatBytes } from './format.ts';
 import type { Overview, Seen } from './messages.ts';
 import { showRuns } from './show-runs.ts';
@@ -31,10 +31,6 @@ function show({ redis, featureBytes, runs, queues, workers }: Seen): void {
   showRuns(runs);
   showQueues(queues);
   showWorkers(workers);
-}
-
-function figure(term: string, text: string): HTMLElement {
-  return make('div', {}, make('dt', { textContent: term }), make('dd', { textContent: text }));
 }
 
 function troubleOf({ redis }: Seen): string {

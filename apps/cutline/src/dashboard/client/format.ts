@@ -1,6 +1,6 @@
 /** How figures are written on the page. */
 
-export { formatCount } from '../../loopback/client/elements.ts';
+export { formatCount } from '../../loopback/client/format.ts';
 
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

@@ -1,7 +1,7 @@
 /** What the page of a dashboard and its server tell each other. Bytes and seconds; rates a second. */
 
 export interface Overview {
-  /** undefined while Redis does not answer: nothing that was known of it is shown then. */
+  /** undefined while Redis does not answer: the page then dims what it was told last. */
   seen?: Seen;
   /** When Redis answered last, ISO 8601; absent where it never has. */
   contact?: string;
@@ -68,6 +68,6 @@ export interface WorkerSeen {
 /** What failed of a run, a few of each class. */
 export interface Failures {
   examples: { class: string; key: string; message: string }[];
-  /** Why there are none to be had; absent where there are. */
+  /** Why there are none to be had, or of how many results they are; absent where it is of all. */
   note?: string;
 }

@@ -1,6 +1,6 @@
 /** Runs: how far each is, what failed, and whether it wants somebody. */
 import { post } from '../../loopback/client/api.ts';
-import { byId, make } from '../../loopback/client/elements.ts';
+import { byId, figure, make } from '../../loopback/client/elements.ts';
 import { formatCount, formatRate, formatSeconds } from './format.ts';
 import type { Failures, RunSeen } from './messages.ts';
 
@@ -15,8 +15,6 @@ export function showRuns(runs: readonly RunSeen[]): void {
 function showRun(run: RunSeen, again: () => void): HTMLElement {
   const { captioned, skipped, failed, listed, isListed, rate, secondsLeft } = run;
   const done = captioned + skipped + failed;
-  const figure = (term: string, text: string) =>
-    make('div', {}, make('dt', { textContent: term }), make('dd', { textContent: text }));
   const failures = opened.get(run.run);
   return make(
     'article',

@@ -17,11 +17,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Two decimals and a true minus sign, as in the gallery. */
-export function formatScore(score: number): string {
-  return score.toFixed(2).replace('-', '−');
-}
-
-export function formatCount(n: number): string {
-  return n.toLocaleString('en-GB');
+/** A pair of a description list: what it is, and how much. */
+export function figure(term: string, text: string): HTMLElement {
+  return make('div', {}, make('dt', { textContent: term }), make('dd', { textContent: text }));
 }

@@ -1,5 +1,6 @@
 /** What is to be shown, as the reviewer chooses it; kept in the tab, for reloads. */
-import { byId, formatCount, make } from '../../loopback/client/elements.ts';
+import { byId, make } from '../../loopback/client/elements.ts';
+import { formatCount } from '../../loopback/client/format.ts';
 import type { Opening, Order, Query, ReviewState } from './messages.ts';
 
 const storageKey = `cutline-review-query ${location.host}`;

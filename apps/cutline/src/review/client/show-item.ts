@@ -1,5 +1,6 @@
 /** The image that is being judged, on the screen. */
-import { byId, formatScore, make } from '../../loopback/client/elements.ts';
+import { byId, make } from '../../loopback/client/elements.ts';
+import { formatScore } from '../../loopback/client/format.ts';
 import { visibleKey } from '../../loopback/client/visible-key.ts';
 import type { Item, Review } from './messages.ts';
 import type { Pictures } from './pictures.ts';

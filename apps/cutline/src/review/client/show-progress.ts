@@ -1,5 +1,6 @@
 /** How far the review is, above the image: what is judged, how fast it goes, what is on its way. */
-import { byId, formatCount } from '../../loopback/client/elements.ts';
+import { byId } from '../../loopback/client/elements.ts';
+import { formatCount } from '../../loopback/client/format.ts';
 import type { Progress } from './messages.ts';
 import type { Pace } from './pace.ts';
 

@@ -8,7 +8,7 @@ const aheadMax = 100_000;
  * A listing that goes ahead of whoever works through it, so that there is a total to measure by.
  * Where it fails, that is thrown at once.
  */
-export class ListedAhead {
+export class CountedListing {
   /** Images so far. */
   listed = 0;
   isComplete = false;
