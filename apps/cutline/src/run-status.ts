@@ -51,19 +51,25 @@ export async function readStatus(
   connect: (state: RunState) => Promise<StatusContext>,
   known: Map<string, Counts> = new Map(),
 ): Promise<RunStatus> {
-  const state = await readRunState(runStore);
-  const { summary, isCancelled } = state;
-  const base = { run: runStore.run, results: runStore.url, isCancelled };
-  if (summary) return { ...base, progress: progressOf(summary), summary };
-  const { board, queues, features } = await connect(state);
+  const seen = await readRunState(runStore);
+  if (seen.summary) return statusOfFinished(runStore, seen.summary);
+  const { board, queues, features } = await connect(seen);
   const { run } = runStore;
+  const hasProducer = (await board.owner(run)) !== undefined;
+  // A producer that is gone may have ended its run since the first look.
+  const state = hasProducer || seen.isCancelled ? seen : await readRunState(runStore);
+  if (state.summary) return statusOfFinished(runStore, state.summary);
   return {
-    ...base,
+    ...{ run, results: runStore.url, isCancelled: state.isCancelled },
     progress: (await board.progress(run)) ?? (await countClosed(runStore, state, known)),
     queues: { encode: await queueStatus(queues.encode), decode: await queueStatus(queues.decode) },
     featureBytes: await features.bytesInFlight(),
-    hasProducer: (await board.owner(run)) !== undefined,
+    hasProducer,
   };
+}
+
+function statusOfFinished({ run, url }: RunStore, summary: Summary): RunStatus {
+  return { run, results: url, isCancelled: false, progress: progressOf(summary), summary };
 }
 
 async function queueStatus(queue: Pick<JobQueue, 'counts' | 'workers'>): Promise<QueueStatus> {

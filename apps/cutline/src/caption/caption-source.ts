@@ -19,6 +19,7 @@ import { openStages, type stageSettings } from '../open-stages.ts';
 import { rowPrinter } from '../print-rows.ts';
 import { type ProgressDisplay, showProgress } from '../progress-display.ts';
 import { FileResults, reviewedRows } from '../results/index.ts';
+import { say } from '../say.ts';
 import { createStatusLine } from '../status-line.ts';
 import { CountedListing } from './counted-listing.ts';
 import { makeOutputs } from './make-outputs.ts';
@@ -74,7 +75,7 @@ export async function captionSource(what: CaptionSource, context: Context): Prom
   const progress = watch(tally, listing, async () => {
     await file?.close();
     const again = file?.papers ? '. The same command goes on after them.' : '';
-    process.stderr.write(`stopped: ${tally.describe()}${again}\n`);
+    say(process.stderr, `stopped: ${tally.describe()}${again}`);
     await finish();
   });
   const { options, featureType = 'float16' } = request;
@@ -94,7 +95,7 @@ export async function captionSource(what: CaptionSource, context: Context): Prom
     progress.stop();
   }
   await file?.close();
-  process.stderr.write(`${describeEnd(tally).join('\n')}\n`);
+  say(process.stderr, describeEnd(tally).join('\n'));
   if (tally.counts.images + tally.before > 0) await finish();
   if (tally.counts.failed > 0) process.exitCode = 1;
 }

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { addPageFlags, type PageFlags, pageServing } from '../loopback/page-flags.ts';
 import { addResultsArguments, imagesStore, withResults } from '../results/index.ts';
+import { say } from '../say.ts';
 import { createStatusLine } from '../status-line.ts';
 
 interface ReviewFlags extends PageFlags {
@@ -68,16 +69,15 @@ export function addReview(program: Command): void {
         const what = taken
           ? `${formatQuantity(taken.draw.images.length, 'image')} ${taken.isNew ? 'drawn' : 'of a draw that was begun'}`
           : formatQuantity(index.images.length, 'image');
-        process.stdout.write(
-          `${title}: ${what}, reviewed by ${who}. Open this address; Ctrl-C ends it.\n` +
-            `  ${server.url}\n`,
-        );
+        say(process.stdout, `${title}: ${what}, reviewed by ${who}`);
+        process.stdout.write(`Open this address; Ctrl-C ends it.\n  ${server.url}\n`);
         await untilStopped().stopped;
         await server.close();
         const { accepted, corrected, rejected } = session.open().progress;
-        process.stdout.write(
+        say(
+          process.stdout,
           `${title}: ${formatCount(accepted)} accepted, ${formatCount(corrected)} corrected, ` +
-            `${formatCount(rejected)} rejected\n`,
+            `${formatCount(rejected)} rejected`,
         );
       });
     },

@@ -30,7 +30,7 @@ export function addSidecars(program: Command): void {
         const kinds = flags.sidecars ?? request?.sidecars ?? [];
         if (kinds.length === 0) {
           throw new UserError(
-            `${title} wrote no sidecars. Say which: --sidecars txt,json,xmp (or some of them).`,
+            `${title} was begun without sidecars. Say which: --sidecars txt,json,xmp (or some of them).`,
           );
         }
         const rules = { ...(request?.sidecarRules ?? sidecarRulesDefault) };
