@@ -4,12 +4,9 @@ import {
   describeExcluded,
   Exporter,
   FeatureBooks,
-  openQueues,
   outputLocation,
   planUsage,
   produceRun,
-  RedisBoard,
-  realWorld,
   redisHome,
   requestRun,
   resultsPrefix,
@@ -135,9 +132,7 @@ async function run(
       const { redis } = opened;
       const exporter = new Exporter({
         ...{ redis, metrics, log },
-        board: new RedisBoard(redis),
         features: new FeatureBooks(redis, { home: redisHome }),
-        openQueues: (model) => openQueues({ model, redis, lockMs: 30_000, world: realWorld }),
       });
       closers.add('exporter', () => exporter.stop());
       await exporter.start();

@@ -29,9 +29,8 @@ beforeEach(async () => {
   board = new RedisBoard(redis);
   metrics = new Metrics();
   exporter = new Exporter({
-    ...{ redis, board, metrics, log: createNotesLogger(() => {}) },
+    ...{ redis, metrics, log: createNotesLogger(() => {}) },
     features: new FeatureBooks(redis, { home: redisHome }),
-    openQueues: (model) => openQueues({ model, redis, lockMs: 30_000, world: realWorld }),
   });
 });
 afterEach(async () => {

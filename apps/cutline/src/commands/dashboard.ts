@@ -2,10 +2,7 @@ import {
   connectRedis,
   FiguresReader,
   openFeatureBooks,
-  openQueues,
   outputLocation,
-  RedisBoard,
-  realWorld,
   WorkerRegister,
 } from '@cutline/pipeline';
 import {
@@ -48,9 +45,7 @@ export function addDashboard(program: Command): void {
         closers.add('Redis', () => redis.disconnect());
         const figures = new FiguresReader({
           redis,
-          board: new RedisBoard(redis),
           features: await openFeatureBooks({ features: settings.features, redis, closers }),
-          openQueues: (model) => openQueues({ model, redis, lockMs: 30_000, world: realWorld }),
         });
         closers.add('queues', () => figures.close());
         const { OverviewReader, serveDashboard } = await import('../dashboard/index.ts');

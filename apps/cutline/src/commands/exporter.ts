@@ -1,12 +1,4 @@
-import {
-  connectRedis,
-  Exporter,
-  logOutages,
-  openFeatureBooks,
-  openQueues,
-  RedisBoard,
-  realWorld,
-} from '@cutline/pipeline';
+import { connectRedis, Exporter, logOutages, openFeatureBooks } from '@cutline/pipeline';
 import {
   addSettings,
   Closers,
@@ -36,9 +28,7 @@ export function addExporter(program: Command): void {
     logOutages(redis, log);
     const exporter = new Exporter({
       ...{ redis, metrics, log },
-      board: new RedisBoard(redis),
       features: await openFeatureBooks({ features: settings.features, redis, closers, log }),
-      openQueues: (model) => openQueues({ model, redis, lockMs: 30_000, world: realWorld }),
     });
     closers.add('exporter', () => exporter.stop());
     await exporter.start();

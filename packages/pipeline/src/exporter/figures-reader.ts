@@ -1,9 +1,11 @@
 import { withDeadline } from '@cutline/shared/process';
 import type { Redis } from 'ioredis';
+import { RedisBoard } from '../board/redis-board.ts';
 import type { EnlistedRun, RunBoard } from '../board/run-board.ts';
 import type { FeatureBooks } from '../features/feature-books.ts';
-import { closeQueues, type Queues } from '../queue/open-queues.ts';
+import { closeQueues, openQueues, type Queues } from '../queue/open-queues.ts';
 import { redisMemory } from '../redis/redis-info.ts';
+import { realWorld } from '../world.ts';
 import type { RunFound, SharedFigures } from './apply-figures.ts';
 import { isFinished, RunRate } from './run-figures.ts';
 
@@ -13,25 +15,27 @@ import { isFinished, RunRate } from './run-figures.ts';
  */
 export interface FiguresOptions {
   redis: Redis;
-  board: RunBoard;
   features: Pick<FeatureBooks, 'bytesInFlight'>;
-  openQueues: (model: string) => Queues;
   /** Milliseconds since 1970; default: the clock. */
   now?: () => number;
 }
 
 const writeMsMax = 500;
+/** Of no consequence: it takes no jobs. */
+const lockMs = 30_000;
 
 /** Of runs that are finished, so many are shown; of others, all that are enlisted. */
 const finishedRunsMax = 10;
 
 export class FiguresReader {
   readonly #options: Required<FiguresOptions>;
+  readonly #board: RunBoard;
   readonly #queues = new Map<string, Queues>();
   readonly #rates = new Map<string, RunRate>();
 
   constructor(options: FiguresOptions) {
     this.#options = { now: Date.now, ...options };
+    this.#board = new RedisBoard(options.redis);
   }
 
   async close(): Promise<void> {
@@ -41,9 +45,9 @@ export class FiguresReader {
 
   /** Rejects with what the connection throws; commands to a Redis that is gone wait. */
   async read(): Promise<SharedFigures> {
-    const { redis, board, features } = this.#options;
+    const { redis, features } = this.#options;
     const [enlisted, memory, featureBytes, isWritable] = await Promise.all([
-      board.enlisted(),
+      this.#board.enlisted(),
       redisMemory(redis),
       features.bytesInFlight(),
       this.#takesWrites(),
@@ -63,7 +67,8 @@ export class FiguresReader {
 
   /** None of a run of which nothing is known any more. */
   async #findRun({ run, model }: EnlistedRun): Promise<RunFound[]> {
-    const { board, now } = this.#options;
+    const { now } = this.#options;
+    const board = this.#board;
     const [progress, owner, idleMs] = await Promise.all([
       board.progress(run),
       board.owner(run),
@@ -91,7 +96,9 @@ export class FiguresReader {
   }
 
   async #readQueues(model: string) {
-    const queues = this.#queues.get(model) ?? this.#options.openQueues(model);
+    const { redis } = this.#options;
+    const queues =
+      this.#queues.get(model) ?? openQueues({ model, redis, lockMs, world: realWorld });
     this.#queues.set(model, queues);
     const read = async (queue: Queues['encode'] | Queues['decode']) => {
       const [counts, workers] = await Promise.all([queue.counts(), queue.workers()]);
