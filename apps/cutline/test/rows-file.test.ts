@@ -63,6 +63,21 @@ test('an image that was replaced is captioned again; of a list of keys, the key 
   await file.close();
 });
 
+test('rows of images that are gone stay, unless they are dropped', async () => {
+  await write(captioned('a/1'), captioned('b/1'), failed('b/2'), captioned('b/3'));
+  const file = await RowsFile.open(path, request, stores);
+  file.has(image('b/3'));
+  expect(file.unasked('')).toHaveLength(3);
+  const gone = file.unasked('b/');
+  expect(gone).toHaveLength(2);
+  await file.close();
+  expect(await keys()).toHaveLength(4);
+  const again = await RowsFile.open(path, request, stores);
+  again.drop(gone);
+  await again.close();
+  expect(await keys()).toEqual(['a/1', 'b/3']);
+});
+
 test('of an image that was replaced, the row of before goes, also where the process died', async () => {
   await write(captioned('a'), captioned('b'));
   const again = { ...captioned('a'), etag: 'f' };

@@ -16,6 +16,7 @@ import type { StorePool } from '@cutline/shared/stores';
 import { formatJsonLines, isRows } from '../print-rows.ts';
 import { requireWritable } from '../require-writable.ts';
 import { writeWhole } from '../write-whole.ts';
+import { FileLock } from './file-lock.ts';
 import { takeUpPapers } from './take-up-papers.ts';
 
 /** What a file has rows of, by name. */
@@ -27,7 +28,14 @@ interface FoundRows {
 }
 
 /** How many rows of a name are outdated: the first ones of it in the file. */
-type Outdated = ReadonlyMap<string, number>;
+type Outdated = Map<string, number>;
+
+interface Opened {
+  file: FileHandle;
+  found: FoundRows;
+  papers?: RunStore;
+  lock?: FileLock;
+}
 
 /**
  * The rows of `cutline caption`, one a line, in a file that a later call goes on with: what has a
@@ -40,25 +48,27 @@ export class RowsFile {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #found: FoundRows;
+  readonly #lock: FileLock | undefined;
+  readonly #asked = new Set<string>();
+  readonly #dropped = new Set<string>();
   /** Whether there is another row now for some that were found. */
   #hasOutdated = false;
   #writing: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  private constructor(
-    path: string,
-    { file, found, papers }: { file: FileHandle; found: FoundRows; papers?: RunStore },
-  ) {
+  private constructor(path: string, { file, found, papers, lock }: Opened) {
     this.#path = path;
     this.#file = file;
     this.#found = found;
+    this.#lock = lock;
     this.papers = papers;
   }
 
   /**
    * @param request what captions now
    * @throws UserError where the file is something else's, has captions of another model, of other
-   *   images or with other settings, or cannot be written: then it stays as it is
+   *   images or with other settings, is being written by another process, or cannot be written: then
+   *   it stays as it is
    */
   static async open(path: string, request: Run, stores: StorePool): Promise<RowsFile> {
     await requireWritable(path, isRows);
@@ -66,10 +76,33 @@ export class RowsFile {
     if (stats && !stats.isFile()) {
       return new RowsFile(path, { file: await openToAppend(path), found: noRows() });
     }
-    const bytes = stats?.size ?? 0;
-    const { papers, isNew } = await takeUpPapers(path, { request, stores, hasRows: bytes > 0 });
-    const found = bytes > 0 ? await takeUp(path, { bytes, isNew, model: request.model }) : noRows();
-    return new RowsFile(path, { file: await openToAppend(path), found, papers });
+    const lock = await FileLock.take(path);
+    try {
+      const bytes = (await stat(path).catch(() => undefined))?.size ?? 0;
+      const { papers, isNew } = await takeUpPapers(path, { request, stores, hasRows: bytes > 0 });
+      const { model } = request;
+      const found = bytes > 0 ? await takeUp(path, { bytes, isNew, model }) : noRows();
+      return new RowsFile(path, { file: await openToAppend(path), found, papers, lock });
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Names of rows that were there before, of images that `has` was not asked about: where all that
+   * is there has been, they are gone.
+   * @param prefix of their keys
+   */
+  unasked(prefix: string): string[] {
+    const names = [...this.#found.done.keys(), ...this.#found.toTry];
+    const start = imageName({ key: prefix, etag: null, bytes: null });
+    return names.filter((name) => !this.#asked.has(name) && name.startsWith(start));
+  }
+
+  /** Their rows go when the file is closed. */
+  drop(names: readonly string[]): void {
+    for (const name of names) this.#dropped.add(name);
   }
 
   /** Images whose rows were there before, and stay. */
@@ -78,7 +111,9 @@ export class RowsFile {
   }
 
   has(image: ImageRef): boolean {
-    const etag = this.#found.done.get(imageName(image));
+    const name = imageName(image);
+    this.#asked.add(name);
+    const etag = this.#found.done.get(name);
     return etag !== undefined && (image.etag === null || image.etag === etag);
   }
 
@@ -123,6 +158,19 @@ export class RowsFile {
     this.#isClosed = true;
     await this.#writing.catch(() => {}); // whoever wrote has heard it
     try {
+      await this.#end();
+      if (!this.papers || !(this.#hasOutdated || this.#dropped.size > 0)) return;
+      const whole = () => readRows(createReadStream(this.#path), this.#path);
+      const { outdated } = await lookThrough(whole());
+      for (const name of this.#dropped) outdated.set(name, Number.POSITIVE_INFINITY);
+      await writeWhole(this.#path, linesWithout(whole(), outdated));
+    } finally {
+      await this.#lock?.release();
+    }
+  }
+
+  async #end(): Promise<void> {
+    try {
       if (this.papers) await this.#file.datasync();
       await this.#requireThere();
     } catch (cause) {
@@ -131,9 +179,6 @@ export class RowsFile {
     } finally {
       await this.#file.close();
     }
-    if (!this.papers || !this.#hasOutdated) return;
-    const whole = () => readRows(createReadStream(this.#path), this.#path);
-    await writeWhole(this.#path, linesWithout(whole(), (await lookThrough(whole())).outdated));
   }
 }
 
