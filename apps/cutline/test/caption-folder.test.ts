@@ -100,7 +100,9 @@ describe('a folder', { timeout: 60_000 }, () => {
     const { code, stderr } = await cutline(...toAll);
     await lock.release();
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^cutline: captions\.jsonl is being written by another "cutline caption" \(pro/);
+    expect(stderr).toMatch(
+      /^cutline: captions\.jsonl is being written by another "cutline caption" \(pro/,
+    );
   });
 
   test('again, when there is another photograph, which alone is captioned', async () => {
