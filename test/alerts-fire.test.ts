@@ -151,7 +151,7 @@ describe.skipIf(!canRun)('alerts', () => {
       other.kill('SIGSTOP');
       await sleep(1_200);
       other.kill('SIGCONT');
-      await sleep(700);
+      await sleep(400); // so short that the halts are more than one in a hundred of what it measures
     }
     await isOver;
   }
