@@ -75,10 +75,10 @@ describe.skipIf(!canRun)('alerts', () => {
       const bounded = { ...env, CUTLINE_MEMORY_BYTES_MAX: String(ceiling) };
       const worker = await pipeline.startWorker('decoder-worker', bounded);
       if (!isWhole) return worker;
-      await sleep(3_000); // until it has nothing more to do
+      await sleep(10_000); // until it has nothing more to give back
       const bytes = (await scrape(ports.other)).value('process_resident_memory_bytes');
-      if (bytes / ceiling > 0.92 && bytes / ceiling < 0.98) return worker;
-      ceiling = Math.round(bytes / 0.95);
+      if (bytes / ceiling > 0.94 && bytes / ceiling < 0.99) return worker;
+      ceiling = Math.round(bytes / 0.97);
       await stopProcess(worker);
     }
   }

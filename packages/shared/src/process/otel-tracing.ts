@@ -24,7 +24,7 @@ import {
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
 import { describeError } from '../errors.ts';
-import { version } from './command-line.ts';
+import { version } from '../version.ts';
 import { withDeadline } from './deadline.ts';
 import {
   type SpanOptions,
