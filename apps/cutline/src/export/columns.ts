@@ -33,7 +33,19 @@ export type Column = { readonly name: string } & (
   | { readonly kind: 'candidates'; readonly of: (exported: ExportedRow) => Candidate[] | undefined }
 );
 
-export const columns: readonly Column[] = [
+/**
+ * @param carried columns of the list of keys that rows carry, which come last: `source.id`. So a
+ *   field of the structure `source` is called in DuckDB, and no column of Cutline's has that name.
+ */
+export function columnsOf(carried: readonly string[]): readonly Column[] {
+  const own = carried.map((name): Column => {
+    const of = ({ row }: ExportedRow) => row.source?.[name];
+    return { name: `source.${name}`, kind: 'text', of };
+  });
+  return [...columns, ...own];
+}
+
+const columns: readonly Column[] = [
   { name: 'key', kind: 'text', of: ({ row }) => row.key },
   { name: 'etag', kind: 'text', of: ({ row }) => row.etag },
   { name: 'status', kind: 'text', of: ({ row }) => row.status },

@@ -1,5 +1,5 @@
 import type { ParquetWriter } from 'hyparquet-writer';
-import { type Column, columns, type ExportedRow, type RowBatches } from './columns.ts';
+import { type Column, columnsOf, type ExportedRow, type RowBatches } from './columns.ts';
 
 /**
  * Apache Parquet, Snappy, with statistics. Rows are gathered into row groups of a bounded size, and
@@ -9,14 +9,15 @@ export async function* parquetOf(
   rows: RowBatches,
   {
     metadata,
+    carried = [],
     rowsOfGroupMax = 20_000,
-  }: { metadata: Record<string, string>; rowsOfGroupMax?: number },
+  }: { metadata: Record<string, string>; carried?: readonly string[]; rowsOfGroupMax?: number },
 ): AsyncGenerator<Uint8Array> {
   const { ByteWriter, ParquetWriter } = await import('hyparquet-writer');
   const writer = new ByteWriter();
   const parquet = new ParquetWriter({
     writer,
-    schema: [{ name: 'rows', num_children: columns.length }, ...columns.flatMap(elementsOf)],
+    schema: schemaOf(carried),
     createdBy,
     kvMetadata: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   });
@@ -25,10 +26,10 @@ export async function* parquetOf(
     writer.index = 0;
     return bytes;
   };
-  let group = emptyGroup();
+  let group = emptyGroup(carried);
   const writeGroup = () => {
     void parquet.write({ columnData: group.columns, rowGroupSize: rowsOfGroupMax });
-    group = emptyGroup();
+    group = emptyGroup(carried);
     return takeBytes();
   };
   for await (const batch of rows) {
@@ -58,12 +59,15 @@ const charactersOfGroupMax = 8 * 2 ** 20;
 interface RowGroup {
   rows: number;
   characters: number;
-  /** In the order of `columns`. */
+  /** In the order of `columns`; last, where rows carry something, what that is. */
   columns: { name: string; data: unknown[] }[];
 }
 
-function emptyGroup(): RowGroup {
-  return { rows: 0, characters: 0, columns: columns.map(({ name }) => ({ name, data: [] })) };
+const columns = columnsOf([]);
+
+function emptyGroup(carried: readonly string[]): RowGroup {
+  const names = [...columns.map(({ name }) => name), ...(carried.length > 0 ? ['source'] : [])];
+  return { rows: 0, characters: 0, columns: names.map((name) => ({ name, data: [] })) };
 }
 
 function addRow(group: RowGroup, row: ExportedRow): void {
@@ -73,6 +77,9 @@ function addRow(group: RowGroup, row: ExportedRow): void {
     group.columns[index]?.data.push(value);
     group.characters += lengthOf(value);
   }
+  const { source } = row.row;
+  group.columns[columns.length]?.data.push(source ?? null);
+  for (const text of Object.values(source ?? {})) group.characters += text.length;
 }
 
 function lengthOf(value: ReturnType<Column['of']>): number {
@@ -96,6 +103,16 @@ const [required, optional] = [
   { repetition_type: 'REQUIRED' },
   { repetition_type: 'OPTIONAL' },
 ] as const;
+
+function schemaOf(carried: readonly string[]): SchemaElement[] {
+  const source = carried.map((name) => ({ name, ...optional, ...text }));
+  return [
+    { name: 'rows', num_children: columns.length + (carried.length > 0 ? 1 : 0) },
+    ...columns.flatMap(elementsOf),
+    ...(carried.length > 0 ? [{ name: 'source', ...optional, num_children: source.length }] : []),
+    ...source,
+  ];
+}
 
 /** A column of the schema, and what is below it. */
 function elementsOf({ name, kind }: Column): SchemaElement[] {

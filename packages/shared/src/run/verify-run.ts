@@ -118,6 +118,9 @@ async function verifyChunk(
       if (row) {
         rows.push(row);
         onRow(row);
+        if (JSON.stringify(row.source) !== JSON.stringify(image.source)) {
+          report(`${JSON.stringify(image.key)} carries something else than the list says`);
+        }
       } else report(`${JSON.stringify(image.key)} has no row (batch ${batch})`);
     }
   }
