@@ -16,6 +16,7 @@ import { type Pipeline, startPipeline } from './support/pipeline.ts';
 
 const published = fileURLToPath(new URL('../../shared/golden/captioners/', import.meta.url));
 const families = ['blip', 'git', 'vitgpt2'];
+const minutes = { timeout: 300_000 };
 
 describe.skipIf(!existsSync(published))(
   existsSync(published) ? 'published captioners' : `NOT TESTED: ${published} is not there`,
@@ -41,7 +42,7 @@ describe.skipIf(!existsSync(published))(
       await rm(home, { recursive: true, force: true });
     });
 
-    test.each(families)('%s: both stages say what one process says', async (name) => {
+    test.each(families)('%s: both stages say what one process says', minutes, async (name) => {
       const added = await pipeline.succeed('model', 'add', join(published, name));
       expect(added.stdout).toContain(`cutline caption <images> --model ${name}`);
       expect(added.stdout).toMatch(/ {2}speed +an image took one thread here 0.\d+ s to encode /);
