@@ -37,6 +37,9 @@ async function write(...rows: PartRow[]): Promise<void> {
   await file.close();
 }
 
+/** As if the process that holds it had died. */
+const forgetLock = () => rm(join(folder, 'rows.jsonl.cutline', '.lock'));
+
 const keys = async () =>
   (await readFile(path, 'utf8'))
     .trimEnd()
@@ -87,6 +90,7 @@ test('of an image that was replaced, the row of before goes, also where the proc
   const file = await RowsFile.open(path, request, stores);
   await file.write([{ ...again, etag: 'g' }]); // and nothing closes it
   expect(await keys()).toEqual(['b', 'a', 'c', 'a']);
+  await forgetLock();
   const next = await RowsFile.open(path, request, stores);
   expect(next.has(image('a', 'g'))).toBe(true);
   expect(next.before).toBe(3);
@@ -105,6 +109,7 @@ test('of an image that failed when it was another, that is what is said', async 
   await write(captioned('a'));
   const file = await RowsFile.open(path, request, stores);
   await file.write([{ ...failed('a'), etag: 'f' }]); // and nothing closes it
+  await forgetLock();
   const next = await RowsFile.open(path, request, stores);
   expect([next.has(image('a')), next.before]).toEqual([false, 0]);
   await next.close();
@@ -113,10 +118,9 @@ test('of an image that failed when it was another, that is what is said', async 
 
 test('a file that another takes the place of, or that is removed, is noticed', async () => {
   await write(captioned('a'));
-  const [first, second] = [
-    await RowsFile.open(path, request, stores),
-    await RowsFile.open(path, request, stores),
-  ];
+  const first = await RowsFile.open(path, request, stores);
+  await forgetLock();
+  const second = await RowsFile.open(path, request, stores);
   await first.write([{ ...captioned('a'), etag: 'f' }]);
   await first.close(); // which takes the old row out
   await expect(second.write([captioned('b')])).rejects.toThrow(/was removed or replaced while/);

@@ -46,7 +46,10 @@ export class FileLock {
     try {
       await mkdir(folder, { recursive: true });
       for (let tries = 1; ; tries++) {
-        if (await create(path, holder)) return new FileLock(path, holder.token);
+        if (await create(path, holder)) {
+          ownTokens.add(holder.token);
+          return new FileLock(path, holder.token);
+        }
         const other = await readHolder(path);
         if ((other && isAlive(other)) || tries === triesMax) throw held(file, path, other);
         // Moved out of the way, and not removed: of two that do so, one finds it gone.
@@ -61,6 +64,7 @@ export class FileLock {
   }
 
   async release(): Promise<void> {
+    ownTokens.delete(this.#token);
     const holder = await readHolder(this.#path);
     if (holder?.token !== this.#token) return; // somebody took it for left behind
     await rm(this.#path, { force: true });
@@ -69,6 +73,9 @@ export class FileLock {
 }
 
 const triesMax = 4;
+
+/** Of locks that this process holds. */
+const ownTokens = new Set<string>();
 
 /** @returns whether there was none */
 async function create(path: string, holder: Holder): Promise<boolean> {
@@ -94,9 +101,9 @@ async function readHolder(path: string): Promise<Holder | undefined> {
   }
 }
 
-function isAlive({ pid, host, began }: Holder): boolean {
+function isAlive({ token, pid, host, began }: Holder): boolean {
   if (host !== hostname()) return true; // which cannot be known from here
-  if (pid === process.pid) return false; // of this process, or of one that had its number
+  if (pid === process.pid) return ownTokens.has(token); // or of one that had this number
   try {
     process.kill(pid, 0);
   } catch (error) {
