@@ -1,5 +1,5 @@
+import type { TableColumn } from '@cutline/shared/parquet';
 import type {
-  Candidate,
   CaptionedRow,
   FailedRow,
   ResultRow,
@@ -23,20 +23,12 @@ export interface ExportedRow {
 /** Rows of a run, as they are read from it. */
 export type RowBatches = AsyncIterable<readonly ExportedRow[]>;
 
-export type Column = { readonly name: string } & (
-  | { readonly kind: 'text'; readonly of: (exported: ExportedRow) => string | null | undefined }
-  | {
-      readonly kind: 'number' | 'whole number';
-      readonly of: (exported: ExportedRow) => number | null | undefined;
-    }
-  | { readonly kind: 'texts'; readonly of: (exported: ExportedRow) => string[] | undefined }
-  | { readonly kind: 'candidates'; readonly of: (exported: ExportedRow) => Candidate[] | undefined }
-);
+export type Column = TableColumn<ExportedRow>;
 
 export const columns: readonly Column[] = [
-  { name: 'key', kind: 'text', of: ({ row }) => row.key },
+  { name: 'key', isRequired: true, kind: 'text', of: ({ row }) => row.key },
   { name: 'etag', kind: 'text', of: ({ row }) => row.etag },
-  { name: 'status', kind: 'text', of: ({ row }) => row.status },
+  { name: 'status', isRequired: true, kind: 'text', of: ({ row }) => row.status },
   {
     name: 'caption',
     kind: 'text',
@@ -51,7 +43,7 @@ export const columns: readonly Column[] = [
   { name: 'width', kind: 'whole number', of: (exported) => captioned(exported)?.width },
   { name: 'height', kind: 'whole number', of: (exported) => captioned(exported)?.height },
   { name: 'model', kind: 'text', of: (exported) => captioned(exported)?.model },
-  { name: 'attempt', kind: 'text', of: ({ attempt }) => attempt },
+  { name: 'attempt', isRequired: true, kind: 'text', of: ({ attempt }) => attempt },
   { name: 'altText', kind: 'text', of: (exported) => captioned(exported)?.altText },
   { name: 'keywords', kind: 'texts', of: (exported) => captioned(exported)?.keywords },
   { name: 'visibleText', kind: 'text', of: (exported) => captioned(exported)?.visibleText },

@@ -1,6 +1,7 @@
 import type { QueueName } from '@cutline/shared/process';
-import { batchesOf, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
+import { batchesOf, isGone, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
 import { countsOfOutcomes } from '../board/run-progress.ts';
+import { superseded } from '../board/run-lock.ts';
 import { patiently } from '../patience.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import { type ClosedChunk, closeChunk, closedBy } from './close-chunk.ts';
@@ -51,7 +52,7 @@ export async function makePass(
     for (const chunk of [...open]) {
       const isOfChunk = (batch: number) => chunkOf(batch) === chunk;
       if (waiting.some(({ batch }) => isOfChunk(batch)) || (await jobs.some(isOfChunk))) continue;
-      const missing = await settle(context, chunk);
+      const missing = await whileOurs(context, () => settle(context, chunk));
       if (missing > 0) left.set(chunk, missing);
       open.splice(open.indexOf(chunk), 1);
     }
@@ -63,7 +64,7 @@ export async function makePass(
       } else if (next < manifest.chunks) {
         const chunk = next++;
         if (only && !only.has(chunk)) continue;
-        waiting = await plan(context, chunk, jobs);
+        waiting = await whileOurs(context, () => plan(context, chunk, jobs));
         if (!context.ledgers.has(chunk)) open.push(chunk);
         await tellProgress(context, next);
       } else break;
@@ -121,11 +122,12 @@ class LiveJobs {
 
 /** The batches of a chunk that want a job. It may turn out to be closed: then `ledgers` has it. */
 async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promise<PlannedBatch[]> {
-  const { board, runStore, ledgers, reopened, claimed } = context;
+  const { board, runStore, ledgers, reopened, claimed, compacts } = context;
   const { run, claims } = claimed.state;
   const { run: name } = run;
   const ledger = ledgers.get(chunk);
-  if (ledger && !isReopened(ledger, claims)) {
+  const isClosed = ledger && !isReopened(ledger, claims);
+  if (isClosed && (!compacts || ledger.results !== undefined)) {
     await patiently(
       'progress',
       () => board.count(name, `chunk:${chunk}`, countsOfOutcomes(ledger)),
@@ -135,6 +137,7 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
   }
   if (ledger) reopened.set(chunk, await runStore.readLedger(chunk, ledger.generation));
   ledgers.delete(chunk);
+  if (isClosed) return []; // it is only to be compacted
   if (chunk >= claimed.claim.chunks) {
     // Listed under this claim: nobody can have worked on it.
     const { images } = await readChunk(runStore, claims, chunk);
@@ -143,7 +146,7 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
   const live = await jobs.batches();
   const before = reopened.get(chunk);
   const changed = before && (await examineReopened({ runStore, run, claims }, before, false));
-  const found = changed ?? (await examineChunk({ runStore, run, claims }, chunk));
+  const found = changed ?? (await examineChunk({ runStore, run, claims }, chunk, before));
   for (const [step, counts] of found.progress) {
     await patiently('progress', () => board.count(name, step, counts), context);
   }
@@ -154,12 +157,12 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
 
 /** @returns images that are left without a row. */
 async function settle(context: PassContext, chunk: number): Promise<number> {
-  const { runStore, world, ledgers, reopened, claimed, log } = context;
-  const { run, claims } = claimed.state;
-  const { generation } = claimed.claim;
-  await claimed.lock.held();
-  const chunkContext = { runStore, run, claims, generation, world };
-  const closed = await closeChunk(chunkContext, chunk, reopened.get(chunk));
+  const { runStore, world, ledgers, reopened, claimed, compacts, log } = context;
+  const { claim, lock, state } = claimed;
+  const { run, claims } = state;
+  await lock.held();
+  const closing = { runStore, run, claims, claim, lock, compacts, world, log };
+  const closed = await closeChunk(closing, chunk, reopened.get(chunk));
   if ('ledger' in closed) {
     reopened.delete(chunk);
     ledgers.set(chunk, closedBy(closed.ledger));
@@ -168,6 +171,19 @@ async function settle(context: PassContext, chunk: number): Promise<number> {
   const images = [...closed.missing.values()].reduce((sum, refs) => sum + refs.length, 0);
   log.info({ run: run.run, chunk, images }, 'images are left without a row');
   return images;
+}
+
+/** A producer that slept may find gone what its successor has compacted. */
+async function whileOurs<T>({ runStore, claimed }: PassContext, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { generation, owner } = claimed.claim;
+    if (isGone(error) && (await runStore.isSuperseded(generation, owner))) {
+      throw superseded(runStore.run);
+    }
+    throw error;
+  }
 }
 
 async function tellProgress(context: PassContext, chunks: number): Promise<void> {

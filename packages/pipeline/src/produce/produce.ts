@@ -13,6 +13,7 @@ import { type ClosedChunk, closedBy } from './close-chunk.ts';
 import { makePass } from './make-pass.ts';
 import type { Listing } from './resume-listing.ts';
 import { writeSummary } from './summarise.ts';
+import { sweepRun } from './sweep-run.ts';
 import { ManifestProgress, writeManifest } from './write-manifest.ts';
 
 export interface ProduceContext {
@@ -25,6 +26,8 @@ export interface ProduceContext {
   kept: KeptFeatures | undefined;
   /** Jobs of the run at most that wait, are delayed or in hand, in both queues together. */
   window: number;
+  /** Whether chunks that are in parts are compacted, whatever else there is to do. */
+  compacts: boolean;
   world: World;
   metrics: Metrics;
   log: Logger;
@@ -87,6 +90,7 @@ export async function produce(
   await patiently('progress', () => board.raiseFloor(run.run, summary.generation + 1), base);
   const counts = { listed: summary.images, listingComplete: 1, ...countsOfOutcomes(summary) };
   await patiently('progress', () => board.endProgress(run.run, counts), base);
+  await sweepRun({ runStore, run, claim: claimed.claim, log }, ledgers.values());
   return summary;
 }
 

@@ -1,0 +1,92 @@
+import { isDeepStrictEqual } from 'node:util';
+import { UserError } from '../../errors.ts';
+import { ParquetTable, writeTable } from '../../parquet/index.ts';
+import { batchNumber, numberIn } from '../attempt.ts';
+import { generationSuffix } from '../claim.ts';
+import { isTaken, type RunStore } from '../run-store.ts';
+import { type AttemptedRow, resultColumns, rowOf } from './row-columns.ts';
+
+/**
+ * The results of a chunk of the manifest in one Parquet file: a row for each of its images, in their
+ * order, with the attempt that made it. It takes the place of the chunk's parts once every image has
+ * its row and a ledger names the file.
+ */
+
+/** `results/000000.parquet` in the run's folder; `results/000000.3.parquet` of generation 3. */
+export function resultsName(chunk: number, generation: number): string {
+  return `results/${batchNumber(chunk)}${generationSuffix(generation)}.parquet`;
+}
+
+/** The inverse; undefined for what Cutline did not call so. */
+export function parseResultsName(name: string): { chunk: number; generation: number } | undefined {
+  const match = /^results\/([a-z]?\d+)(?:\.(\d+))?\.parquet$/.exec(name);
+  if (!match) return undefined;
+  const [chunk, generation] = [numberIn(match[1]!), Number(match[2] ?? 0)];
+  return name === resultsName(chunk, generation) ? { chunk, generation } : undefined;
+}
+
+/**
+ * The file of a chunk. It has been read back: its parts may go.
+ * @throws Error where it does not say what it was made from: it must not be written.
+ */
+export async function formatResults(
+  rows: readonly AttemptedRow[],
+  metadata: Record<string, string>,
+): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  const options = { columns: resultColumns, codec: 'ZSTD', createdBy: 'cutline', metadata } as const;
+  for await (const piece of writeTable([rows], options)) pieces.push(piece);
+  const bytes = Buffer.concat(pieces);
+  const again = await parseResults(bytes);
+  const isSame = (row: AttemptedRow, at: number) => isDeepStrictEqual(again[at], row);
+  if (again.length !== rows.length || !rows.every(isSame)) {
+    throw new Error('results as Parquet are others than the rows that they were made from');
+  }
+  return bytes;
+}
+
+/** All rows, in the order of the chunk's images. @throws Error where it is no such file */
+export async function parseResults(bytes: Uint8Array): Promise<AttemptedRow[]> {
+  const table = await ParquetTable.open(bytes);
+  return (await table.read()).map(attemptedRow);
+}
+
+function attemptedRow(values: Record<string, unknown>): AttemptedRow {
+  return { row: rowOf(values), attempt: String(values.attempt) };
+}
+
+/** @returns false where there is one of that name already. */
+export async function createResults(run: RunStore, name: string, bytes: Buffer): Promise<boolean> {
+  try {
+    const contentType = 'application/vnd.apache.parquet';
+    await run.store.put(run.prefix + name, bytes, { contentType, ifAbsent: true });
+    return true;
+  } catch (error) {
+    if (isTaken(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * @param name within the run's folder
+ * @throws UserError where it is not as this version writes it, StoreError where it is not there
+ */
+export async function readResultsFile(run: RunStore, name: string): Promise<AttemptedRow[]> {
+  const { bytes } = await run.store.get(run.prefix + name);
+  return parseNamed(run, name, bytes);
+}
+
+/** @param bytes of it, that were read before */
+export async function parseNamed(
+  run: RunStore,
+  name: string,
+  bytes: Uint8Array,
+): Promise<AttemptedRow[]> {
+  try {
+    return await parseResults(bytes);
+  } catch (cause) {
+    throw new UserError(`${run.url}${name} cannot be read: it is damaged, or of another version.`, {
+      cause,
+    });
+  }
+}
