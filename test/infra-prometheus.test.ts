@@ -198,6 +198,7 @@ function feed(metrics: Metrics): void {
   metrics.runs.remaining.set({ run }, 640);
   metrics.runs.listedBytes.set({ run }, 1e9);
   metrics.runs.listingComplete.set({ run }, 1);
+  metrics.runs.deadline.set({ run }, Date.now() / 1000 + 3600);
   metrics.runs.producers.set({ run }, 1);
   metrics.runs.idleSeconds.set({ run }, 1);
   metrics.runs.failedImages.set({ run, class: 'corrupt' }, 3);

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { createRandom } from '@cutline/captioner';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
 import { always, byDrainTime, byWorkLeft, shippedRules } from '../bench/scaling/rules.mjs';
 import { type Machines, play, type Workload } from '../bench/scaling/simulate.mjs';
 
@@ -22,20 +20,12 @@ const playBy = (scale: typeof byDrainTime, workload = burst, machines = calm) =>
   play(workload, machines, { encode: scale(rules), decode: scale(rules) }, createRandom(7));
 
 describe('the rules that ship', () => {
-  test.each(['encode', 'decode'])('look no less far back than the work is to take: %s', (stage) => {
-    const path = `../infra/kubernetes/components/keda/${stage}r-worker.yaml`;
-    const { triggers } = parse(readFileSync(new URL(path, import.meta.url), 'utf8')).spec;
-    const [{ metadata }] = triggers;
-    const [, hours] = /\[(\d+)h\]/.exec(metadata.query) ?? [];
-    expect(Number(hours) * hour).toBeGreaterThanOrEqual(Number(metadata.threshold));
-  });
-
   test('are done within the time they are given, and what it takes to begin', () => {
     const { runs, most, images } = playBy(byDrainTime);
     expect(images).toBe(432_000);
     expect(runs).toHaveLength(1);
     const [{ arrivedAt = 0, doneAt = 0 } = {}] = runs;
-    expect(doneAt - arrivedAt).toBeLessThan(1.25 * rules.thresholdSeconds);
+    expect(doneAt - arrivedAt).toBeLessThan(1.25 * rules.drainSeconds);
     expect(most).toEqual({ encode: 12, decode: 6 });
   });
 
@@ -65,6 +55,42 @@ describe('the rules that ship', () => {
     const [by, left] = [playBy(byDrainTime), playBy(byWorkLeft)];
     const took = ({ runs }: typeof by) => (runs[0]?.doneAt ?? Infinity) - (runs[0]?.arrivedAt ?? 0);
     expect(took(left)).toBeGreaterThan(1.8 * took(by));
+  });
+});
+
+describe('a run with a deadline', () => {
+  const dated = (hours: number): Workload => ({
+    ...burst,
+    arrivals: [{ ...burst.arrivals[0]!, deadlineSeconds: hour + hours * hour }],
+  });
+
+  test.each([0.75, 2, 6])('is done before it, and not much sooner: %s h', (hours) => {
+    const { runs, moments, workerHours } = playBy(byDrainTime, dated(hours));
+    const [{ arrivedAt = 0, doneAt = 0 } = {}] = runs;
+    expect(doneAt - arrivedAt).toBeLessThan(hours * hour);
+    expect(doneAt - arrivedAt).toBeGreaterThan(0.65 * hours * hour);
+    expect(moments.at(-1)?.workers).toEqual({ encode: 0, decode: 0 });
+    expect(workerHours).toBeLessThan(18 * 1.3);
+  });
+
+  test('has the fewer workers the more time it has', () => {
+    expect(playBy(byDrainTime, dated(2)).most).toEqual({ encode: 8, decode: 4 });
+    expect(playBy(byDrainTime, dated(6)).most).toEqual({ encode: 3, decode: 2 });
+  });
+
+  test('is done in time through crashes, and beside runs without one', () => {
+    const rough = { ...calm, crashesPerHour: 2, lossesPerHour: 2 };
+    const [run] = dated(4).arrivals;
+    const beside = { atSeconds: 2 * hour, images: 100_000 };
+    const { runs } = playBy(byDrainTime, { ...burst, arrivals: [run!, beside] }, rough);
+    expect(runs).toHaveLength(2);
+    expect(runs[0]?.doneAt).toBeLessThan(run?.deadlineSeconds ?? 0);
+  });
+
+  test('that cannot be met is missed by as little as the bound allows', () => {
+    const { most, runs } = playBy(byDrainTime, dated(0.25));
+    expect(most.encode).toBe(rules.max);
+    expect(runs).toHaveLength(1);
   });
 });
 

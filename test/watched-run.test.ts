@@ -80,7 +80,10 @@ describe.skipIf(!isInstalled)('a run that Prometheus watches', () => {
     // One download fails, also when the SDK repeats it, and is tried again.
     const key = 'watched/photo-0007.jpg';
     pipeline.proxy.add({ operation: 'get', key, times: 3, does: slowDown });
-    const producer = await pipeline.startProducer(['s3://archive/watched/', '--run', 'watched']);
+    const producer = await pipeline.startProducer([
+      ...['s3://archive/watched/', '--run', 'watched'],
+      ...['--deadline', new Date(Date.now() + 3_600_000).toISOString()],
+    ]);
 
     const open = new Map(
       dashboardQueries()
@@ -91,7 +94,7 @@ describe.skipIf(!isInstalled)('a run that Prometheus watches', () => {
     for (const stage of ['encode', 'decode']) {
       open.set(
         `work left to ${stage}`,
-        `(cutline:pool_worker_seconds_left{stage="${stage}"} > 0) and on () ` +
+        `(cutline:pool_workers_wanted{stage="${stage}"} > 0) and on () ` +
           `(cutline:images_per_second{stage="${stage}"} > 0)`,
       );
     }

@@ -18,6 +18,7 @@ import { machines, scenarios } from './workloads.mjs';
 /** @import { Scenario } from './workloads.mjs' */
 
 const [folder] = process.argv.slice(2);
+const { drainSeconds: shippedSeconds } = await shippedRules();
 /** An hour of a machine of two cores. */
 const dollarsAnHour = 0.09;
 
@@ -25,9 +26,9 @@ for (const scenario of scenarios) {
   const played = await playAll(scenario);
   process.stdout.write(`\n${scenario.name}\n\n`);
   process.stdout.write(
-    '| scaled by | done | longest run | workers at most | worker-hours | computing | cost |\n',
+    '| scaled by | done | longest run | late | workers at most | worker-hours | computing | cost |\n',
   );
-  process.stdout.write('|---|---|---|---|---|---|---|\n');
+  process.stdout.write('|---|---|---|---|---|---|---|---|\n');
   for (const row of played) process.stdout.write(`| ${row.name} | ${figures(row.played)} |\n`);
   if (!folder) continue;
   await mkdir(folder, { recursive: true });
@@ -37,7 +38,7 @@ for (const scenario of scenarios) {
 /** @param {Scenario} scenario @returns {Promise<{ name: string, played: Played }[]>} */
 async function playAll(scenario) {
   const rules = await shippedRules({
-    thresholdSeconds: scenario.drainSeconds,
+    drainSeconds: scenario.drainSeconds,
     max: scenario.max,
   });
   const { encode, decode } = scenario.secondsPerImage;
@@ -46,9 +47,19 @@ async function playAll(scenario) {
   const enough = (/** @type {number} */ seconds) =>
     Math.ceil((1.25 * images * seconds) / (scenario.days * 86_400));
   const hours = scenario.drainSeconds / 3600;
+  const dated = scenario.arrivals.map((arrival) => ({
+    ...arrival,
+    deadlineSeconds: arrival.atSeconds + scenario.deadlineSeconds,
+  }));
+  const ships = scenario.drainSeconds === shippedSeconds ? ' (ships)' : '';
   const ways = [
     {
-      name: `drain time, ${hours} h (ships)`,
+      name: `drain time, a deadline after ${scenario.deadlineSeconds / 3600} h (ships)`,
+      scaler: () => byDrainTime(rules),
+      arrivals: dated,
+    },
+    {
+      name: `drain time, ${hours} h${ships}`,
       scaler: () => byDrainTime(rules),
     },
     { name: `what is left ÷ ${hours} h`, scaler: () => byWorkLeft(rules) },
@@ -59,10 +70,10 @@ async function playAll(scenario) {
         always(enough(stage === 'encode' ? encode : decode)),
     },
   ];
-  return ways.map(({ name, scaler }) => ({
+  return ways.map(({ name, scaler, arrivals = scenario.arrivals }) => ({
     name,
     played: play(
-      scenario,
+      { ...scenario, arrivals },
       machines,
       { encode: scaler('encode'), decode: scaler('decode') },
       createRandom(1),
@@ -74,9 +85,12 @@ async function playAll(scenario) {
 function figures({ moments, images, runs, most, workerHours, usefulHours }) {
   const all = images + (moments.at(-1)?.left ?? 0);
   const slowest = Math.max(...runs.map(({ arrivedAt, doneAt }) => doneAt - arrivedAt));
+  const dated = runs.filter(({ deadlineSeconds }) => deadlineSeconds !== undefined);
+  const late = dated.filter(({ doneAt, deadlineSeconds = 0 }) => doneAt > deadlineSeconds);
   return [
     `${((100 * images) / all).toFixed(images === Math.round(all) ? 0 : 1)}%`,
     Number.isFinite(slowest) ? `${(slowest / 3600).toFixed(1)} h` : '—',
+    dated.length > 0 ? `${late.length} of ${dated.length}` : '—',
     `${most.encode} + ${most.decode}`,
     workerHours.toFixed(workerHours < 100 ? 1 : 0),
     `${((100 * usefulHours) / workerHours).toFixed(0)}%`,

@@ -6,15 +6,19 @@ import { parse } from 'yaml';
 /** @import { Work } from './simulate.mjs' */
 
 /**
- * The rules that pools are scaled by: those that ship (infra/kubernetes/components/keda), as KEDA
- * and Kubernetes apply them, and others to hold them against.
+ * The rules that pools are scaled by: those that ship (infra/prometheus/scaling.yml says how many
+ * workers are wanted, infra/kubernetes/components/keda how that is followed), as KEDA and Kubernetes
+ * apply them, and others to hold them against.
  *
  * @typedef {object} Rules
  * @property {number} pollSeconds between two looks while there is no worker
  * @property {number} cooldownSeconds from the last look that found work until there is no worker
  * @property {number} min workers
  * @property {number} max workers
- * @property {number} thresholdSeconds in which the work that is left is to be done
+ * @property {number} threshold of the metric, for each worker
+ * @property {number} drainSeconds in which runs without a deadline are to be done
+ * @property {{ factor: number, marginSeconds: number, leastSeconds: number }} deadline how many more
+ *   workers than it takes, how long before it they aim at, and in which time what is late is to be done
  * @property {Policy[]} up
  * @property {Policy[]} down
  * @property {number} downStableSeconds the most that was wanted of late is what counts
@@ -24,16 +28,19 @@ import { parse } from 'yaml';
 
 /** The ones that ship. @param {Partial<Rules>} [others] what is otherwise @returns {Promise<Rules>} */
 export async function shippedRules(others = {}) {
-  const read = async (/** @type {string} */ name) =>
-    parse(await readFile(new URL(`${keda}${name}.yaml`, import.meta.url), 'utf8')).spec;
-  const [common, encoders] = [await read('scaling'), await read('encoder-worker')];
+  const read = async (/** @type {string} */ path) =>
+    parse(await readFile(new URL(`../../infra/${path}`, import.meta.url), 'utf8'));
+  const { spec: common } = await read('kubernetes/components/keda/scaling.yaml');
+  const { spec: encoders } = await read('kubernetes/components/keda/encoder-worker.yaml');
+  const { groups } = await read('prometheus/scaling.yml');
   const { scaleUp, scaleDown } = common.advanced.horizontalPodAutoscalerConfig.behavior;
   return {
     pollSeconds: common.pollingInterval,
     cooldownSeconds: common.cooldownPeriod,
     min: common.minReplicaCount,
     max: encoders.maxReplicaCount,
-    thresholdSeconds: Number(encoders.triggers[0].metadata.threshold),
+    threshold: Number(encoders.triggers[0].metadata.threshold),
+    ...numbersOf(groups[0].rules),
     up: scaleUp.policies,
     down: scaleDown.policies,
     downStableSeconds: scaleDown.stabilizationWindowSeconds,
@@ -41,7 +48,34 @@ export async function shippedRules(others = {}) {
   };
 }
 
-const keda = '../../infra/kubernetes/components/keda/';
+/** @param {{ record: string, labels?: Record<string, string>, expr: string }[]} rules @returns {Pick<Rules, 'drainSeconds' | 'deadline'>} */
+function numbersOf(rules) {
+  const find = (
+    /** @type {string} */ record,
+    /** @type {string | undefined} */ within,
+    /** @type {RegExp} */ pattern,
+  ) => {
+    const rule = rules.find((each) => each.record === record && each.labels?.in === within);
+    const match = pattern.exec(rule?.expr ?? '');
+    if (!match) throw new Error(`scaling.yml: ${record} of ${within} is not as ${pattern}`);
+    return match.slice(1).map(Number);
+  };
+  const [hours = 0, drainSeconds = 0] = find(
+    'cutline:workers_wanted',
+    'hour',
+    /\[(\d+)h\][\s\S]*\/ (\d+)\s*$/,
+  );
+  if (hours * 3600 < drainSeconds) {
+    throw new Error(`scaling.yml: the most of ${hours} h is divided by ${drainSeconds} s`);
+  }
+  const [factor = 0] = find('cutline:workers_wanted', 'deadline', /^([\d.]+) \*/);
+  const [marginSeconds = 0, leastSeconds = 0] = find(
+    'cutline:run_seconds_to_deadline',
+    undefined,
+    / - (\d+) - time\(\), (\d+)\)/,
+  );
+  return { drainSeconds, deadline: { factor, marginSeconds, leastSeconds } };
+}
 
 /** Seconds, longer than the periods of policies. */
 const remembered = 3600;
@@ -53,7 +87,7 @@ const tolerance = 0.1;
 /**
  * An autoscaler, which is asked again and again how many workers there should be. KEDA decides
  * between none and one; from one on, it is Kubernetes's HorizontalPodAutoscaler, on the average of
- * the metric over the workers: wanted = ⌈work left ÷ threshold⌉, no faster than its policies.
+ * the metric over the workers: wanted = ⌈metric ÷ threshold⌉, no faster than its policies.
  */
 export class Autoscaler {
   /** @param {Rules} rules */
@@ -70,7 +104,7 @@ export class Autoscaler {
 
   /**
    * @param {number} now seconds
-   * @param {number} metric over all workers, as the threshold is: seconds of one worker's time
+   * @param {number} metric over all workers, as the threshold is
    * @returns {number} workers
    */
   look(now, metric) {
@@ -90,10 +124,10 @@ export class Autoscaler {
 
   /** @param {number} now @param {number} metric */
   #wanted(now, metric) {
-    const { thresholdSeconds, min, max, downStableSeconds } = this.rules;
-    const ratio = metric / (thresholdSeconds * this.replicas);
+    const { threshold, min, max, downStableSeconds } = this.rules;
+    const ratio = metric / (threshold * this.replicas);
     const isNear = Math.abs(ratio - 1) <= tolerance;
-    const wish = isNear ? this.replicas : Math.ceil(metric / thresholdSeconds);
+    const wish = isNear ? this.replicas : Math.ceil(metric / threshold);
     const wanted = Math.min(max, Math.max(min, 1, wish));
     this.wishes = this.wishes.filter(({ at }) => now - at < downStableSeconds);
     this.wishes.push({ at: now, wanted });
@@ -133,8 +167,10 @@ export class Autoscaler {
 }
 
 /**
- * By drain time: the work there was ÷ the seconds in which it is to be done. As there was: of what is
- * left alone, a pool makes itself smaller as it works, and halves what is left again and again.
+ * By drain time: as many workers as it takes to have all of it done in time. By the deadline of each
+ * run; of runs without one, the work there was ÷ the seconds in which it is to be done. As there
+ * was: of what is left alone, a pool makes itself smaller as it works, and halves what is left again
+ * and again.
  *
  * @param {Rules} rules
  */
@@ -143,27 +179,45 @@ export function byDrainTime(rules) {
   /** @type {{ at: number, secondsLeft: number }[]} falling: what may yet be the most */
   let most = [];
   return {
-    look(/** @type {number} */ now, /** @type {Work} */ { secondsLeft }) {
+    look(/** @type {number} */ now, /** @type {Work} */ { runs }) {
+      const secondsLeft = sumOf(
+        runs.filter(({ deadlineSeconds }) => deadlineSeconds === undefined),
+      );
       most = most.filter((each) => each.secondsLeft > secondsLeft);
       most.push({ at: now, secondsLeft });
-      while (now - (most[0]?.at ?? now) > rules.thresholdSeconds) most.shift();
-      return autoscaler.look(now, secondsLeft > 0 ? (most[0]?.secondsLeft ?? 0) : 0);
+      while (now - (most[0]?.at ?? now) > rules.drainSeconds) most.shift();
+      const undated = secondsLeft > 0 ? (most[0]?.secondsLeft ?? 0) / rules.drainSeconds : 0;
+      return autoscaler.look(now, undated + workersByDeadline(rules.deadline, runs, now));
     },
   };
+}
+
+/** @param {Rules['deadline']} rules @param {Work['runs']} runs @param {number} now */
+function workersByDeadline({ factor, marginSeconds, leastSeconds }, runs, now) {
+  let workers = 0;
+  for (const { deadlineSeconds, secondsLeft } of runs) {
+    if (deadlineSeconds === undefined) continue;
+    const seconds = Math.max(leastSeconds, deadlineSeconds - marginSeconds - now);
+    workers += (factor * secondsLeft) / seconds;
+  }
+  return workers;
 }
 
 /** By what is left alone. @param {Rules} rules */
 export function byWorkLeft(rules) {
   const autoscaler = new Autoscaler(rules);
   return {
-    look: (/** @type {number} */ now, /** @type {Work} */ { secondsLeft }) =>
-      autoscaler.look(now, secondsLeft),
+    look: (/** @type {number} */ now, /** @type {Work} */ { runs }) =>
+      autoscaler.look(now, sumOf(runs) / rules.drainSeconds),
   };
 }
 
+/** @param {Work['runs']} runs */
+const sumOf = (runs) => runs.reduce((sum, { secondsLeft }) => sum + secondsLeft, 0);
+
 /** By the length of the queue, as is often done. @param {Rules} rules @param {number} batches a worker */
 export function byQueueLength(rules, batches) {
-  const autoscaler = new Autoscaler({ ...rules, thresholdSeconds: batches });
+  const autoscaler = new Autoscaler({ ...rules, threshold: batches });
   return {
     look: (/** @type {number} */ now, /** @type {Work} */ { batchesWaiting }) =>
       autoscaler.look(now, batchesWaiting),

@@ -6,11 +6,16 @@
  * plays days in a second, and the same seed plays the same.
  *
  * @typedef {object} Workload
- * @property {{ atSeconds: number, images: number }[]} arrivals listed at once
+ * @property {Arrival[]} arrivals listed at once, a run each
  * @property {number} days
  * @property {Record<Stage, number>} secondsPerImage of one worker
  * @property {number} batchSize images of a job
  * @property {number} windowImages of a run in both queues, at most
+ *
+ * @typedef {object} Arrival
+ * @property {number} atSeconds
+ * @property {number} images
+ * @property {number} [deadlineSeconds] by when it should be done
  *
  * @typedef {object} Machines
  * @property {number} startSeconds from the decision until a worker takes jobs
@@ -20,7 +25,8 @@
  *
  * @typedef {'encode' | 'decode'} Stage
  * @typedef {object} Work what a pool has before it
- * @property {number} secondsLeft of one worker's time, of all that is listed
+ * @property {{ secondsLeft: number, deadlineSeconds?: number | undefined }[]} runs of each that is
+ *   listed and not done: work, in seconds of one worker's time
  * @property {number} batchesWaiting in its queue
  *
  * @typedef {{ look: (now: number, work: Work) => number }} Scaler
@@ -35,10 +41,12 @@
  * @property {number} images with a result
  * @property {number} workerHours of all workers, from their start on, paid for
  * @property {number} usefulHours in which they computed what counted
- * @property {{ images: number, arrivedAt: number, doneAt: number }[]} runs as they were finished
+ * @property {FinishedRun[]} runs as they were finished
  * @property {Record<Stage, number>} most workers at once
  * @property {number} crashes
  * @property {number} losses
+ *
+ * @typedef {{ images: number, arrivedAt: number, doneAt: number, deadlineSeconds?: number | undefined }} FinishedRun
  */
 
 export const stepSeconds = 5;
@@ -76,9 +84,9 @@ export function play(workload, machines, scalers, random) {
     const left = { encode: toEncode, decode: toEncode + between };
     const waiting = { encode: Math.min(toEncode, windowImages - between), decode: between };
     for (const stage of stages) {
-      const secondsLeft = left[stage] * secondsPerImage[stage];
+      const runs = runsLeft(arrivals.slice(0, arrived), left[stage], secondsPerImage[stage]);
       const batchesWaiting = Math.ceil(Math.max(0, waiting[stage]) / workload.batchSize);
-      pools[stage].resize(scalers[stage].look(now, { secondsLeft, batchesWaiting }), now);
+      pools[stage].resize(scalers[stage].look(now, { runs, batchesWaiting }), now);
     }
     // What dead workers had in hand is done again, by others, once its lock has expired.
     const again = { encode: pools.encode.live(now), decode: pools.decode.live(now) };
@@ -97,10 +105,12 @@ export function play(workload, machines, scalers, random) {
     paidSeconds += (pools.encode.size + pools.decode.size) * stepSeconds;
     // Runs are taken in the order in which they came.
     let through = 0;
-    for (const [n, { atSeconds, images }] of arrivals.slice(0, arrived).entries()) {
+    for (const [n, { atSeconds, images, deadlineSeconds }] of arrivals
+      .slice(0, arrived)
+      .entries()) {
       through += images;
       if (n === runs.length && done >= through - 0.5) {
-        runs.push({ images, arrivedAt: atSeconds, doneAt: now + stepSeconds });
+        runs.push({ images, arrivedAt: atSeconds, doneAt: now + stepSeconds, deadlineSeconds });
       }
     }
     if (now % sampleSeconds === 0) {
@@ -115,6 +125,25 @@ export function play(workload, machines, scalers, random) {
     crashes: pools.encode.crashes + pools.decode.crashes,
     losses: pools.encode.losses + pools.decode.losses,
   };
+}
+
+/**
+ * What a stage has left, run by run: they are taken in the order in which they came.
+ *
+ * @param {Arrival[]} arrived
+ * @param {number} images left, of all of them
+ * @param {number} secondsPerImage
+ */
+function runsLeft(arrived, images, secondsPerImage) {
+  /** @type {Work['runs']} */
+  const runs = [];
+  for (const run of arrived.toReversed()) {
+    const of = Math.min(images, run.images);
+    if (of <= 1e-6) break;
+    images -= of;
+    runs.push({ secondsLeft: of * secondsPerImage, deadlineSeconds: run.deadlineSeconds });
+  }
+  return runs;
 }
 
 /** Workers of one stage, each with the time from which on it takes jobs. */

@@ -24,14 +24,16 @@ const batchSize = 64;
 const windowImages = 256 * batchSize;
 const hour = 3600;
 
-/** @typedef {Workload & { name: string, file: string, drainSeconds: number, max: number }} Scenario */
+/** @typedef {Workload & { name: string, file: string, drainSeconds: number, deadlineSeconds: number, max: number }} Scenario
+ *   `drainSeconds` for runs without a deadline; with one, they have `deadlineSeconds` from their arrival */
 
 /** @type {Scenario[]} */
 export const scenarios = [
   {
     ...{ name: 'A million images at once, the model that ships', file: 'million' },
     arrivals: [{ atSeconds: hour, images: 1_000_000 }],
-    ...{ days: 1, secondsPerImage: small, batchSize, windowImages, drainSeconds: hour, max: 20 },
+    ...{ days: 1, secondsPerImage: small, batchSize, windowImages },
+    ...{ drainSeconds: hour, deadlineSeconds: 2 * hour, max: 20 },
   },
   {
     ...{
@@ -42,7 +44,8 @@ export const scenarios = [
       atSeconds: hour + n * 4 * hour,
       images: n % 6 < 3 ? 80_000 : 20_000,
     })),
-    ...{ days: 7, secondsPerImage: blip, batchSize, windowImages, drainSeconds: hour, max: 20 },
+    ...{ days: 7, secondsPerImage: blip, batchSize, windowImages },
+    ...{ drainSeconds: hour, deadlineSeconds: 4 * hour, max: 20 },
   },
   {
     ...{
@@ -52,6 +55,6 @@ export const scenarios = [
     arrivals: [{ atSeconds: hour, images: 100_000_000 }],
     // Jobs of so many workers wait in so large a window.
     ...{ days: 7, secondsPerImage: blip, batchSize, windowImages: 16 * windowImages },
-    ...{ drainSeconds: 2 * 86_400, max: 120 },
+    ...{ drainSeconds: 2 * 86_400, deadlineSeconds: 2 * 86_400, max: 120 },
   },
 ];

@@ -15,6 +15,8 @@ export interface RunStatus {
   run: string;
   results: string;
   progress: RunProgress;
+  /** By when it should be done, ISO 8601; absent where nobody said so. */
+  deadline?: string;
   /** Present when the run is finished. */
   summary?: Summary;
   /** Whether it was cancelled, and nobody has gone on with it. */
@@ -52,15 +54,16 @@ export async function readStatus(
   known: Map<string, Counts> = new Map(),
 ): Promise<RunStatus> {
   const seen = await readRunState(runStore);
-  if (seen.summary) return statusOfFinished(runStore, seen.summary);
+  if (seen.summary) return statusOfFinished(runStore, seen, seen.summary);
   const { board, queues, features } = await connect(seen);
   const { run } = runStore;
   const hasProducer = (await board.owner(run)) !== undefined;
   // A producer that is gone may have ended its run since the first look.
   const state = hasProducer || seen.isCancelled ? seen : await readRunState(runStore);
-  if (state.summary) return statusOfFinished(runStore, state.summary);
+  if (state.summary) return statusOfFinished(runStore, state, state.summary);
   return {
     ...{ run, results: runStore.url, isCancelled: state.isCancelled },
+    ...deadlineOf(state),
     progress: (await board.progress(run)) ?? (await countClosed(runStore, state, known)),
     queues: { encode: await queueStatus(queues.encode), decode: await queueStatus(queues.decode) },
     featureBytes: await features.bytesInFlight(),
@@ -68,8 +71,13 @@ export async function readStatus(
   };
 }
 
-function statusOfFinished({ run, url }: RunStore, summary: Summary): RunStatus {
-  return { run, results: url, isCancelled: false, progress: progressOf(summary), summary };
+function statusOfFinished({ run, url }: RunStore, state: RunState, summary: Summary): RunStatus {
+  const progress = progressOf(summary);
+  return { run, results: url, isCancelled: false, ...deadlineOf(state), progress, summary };
+}
+
+function deadlineOf({ run: { deadline } }: RunState): Pick<RunStatus, 'deadline'> {
+  return deadline === undefined ? {} : { deadline };
 }
 
 async function queueStatus(queue: Pick<JobQueue, 'counts' | 'workers'>): Promise<QueueStatus> {

@@ -17,7 +17,7 @@ const run: RunSeen = {
   ...{ run: 'glass-plates', model: 'blip-base@3f9c2d11ab04', state: 'running', isListed: false },
   ...{ listed: 1_240_000, encoded: 402_113, captioned: 396_020, skipped: 812, failed: 1_377 },
   failedByClass: { corrupt: 1_300, 'not-found': 77 },
-  ...{ rate: 71.25, secondsLeft: 11_900, idleSeconds: 2, bottleneck: 'encode' },
+  ...{ rate: 71.25, deadlineMs: null, secondsLeft: 11_900, idleSeconds: 2, bottleneck: 'encode' },
 };
 
 const seen: Seen = {

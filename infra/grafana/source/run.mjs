@@ -57,6 +57,16 @@ export const run = dashboard({
         'Size of the images that are listed. It is absent of a run whose listing was interrupted and gone on with, and 0 where a list of keys tells no sizes.',
       ask: { '{{run}}': `max by (run) (cutline_run_listed_bytes${ofRun})` },
     }),
+    stat({
+      title: 'Late',
+      unit: 's',
+      description:
+        'Of a run that has a deadline: how long after it the run is done at the rate of late; negative: before it. Without a deadline there is nothing here.',
+      ask: {
+        '{{run}}': `time() + max by (run) (cutline_run_drain_seconds${ofRun}) - on (run) max by (run) (cutline_run_deadline_timestamp_seconds${ofRun})`,
+      },
+      bad: [['red', 0]],
+    }),
     graph({
       title: 'Images by state',
       unit: 'short',

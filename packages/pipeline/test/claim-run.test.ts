@@ -1,5 +1,6 @@
 import {
   beginOrGoOn,
+  beginRun,
   cancelRun,
   type DecodeJob,
   type EncodeJob,
@@ -59,6 +60,14 @@ test.each([
     `There is a run "${exampleRun.run}" already`,
   );
   await (await lockRun(context)).release();
+});
+
+test('that is late goes on; a run whose deadline has passed is not begun by mistake', async () => {
+  const context = start();
+  const late = { ...exampleRun, deadline: '2020-01-01T06:00:00.000Z' };
+  await expect(beginRun(context, late)).rejects.toThrow(/--deadline 2020-01-01.* has passed/);
+  expect(await context.runStore.exists()).toBe(false);
+  expect(generation(await beginOrGoOn(context, late))).toBe(0);
 });
 
 test('that waited for the lock of one that died does not go on with what was cancelled meanwhile', async () => {

@@ -49,7 +49,12 @@ async function samples(name: string): Promise<Record<string, string | number>[]>
 
 async function runSome(run: string, images: number, listed = images): Promise<void> {
   await board.enlist({ run, model: 'tiny@00' });
-  await board.setProgress(run, { listed, listedBytes: 7 * listed, listingComplete: 1 });
+  await board.setProgress(run, {
+    listed,
+    listedBytes: 7 * listed,
+    listingComplete: 1,
+    deadlineMs: 1.8e12,
+  });
   await board.count(run, 'part:0.0', { encoded: images, captioned: images - 1 });
   await board.count(run, 'part:1.0', { failed: 1, 'failed:corrupt': 1 });
 }
@@ -70,6 +75,7 @@ test('tells how far a run is, who produces it, and what its queues hold', async 
   expect(await samples('cutline_run_failed_images')).toEqual([{ run, class: 'corrupt', value: 1 }]);
   expect(await samples('cutline_run_remaining_images')).toEqual([{ run, value: 60 }]);
   expect(await samples('cutline_run_listed_bytes')).toEqual([{ run, value: 700 }]);
+  expect(await samples('cutline_run_deadline_timestamp_seconds')).toEqual([{ run, value: 1.8e9 }]);
   expect(await samples('cutline_run_producers')).toEqual([{ run, value: 1 }]);
   expect(await samples('cutline_run_info')).toEqual([{ run, model: 'tiny@00', value: 1 }]);
   expect(await samples('cutline_queue_jobs')).toHaveLength(8);

@@ -52,6 +52,17 @@ test('sidecars are named with commas', () => {
   expect(() => parse('--sidecars', 'txt,doc')).toThrow(/Expected some of txt, json, xmp/);
 });
 
+test('a deadline is a time that says its zone', () => {
+  expect(parse().deadline).toBeUndefined();
+  expect(parse('--deadline', '2026-12-01T06:00Z').deadline).toBe('2026-12-01T06:00:00.000Z');
+  expect(parse('--deadline', '2026-12-01T07:30:00+01:00').deadline).toBe(
+    '2026-12-01T06:30:00.000Z',
+  );
+  for (const text of ['2026-12-01', '2026-12-01T06:00', '2026-13-01T06:00Z', 'tomorrow']) {
+    expect(() => parse('--deadline', text), text).toThrow(/Expected a day, a time and its zone/);
+  }
+});
+
 test.each([
   ['--batch-size', '0', 'from 1 to 1024'],
   ['--batch-size', '1025', 'from 1 to 1024'],

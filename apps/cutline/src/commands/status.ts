@@ -3,6 +3,7 @@ import { addSettings, readSettings } from '@cutline/shared/process';
 import type { Run } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
+import { formatDeadline } from '../format-deadline.ts';
 import { formatSummary } from '../format-summary.ts';
 import { finishedImages, statusLine } from '../progress-display.ts';
 import { formatReviewStatus, type ReviewStatus, readReviewStatus } from '../review-status.ts';
@@ -55,13 +56,20 @@ async function watchUntilInterrupted(
 }
 
 function formatStatus(status: RunStatus, { created }: Run): string {
-  if (status.summary) return formatSummary(status.summary, status.results);
-  const { progress, queues } = status;
-  const seconds = (Date.now() - Date.parse(created)) / 1000;
+  const { progress, queues, summary, deadline } = status;
+  if (summary) {
+    const ended = deadline && `  deadline   ${formatDeadline(deadline, summary)}\n`;
+    return `${formatSummary(summary, status.results)}${ended ?? ''}`;
+  }
+  const nowMs = Date.now();
+  const seconds = (nowMs - Date.parse(created)) / 1000;
+  const done = finishedImages(progress);
+  const secondsLeft = done > 0 ? (seconds * (progress.listed - done)) / done : undefined;
   const lines = [
-    `Run ${status.run}: ${statusLine(status, finishedImages(progress) / seconds)}`,
+    `Run ${status.run}: ${statusLine(status, done / seconds)}`,
     `  encoded    ${formatCount(progress.encoded)}`,
     `  captioned  ${formatCount(progress.captioned)}`,
+    ...(deadline ? [`  deadline   ${formatDeadline(deadline, { nowMs, secondsLeft })}`] : []),
     ...(['encode', 'decode'] as const).map((stage) => {
       const { waiting, active, delayed, workers } = queues![stage];
       const batches =

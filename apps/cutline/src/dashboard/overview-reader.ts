@@ -83,6 +83,7 @@ function runSeen(
     isListed: progress.listingComplete === 1,
     rate: finished ? null : (rate.imagesPerSecond('decode') ?? null),
     secondsLeft: finished || left === undefined || !Number.isFinite(left) ? null : left,
+    deadlineMs: progress.deadlineMs ?? null,
     idleSeconds: idleMs / 1000,
     bottleneck: (queues && slowestStage(progress, queues)) ?? null,
   };

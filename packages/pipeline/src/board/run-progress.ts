@@ -18,6 +18,8 @@ export interface RunProgress {
   skipped: number;
   failed: number;
   failedByClass: Record<string, number>;
+  /** By when the run should be done, in ms since 1970; absent where nobody said so. */
+  deadlineMs?: number;
 }
 
 /** Names the counting of a part, for decoders and for the producer that counts again. */
@@ -57,10 +59,12 @@ export function progressOfCounters(
   const values = new Map(counters);
   const count = (counter: string) => values.get(counter) ?? 0;
   const listedBytes = values.get('listedBytes');
+  const deadlineMs = values.get('deadlineMs');
   const failures = counters.filter(([counter]) => counter.startsWith('failed:'));
   return {
     listed: count('listed'),
     ...(listedBytes !== undefined && { listedBytes }),
+    ...(deadlineMs !== undefined && { deadlineMs }),
     listingComplete: count('listingComplete'),
     enqueued: count('enqueued'),
     encoded: count('encoded'),

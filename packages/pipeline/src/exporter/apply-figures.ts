@@ -75,6 +75,8 @@ function applyRun(
   metrics.runs.remaining.set({ run }, remainingImages(progress));
   if (progress.listedBytes !== undefined)
     metrics.runs.listedBytes.set({ run }, progress.listedBytes);
+  if (progress.deadlineMs !== undefined)
+    metrics.runs.deadline.set({ run }, progress.deadlineMs / 1000);
   metrics.runs.listingComplete.set({ run }, progress.listingComplete);
   metrics.runs.producers.set({ run }, hasProducer ? 1 : 0);
   metrics.runs.idleSeconds.set({ run }, idleMs / 1000);

@@ -14,16 +14,26 @@ export interface ClaimedRun {
 
 /**
  * Begins a run.
- * @throws UserError where there is a run of that name, also one that began this moment.
+ * @throws UserError where there is a run of that name, also one that began this moment; and for a
+ *   deadline that has passed already.
  */
 export async function beginRun(context: LockContext, run: Run): Promise<ClaimedRun> {
   const { runStore } = context;
   if (await runStore.exists()) throw taken(runStore);
+  requireTime(run);
   const lock = await lockRun(context);
   return releaseOnError(lock, async () => {
     if (!(await runStore.createRun(run))) throw taken(runStore);
     return claimRun(context, lock, {});
   });
+}
+
+/** Of a run that is begun now; one that is gone on with may be late. */
+function requireTime({ deadline, created }: Run): void {
+  if (deadline === undefined || Date.parse(deadline) > Date.parse(created)) return;
+  throw new UserError(
+    `--deadline ${deadline} has passed: it is ${created}. Give a time that is to come, or none.`,
+  );
 }
 
 /**

@@ -188,12 +188,13 @@ async function whileOurs<T>({ runStore, claimed }: PassContext, work: () => Prom
 
 async function tellProgress(context: PassContext, chunks: number): Promise<void> {
   const { board, manifest, claimed } = context;
-  const { run, model, batchSize, chunkBatches } = claimed.state.run;
+  const { run, model, batchSize, chunkBatches, deadline } = claimed.state.run;
   const counts = {
     listed: manifest.images,
     listedBytes: manifest.bytes,
     listingComplete: manifest.isComplete ? 1 : 0,
     enqueued: Math.min(chunks * chunkBatches * batchSize, manifest.images),
+    deadlineMs: deadline === undefined ? undefined : Date.parse(deadline),
   };
   await patiently('progress', () => board.setProgress(run, counts), context);
   // Again and again: a Redis that was flushed knows of no run.

@@ -46,6 +46,11 @@ export class RunMetrics {
     'Time since the last batch of a run was encoded or captioned',
     ['run'],
   );
+  readonly deadline = this.#gauge(
+    'cutline_run_deadline_timestamp_seconds',
+    'When a run should be done, in seconds since 1970; absent of a run that has no deadline',
+    ['run'],
+  );
   readonly drainSeconds = this.#gauge(
     'cutline_run_drain_seconds',
     'Images that a stage has left, divided by how many it did a second of late; +Inf when none',

@@ -5,6 +5,7 @@ import {
 } from '@cutline/captioner/caption-options';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors.ts';
+import { deadlineOption } from './deadline.ts';
 import { type FeatureType, featureTypes } from './feature-type.ts';
 import { addGroup, decimal, wholeNumber } from './flag-parsers.ts';
 import { type Priority, priorities } from './priority.ts';
@@ -23,6 +24,8 @@ export interface RunFlags extends CaptionFlags, SelectionFlags, SidecarFlags {
   keepFeatures?: string;
   window: number;
   priority: Priority;
+  /** ISO 8601, UTC. */
+  deadline?: string;
   dryRun?: boolean;
 }
 
@@ -68,6 +71,7 @@ export function addRunFlags(command: Command): Command {
       .default(batchSizeDefault),
     windowOfJobs(),
     priorityOption(),
+    deadlineOption(),
     ...sidecarOptions(),
     featureTypeOption(),
     new Option(
@@ -88,7 +92,13 @@ const formerOutput = () => new Option('-o <location>').hideHelp();
 
 /** The flags of a run that decodes what another kept. */
 export function addDecodeFlags(command: Command): Command {
-  addGroup(command, theRun, [runName(), windowOfJobs(), priorityOption(), ...sidecarOptions()]);
+  addGroup(command, theRun, [
+    runName(),
+    windowOfJobs(),
+    priorityOption(),
+    deadlineOption(),
+    ...sidecarOptions(),
+  ]);
   return addCaptionFlags(command);
 }
 

@@ -1,6 +1,7 @@
 import { captionOptionsSchema } from '@cutline/captioner/caption-options';
 import { z } from 'zod';
 import { type Counts, countsSchema, requireSum } from './counts.ts';
+import { deadlineSchema } from './deadline.ts';
 import { featureTypes } from './feature-type.ts';
 import { prioritySchema } from './priority.ts';
 import { repeatedSchema } from './repeated-captions.ts';
@@ -53,6 +54,8 @@ export const runSchema = z.strictObject({
   sidecarRules: sidecarRulesSchema.optional(),
   /** Absent: normal. */
   priority: prioritySchema.optional(),
+  /** By when it should be done, ISO 8601, UTC; absent where nobody said so. */
+  deadline: deadlineSchema.optional(),
   /** Absent: float16. */
   featureType: z.enum(featureTypes).optional(),
   /** Present where it decodes features that another run kept, of the same output. */

@@ -32,6 +32,8 @@ export interface RunSeen {
   rate: number | null;
   /** Until all that is listed has a result; null: no telling, or it stands still. */
   secondsLeft: number | null;
+  /** By when it should be done, in ms since 1970; null: nobody said so. */
+  deadlineMs: number | null;
   /** Since the last batch. */
   idleSeconds: number;
   /** The stage that the others wait for. */

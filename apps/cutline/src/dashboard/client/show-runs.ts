@@ -39,6 +39,7 @@ function showRun(run: RunSeen, again: () => void): HTMLElement {
         : [
             figure('rate', formatRate(rate)),
             figure('left', secondsLeft === null ? '—' : formatSeconds(secondsLeft)),
+            ...(run.deadlineMs === null ? [] : [figure('deadline', deadlineOf(run.deadlineMs))]),
             figure('waits for', run.bottleneck === null ? '—' : stageNames[run.bottleneck]),
           ]),
     ),
@@ -52,15 +53,30 @@ const stageNames = { list: 'the listing', encode: 'encoders', decode: 'decoders'
 /** A run that nothing was done of for so long wants somebody to look. */
 const stillSeconds = 120;
 
-function stateOf({ state, idleSeconds }: RunSeen): { textContent: string; className: string } {
+function deadlineOf(deadlineMs: number): string {
+  const seconds = (deadlineMs - Date.now()) / 1000;
+  return seconds > 0 ? `in ${formatSeconds(seconds)}` : `passed ${formatSeconds(-seconds)} ago`;
+}
+
+/** Seconds after its deadline at which a run is done at its rate of late; negative: before. */
+function lateness({ state, deadlineMs, secondsLeft }: RunSeen): number {
+  if (state === 'finished' || deadlineMs === null) return Number.NEGATIVE_INFINITY;
+  return (Date.now() - deadlineMs) / 1000 + (secondsLeft ?? 0);
+}
+
+function stateOf(run: RunSeen): { textContent: string; className: string } {
+  const { state, idleSeconds } = run;
+  const late = lateness(run);
   const isStill = state === 'running' && idleSeconds > stillSeconds;
-  const isTrouble = isStill || state === 'without a producer';
+  const isTrouble = isStill || state === 'without a producer' || late > 0;
   const text =
     state === 'without a producer'
       ? 'nobody sees it to its end: cutline resume'
       : isStill
         ? `nothing was done for ${formatSeconds(idleSeconds)}`
-        : state;
+        : late > 0
+          ? `misses its deadline by ${formatSeconds(late)}`
+          : state;
   return { textContent: text, className: isTrouble ? 'state is-trouble' : 'state' };
 }
 
