@@ -1,4 +1,14 @@
-import { glanceAtRun, readReviewedResults, readRunState } from '@cutline/shared/run';
+import {
+  type AttemptedRow,
+  formatResults,
+  glanceAtRun,
+  placeRows,
+  RowReader,
+  readResultsFile,
+  readReviewedResults,
+  readRunState,
+  verifyRun,
+} from '@cutline/shared/run';
 import { StoreError } from '@cutline/shared/stores';
 import { beforeEach, expect, test } from 'vitest';
 import { exampleRun } from '../../shared/test/support/example-run.ts';
@@ -154,4 +164,53 @@ test('results that may not be deleted are no reason to stop', async () => {
   await driven.expectSound({ captioned: images - concerned, failedByClass });
   expect(await keysIn('parts')).toHaveLength(63);
   expect((await readRunState(driven.runStore)).summary).toMatchObject({ parts: 0 });
+});
+
+test.each<[what: string, change: (rows: AttemptedRow[]) => AttemptedRow[], problem: string]>([
+  [
+    'later attempts',
+    (rows) => rows.map((each) => ({ ...each, attempt: '9' })),
+    'results/000003.parquet: "000768.jpg" has a row of attempt 9, which is later than its ledger',
+  ],
+  [
+    'fewer rows',
+    (rows) => rows.slice(0, -1),
+    'results/000003.parquet has 231 rows, chunk 3 has 232 images',
+  ],
+  [
+    'another order',
+    (rows) => rows.toReversed(),
+    '"000768.jpg" has no row in results/000003.parquet',
+  ],
+])('verify finds a file with %s', async (_, change, problem) => {
+  await driven.drive({ begin: run });
+  const { prefix } = driven.runStore;
+  const key = `${prefix}results/000003.parquet`;
+  const rows = await readResultsFile(driven.runStore, 'results/000003.parquet');
+  await captions.put(key, await formatResults(change(rows), {}));
+  const { problems } = await verifyRun(driven.runStore);
+  expect(problems).toContain('results/000003.parquet was changed: its SHA-256 is another');
+  expect(problems).toContain(problem);
+  await captions.delete(key);
+  expect((await verifyRun(driven.runStore)).problems[0]).toMatch(
+    /^results\/000003.parquet cannot be read: There is no object/,
+  );
+});
+
+test('rows are found where they are since: of a chunk that was compacted while it was read', async () => {
+  await driven.drive({ begin: { ...run, keepParts: true } });
+  const { runStore } = driven;
+  const state = await glanceAtRun(runStore);
+  const reader = new RowReader(runStore, state);
+  const places = [];
+  const keys = [];
+  for await (const { rows } of placeRows(runStore, state)) {
+    keys.push(...rows.map(({ row }) => row.key));
+    places.push(rows[0]!.place);
+    if (places.length === 3) await driven.drive({ resume: run.run, compact: true });
+  }
+  expect(keys).toEqual(Array.from({ length: images }, (_, n) => keyOf(n)));
+  for (const place of places) {
+    expect((await reader.read(place)).key).toBe(keyOf(place.chunk * 256 + place.image));
+  }
 });

@@ -66,7 +66,8 @@ test('the first is tried before the chunks that follow are looked at', async () 
 });
 
 test('failures of other classes stay as they are, and may be tried later', async () => {
-  driven.outcomeOf = (image) => [undefined, 'not-found', 'corrupt'][image % 3] as FailureClass | undefined;
+  driven.outcomeOf = (image) =>
+    [undefined, 'not-found', 'corrupt'][image % 3] as FailureClass | undefined;
   await driven.drive({ begin: run });
   driven.outcomeOf = (image) => (image % 2 === 0 ? 'not-found' : undefined);
   await driven.drive({ resume: run.run, retry: ['not-found'] });
@@ -133,7 +134,10 @@ test('a ledger of the version before is read, and its chunk held against all par
     const old = { ...ledger, format: 2, parts: before };
     await captions.put(name, Buffer.from(JSON.stringify(old)));
   }
-  await driven.expectSound({ captioned: images - concerned, failedByClass: { 'not-found': concerned } });
+  await driven.expectSound({
+    captioned: images - concerned,
+    failedByClass: { 'not-found': concerned },
+  });
   expect(await countRows()).toBe(images);
   driven.outcomeOf = mended;
   await driven.drive({ resume: run.run, retry: ['not-found'] });

@@ -93,9 +93,9 @@ describe('rows as Parquet', () => {
     expect([...new Set(fields)].filter((name) => !held.has(name))).toEqual(
       expect.arrayContaining(inParts),
     );
-    expect([...new Set(fields)].filter((name) => !held.has(name) && !inParts.includes(name))).toEqual(
-      [],
-    );
+    expect(
+      [...new Set(fields)].filter((name) => !held.has(name) && !inParts.includes(name)),
+    ).toEqual([]);
   });
 
   test('have statistics', async () => {

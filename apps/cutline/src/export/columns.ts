@@ -1,10 +1,5 @@
 import type { TableColumn } from '@cutline/shared/parquet';
-import type {
-  CaptionedRow,
-  FailedRow,
-  ResultRow,
-  ReviewedRow,
-} from '@cutline/shared/run';
+import type { CaptionedRow, FailedRow, ResultRow, ReviewedRow } from '@cutline/shared/run';
 
 /**
  * What a row is in a table: the columns of CSV, Excel and Parquet, in their order. Where the model

@@ -1,7 +1,7 @@
 import type { QueueName } from '@cutline/shared/process';
 import { batchesOf, isGone, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
-import { countsOfOutcomes } from '../board/run-progress.ts';
 import { superseded } from '../board/run-lock.ts';
+import { countsOfOutcomes } from '../board/run-progress.ts';
 import { patiently } from '../patience.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import { type ClosedChunk, closeChunk, closedBy } from './close-chunk.ts';
@@ -174,7 +174,10 @@ async function settle(context: PassContext, chunk: number): Promise<number> {
 }
 
 /** A producer that slept may find gone what its successor has compacted. */
-async function whileOurs<T>({ runStore, claimed }: PassContext, work: () => Promise<T>): Promise<T> {
+async function whileOurs<T>(
+  { runStore, claimed }: PassContext,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {

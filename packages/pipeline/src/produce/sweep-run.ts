@@ -1,5 +1,11 @@
 import type { Logger } from '@cutline/shared/process';
-import { type Claim, generationOf, parseResultsName, type Run, type RunStore } from '@cutline/shared/run';
+import {
+  type Claim,
+  generationOf,
+  parseResultsName,
+  type Run,
+  type RunStore,
+} from '@cutline/shared/run';
 import type { ClosedChunk } from './close-chunk.ts';
 import { removeCompacted } from './compact-chunk.ts';
 

@@ -25,7 +25,10 @@ export type TableColumn<Row> = {
       readonly of: (row: Row) => number | null | undefined;
     }
   | { readonly kind: 'texts'; readonly of: (row: Row) => readonly string[] | undefined }
-  | { readonly kind: 'candidates'; readonly of: (row: Row) => readonly CandidateValue[] | undefined }
+  | {
+      readonly kind: 'candidates';
+      readonly of: (row: Row) => readonly CandidateValue[] | undefined;
+    }
 );
 
 /** The schema of a file. */

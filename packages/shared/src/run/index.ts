@@ -61,6 +61,33 @@ export {
   RepeatedCaptions,
 } from './repeated-captions.ts';
 export {
+  isGone,
+  type ReadableRun,
+  type RowPlace,
+  type RowsOfBatch,
+  type SettledRow,
+} from './results/chunk-rows.ts';
+export { countLedgers, countResults } from './results/count-results.ts';
+export { findAttempt } from './results/find-attempt.ts';
+export { readAhead } from './results/in-turn.ts';
+export { placeRows, readResults } from './results/place-rows.ts';
+export {
+  createResults,
+  formatResults,
+  parseResults,
+  parseResultsName,
+  readResultsFile,
+  resultsName,
+} from './results/results-file.ts';
+export { type AttemptedRow, resultColumns } from './results/row-columns.ts';
+export { RowReader } from './results/row-reader.ts';
+export {
+  listChunkParts,
+  type SettledBatch,
+  type StoredPart,
+  settleChunk,
+} from './results/settle-chunk.ts';
+export {
   captionOf,
   captionSchema,
   type Decision,
@@ -88,33 +115,6 @@ export {
   reviewedRowSchema,
 } from './reviews/reviewed-row.ts';
 export { countReviews, type ReviewCounts, Reviews } from './reviews/reviews.ts';
-export {
-  isGone,
-  type ReadableRun,
-  type RowPlace,
-  type RowsOfBatch,
-  type SettledRow,
-} from './results/chunk-rows.ts';
-export { countLedgers, countResults } from './results/count-results.ts';
-export { findAttempt } from './results/find-attempt.ts';
-export { readAhead } from './results/in-turn.ts';
-export { placeRows, readResults } from './results/place-rows.ts';
-export {
-  createResults,
-  formatResults,
-  parseResults,
-  parseResultsName,
-  readResultsFile,
-  resultsName,
-} from './results/results-file.ts';
-export { type AttemptedRow, resultColumns } from './results/row-columns.ts';
-export { RowReader } from './results/row-reader.ts';
-export {
-  listChunkParts,
-  type SettledBatch,
-  type StoredPart,
-  settleChunk,
-} from './results/settle-chunk.ts';
 export {
   ledgerStretches,
   type Run,

@@ -148,7 +148,11 @@ export class RunStore {
    *   where these are gone in this moment, with all parts of a chunk that is compacted.
    * @throws Error where a row is not as its readers want it; nothing is written then.
    */
-  async createPart(batch: number, attempt: string, rows: PartRow[]): Promise<PartRow[] | undefined> {
+  async createPart(
+    batch: number,
+    attempt: string,
+    rows: PartRow[],
+  ): Promise<PartRow[] | undefined> {
     const key = this.partKey(batch, attempt);
     try {
       const contentType = 'application/x-ndjson';

@@ -80,11 +80,7 @@ interface Source {
   read: (place: number) => Promise<SettledRow[]>;
 }
 
-async function openSource(
-  runStore: RunStore,
-  state: ReadableRun,
-  chunk: number,
-): Promise<Source> {
+async function openSource(runStore: RunStore, state: ReadableRun, chunk: number): Promise<Source> {
   const ledger = await findChunkLedger(runStore, state, chunk);
   try {
     return await sourceOf(runStore, state, chunk, ledger);
@@ -221,7 +217,9 @@ async function findParts(
       ? readNamedChunk(runStore, ledger.manifest.name)
       : readChunk(runStore, state.claims, chunk),
     ledger
-      ? ledgerParts(ledger).flatMap(({ name }) => runStore.parsePartKey(runStore.prefix + name) ?? [])
+      ? ledgerParts(ledger).flatMap(
+          ({ name }) => runStore.parsePartKey(runStore.prefix + name) ?? [],
+        )
       : listChunkParts(runStore, state.run, chunk),
   ]);
   return { images, parts };

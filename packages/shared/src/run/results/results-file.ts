@@ -34,7 +34,12 @@ export async function formatResults(
   metadata: Record<string, string>,
 ): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  const options = { columns: resultColumns, codec: 'ZSTD', createdBy: 'cutline', metadata } as const;
+  const options = {
+    columns: resultColumns,
+    codec: 'ZSTD',
+    createdBy: 'cutline',
+    metadata,
+  } as const;
   for await (const piece of writeTable([rows], options)) pieces.push(piece);
   const bytes = Buffer.concat(pieces);
   const again = await parseResults(bytes);

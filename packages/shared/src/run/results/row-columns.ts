@@ -67,7 +67,13 @@ function plainRow(values: Record<string, unknown>): unknown {
   };
   if (status === 'skipped') return { key, etag, status, reason: values.reason };
   if (status === 'failed') {
-    return { key, etag, status, failure: { class: values.class, message: values.message }, ...usage };
+    return {
+      key,
+      etag,
+      status,
+      failure: { class: values.class, message: values.message },
+      ...usage,
+    };
   }
   return {
     ...{ key, etag, status, caption },

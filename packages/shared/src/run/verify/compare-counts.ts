@@ -7,12 +7,7 @@ import { type UsageTotals, usageSchema } from '../usage.ts';
 
 export type Report = (problem: string) => void;
 
-export function compareCounts(
-  name: string,
-  said: Counts,
-  found: Counts,
-  report: Report,
-): void {
+export function compareCounts(name: string, said: Counts, found: Counts, report: Report): void {
   for (const field of ['images', 'captioned', 'skipped', 'failed'] as const) {
     if (said[field] !== found[field]) {
       report(`${name}: ${field} is ${said[field]}, counted ${found[field]}`);
