@@ -5,7 +5,7 @@ import {
   failedRowSchema,
   formatResults,
   type PartRow,
-  parseResults,
+  parseResults as parseNumbered,
   partRowSchema,
   resultColumns,
   skippedRowSchema,
@@ -55,6 +55,12 @@ const rows: PartRow[] = [
 
 const attempted = (all: readonly PartRow[]): AttemptedRow[] =>
   all.map((row, n) => ({ row, attempt: ['0', '3ra'][n % 2] as string }));
+
+async function parseResults(bytes: Uint8Array): Promise<AttemptedRow[]> {
+  const found = await parseNumbered(bytes);
+  expect(found.map(({ image }) => image)).toEqual(found.map((_, n) => n));
+  return found.map(({ row, attempt }) => ({ row, attempt }));
+}
 
 describe('rows as Parquet', () => {
   test('are the same again, and in the same form', async () => {

@@ -76,6 +76,7 @@ export {
   formatResults,
   parseResults,
   parseResultsName,
+  type ResultsFilter,
   readResultsFile,
   resultsName,
 } from './results/results-file.ts';

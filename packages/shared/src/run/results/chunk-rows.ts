@@ -5,7 +5,7 @@ import { readChunk, readNamedChunk } from '../manifest.ts';
 import { ledgerGeneration } from '../run.ts';
 import type { RunState } from '../run-state.ts';
 import type { PartName, RunStore } from '../run-store.ts';
-import { parseNamed } from './results-file.ts';
+import { parseNamed, type ResultsFilter } from './results-file.ts';
 import type { AttemptedRow } from './row-columns.ts';
 import { type BatchSizes, listChunkParts, ofBatch, settle } from './settle-chunk.ts';
 
@@ -50,9 +50,11 @@ export async function openChunkRows(
   runStore: RunStore,
   state: ReadableRun,
   chunk: number,
+  filter?: ResultsFilter,
 ): Promise<ChunkRows> {
   const { batchSize, chunkBatches } = state.run;
-  let source = await openSource(runStore, state, chunk);
+  const wanted = { chunk, filter };
+  let source = await openSource(runStore, state, wanted);
   let reopening: Promise<Source> | undefined;
   const read = async (place: number): Promise<RowsOfBatch> => {
     const batch = chunk * chunkBatches + place;
@@ -61,7 +63,7 @@ export async function openChunkRows(
       return { batch, rows: await source.read(place) };
     } catch (error) {
       if (!isGone(error)) throw error;
-      reopening ??= reopen(runStore, state, chunk, generation, error);
+      reopening ??= reopen(runStore, state, wanted, { generation, error });
       source = await reopening;
       return { batch, rows: await source.read(place) };
     }
@@ -80,13 +82,19 @@ interface Source {
   read: (place: number) => Promise<SettledRow[]>;
 }
 
-async function openSource(runStore: RunStore, state: ReadableRun, chunk: number): Promise<Source> {
-  const ledger = await findChunkLedger(runStore, state, chunk);
+interface Wanted {
+  chunk: number;
+  /** Of a chunk that is compacted; of others, all rows are given. */
+  filter: ResultsFilter | undefined;
+}
+
+async function openSource(runStore: RunStore, state: ReadableRun, wanted: Wanted): Promise<Source> {
+  const ledger = await findChunkLedger(runStore, state, wanted.chunk);
   try {
-    return await sourceOf(runStore, state, chunk, ledger);
+    return await sourceOf(runStore, state, wanted, ledger);
   } catch (error) {
     if (!isGone(error)) throw error;
-    return reopen(runStore, state, chunk, ledger?.generation, error);
+    return reopen(runStore, state, wanted, { generation: ledger?.generation, error });
   }
 }
 
@@ -94,13 +102,13 @@ async function openSource(runStore: RunStore, state: ReadableRun, chunk: number)
 async function reopen(
   runStore: RunStore,
   state: ReadableRun,
-  chunk: number,
-  before: number | undefined,
-  error: unknown,
+  wanted: Wanted,
+  before: { generation: number | undefined; error: unknown },
 ): Promise<Source> {
-  const latest = await runStore.findLedger(chunk);
-  if (latest === undefined || latest === before) throw error;
-  return sourceOf(runStore, state, chunk, await runStore.readLedger(chunk, latest));
+  const latest = await runStore.findLedger(wanted.chunk);
+  if (latest === undefined || latest === before.generation) throw before.error;
+  const ledger = await runStore.readLedger(wanted.chunk, latest);
+  return sourceOf(runStore, state, wanted, ledger);
 }
 
 export function isGone(error: unknown): boolean {
@@ -120,11 +128,11 @@ async function findChunkLedger(
 function sourceOf(
   runStore: RunStore,
   state: ReadableRun,
-  chunk: number,
+  { chunk, filter }: Wanted,
   ledger: Ledger | undefined,
 ): Promise<Source> {
   return ledger?.format === 4
-    ? openFile(runStore, state, ledger)
+    ? openFile(runStore, state, ledger, filter)
     : openParts(runStore, state, chunk, ledger);
 }
 
@@ -133,15 +141,23 @@ async function openFile(
   runStore: RunStore,
   { run: { batchSize } }: ReadableRun,
   { chunk, generation, images, results: { name } }: Ledger4,
+  filter: ResultsFilter | undefined,
 ): Promise<Source> {
   let bytes: Buffer | undefined = (await runStore.store.get(runStore.prefix + name)).bytes;
-  let parsed: Promise<AttemptedRow[]> | undefined;
+  let parsed: Promise<Map<number, SettledRow[]>> | undefined;
+  const parse = async (file: Buffer) => {
+    const byBatch = new Map<number, SettledRow[]>();
+    for (const { row, attempt, image } of await parseNamed(runStore, name, file, filter)) {
+      const own = byBatch.get(Math.floor(image / batchSize)) ?? [];
+      own.push({ row, attempt, place: { chunk, image } });
+      byBatch.set(Math.floor(image / batchSize), own);
+    }
+    return byBatch;
+  };
   const read = async (place: number): Promise<SettledRow[]> => {
-    if (!parsed && bytes) parsed = parseNamed(runStore, name, bytes);
+    if (bytes) parsed = parse(bytes);
     bytes = undefined;
-    const start = place * batchSize;
-    const rows = (await parsed)?.slice(start, start + batchSize) ?? [];
-    return rows.map((each, at) => ({ ...each, place: { chunk, image: start + at } }));
+    return (await parsed)?.get(place) ?? [];
   };
   return { images, generation, isCompacted: true, read };
 }

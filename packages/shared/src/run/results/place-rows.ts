@@ -2,6 +2,7 @@ import type { PartRow } from '../part.ts';
 import type { RunStore } from '../run-store.ts';
 import { type ChunkRows, openChunkRows, type ReadableRun, type RowsOfBatch } from './chunk-rows.ts';
 import { inTurn, readAhead } from './in-turn.ts';
+import type { ResultsFilter } from './results-file.ts';
 
 /**
  * The rows of a run that count, in the order of its manifest, a batch at a time; none of images that
@@ -9,12 +10,15 @@ import { inTurn, readAhead } from './in-turn.ts';
  *
  * Whoever takes only the first costs little more than these: no more is read ahead than has been
  * taken, up to `readAhead` parts and one chunk, or as many chunks as that where they are compacted.
+ *
+ * @param filter of chunks that are compacted; of others, all rows are given
  */
 export async function* placeRows(
   runStore: RunStore,
   state: ReadableRun,
+  filter?: ResultsFilter,
 ): AsyncGenerator<RowsOfBatch> {
-  const open = (chunk: number) => openChunkRows(runStore, state, chunk);
+  const open = (chunk: number) => openChunkRows(runStore, state, chunk, filter);
   yield* inTurn(readsOfChunks(state.manifest.chunks, open), 1);
 }
 

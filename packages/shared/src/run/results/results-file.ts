@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '../../errors.ts';
-import { ParquetTable, writeTable } from '../../parquet/index.ts';
+import { type ColumnRange, ParquetTable, writeTable } from '../../parquet/index.ts';
 import { batchNumber, numberIn } from '../attempt.ts';
 import { generationSuffix } from '../claim.ts';
 import { isTaken, type RunStore } from '../run-store.ts';
@@ -43,7 +43,8 @@ export async function formatResults(
   for await (const piece of writeTable([rows], options)) pieces.push(piece);
   const bytes = Buffer.concat(pieces);
   const again = await parseResults(bytes);
-  const isSame = (row: AttemptedRow, at: number) => isDeepStrictEqual(again[at], row);
+  const isSame = ({ row, attempt }: AttemptedRow, image: number) =>
+    isDeepStrictEqual(again[image], { row, attempt, image });
   if (again.length !== rows.length || !rows.every(isSame)) {
     throw new Error('results as Parquet are others than the rows that they were made from');
   }
@@ -51,13 +52,60 @@ export async function formatResults(
 }
 
 /** All rows, in the order of the chunk's images. @throws Error where it is no such file */
-export async function parseResults(bytes: Uint8Array): Promise<AttemptedRow[]> {
-  const table = await ParquetTable.open(bytes);
-  return (await table.read()).map(attemptedRow);
+export async function parseResults(bytes: Uint8Array): Promise<NumberedRow[]> {
+  return selectResults(bytes, everything);
 }
 
-function attemptedRow(values: Record<string, unknown>): AttemptedRow {
-  return { row: rowOf(values), attempt: String(values.attempt) };
+/** Which rows of a file are wanted, as far as its columns tell. */
+export interface ResultsFilter {
+  /** That it looks at, by name. */
+  columns: readonly string[];
+  /** Whether any of so many rows may be wanted, by the statistics of columns. */
+  mayKeep: (rows: number, rangeOf: (column: string) => ColumnRange | undefined) => boolean;
+  keeps: (values: Record<string, unknown>) => boolean;
+}
+
+const everything: ResultsFilter = { columns: [], mayKeep: () => true, keeps: () => true };
+
+/** A row of a file, and the number of its image in the chunk. */
+export interface NumberedRow extends AttemptedRow {
+  image: number;
+}
+
+/**
+ * The rows that are wanted, and of the others little more than what tells that they are not. What
+ * columns do not say all of is taken: whoever wants to know looks at the row.
+ */
+export async function selectResults(
+  bytes: Uint8Array,
+  filter: ResultsFilter,
+): Promise<NumberedRow[]> {
+  const table = await ParquetTable.open(bytes);
+  const found: NumberedRow[] = [];
+  for (const [group, { start, rows }] of table.groups.entries()) {
+    const { nulls } = table.rangeOf(group, 'json') ?? {};
+    const isPlain = nulls === rows;
+    if (isPlain && !filter.mayKeep(rows, (name) => table.rangeOf(group, name))) continue;
+    const wanted = await wantedRows(table, { start, end: start + rows }, filter);
+    const [first, last] = [wanted.indexOf(true), wanted.lastIndexOf(true)];
+    if (first < 0) continue;
+    const values = await table.read({ start: start + first, end: start + last + 1 });
+    for (const [at, each] of values.entries()) {
+      if (!wanted[first + at]) continue;
+      found.push({ row: rowOf(each), attempt: String(each.attempt), image: start + first + at });
+    }
+  }
+  return found;
+}
+
+async function wantedRows(
+  table: ParquetTable,
+  range: { start: number; end: number },
+  { columns, keeps }: ResultsFilter,
+): Promise<boolean[]> {
+  if (columns.length === 0) return Array.from({ length: range.end - range.start }, () => true);
+  const values = await table.read(range, [...columns, 'json']);
+  return values.map((each) => typeof each.json === 'string' || keeps(each));
 }
 
 /** @returns false where there is one of that name already. */
@@ -86,9 +134,10 @@ export async function parseNamed(
   run: RunStore,
   name: string,
   bytes: Uint8Array,
-): Promise<AttemptedRow[]> {
+  filter = everything,
+): Promise<NumberedRow[]> {
   try {
-    return await parseResults(bytes);
+    return await selectResults(bytes, filter);
   } catch (cause) {
     throw new UserError(`${run.url}${name} cannot be read: it is damaged, or of another version.`, {
       cause,
