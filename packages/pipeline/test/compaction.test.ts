@@ -123,6 +123,8 @@ test('parts stay where the run says so, until they are compacted by command', as
   expect(JSON.stringify(await readRows())).toBe(before);
   const failedByClass = { 'not-found': concerned };
   await driven.expectSound({ captioned: images - concerned, failedByClass });
+  const { summary } = await readRunState(driven.runStore);
+  expect(summary).toMatchObject({ generation: 1, parts: 0, retried: null });
   captions.reset();
   await driven.drive({ resume: run.run, compact: true });
   expect(captions.total).toBeLessThanOrEqual(10); // there is nothing to do

@@ -128,6 +128,7 @@ describe('a run', () => {
       problems: [],
       images: 6,
       parts: 4,
+      files: 0,
       chunks: 2,
       decisions: 0,
     });

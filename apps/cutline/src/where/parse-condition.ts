@@ -167,7 +167,7 @@ class Parser {
   #unknown(name: string): string {
     const names = [...this.#columns.keys()];
     const meant = closestName(name, names);
-    return `there is no column ${name}${meant ? `: ${meant}?` : `, but ${names.join(', ')}`}`;
+    return `there is no column ${name}, but ${meant ?? names.join(', ')}`;
   }
 }
 

@@ -51,8 +51,12 @@ function whatIsWrong(condition: string, at: number): string {
   return `expected a column, a number, a 'text' or a sign, found ${JSON.stringify(character)}`;
 }
 
-/** The condition, and below it a mark where it is not understood. */
+/** Says where, in one line: by number, and by what stands there. */
 export function misunderstood(condition: string, at: number, why: string): UserError {
-  const line = condition.replaceAll(/\s/g, ' ');
-  return new UserError(`--where, at character ${at + 1}: ${why}.\n  ${line}\n  ${' '.repeat(at)}^`);
+  const rest = condition.slice(at).replaceAll(/\s+/g, ' ');
+  const shown = rest.length > shownMax ? `${rest.slice(0, shownMax)}…` : rest;
+  const place = shown === '' ? 'at its end' : `before ${shown}`;
+  return new UserError(`--where, at character ${at + 1} (${place}): ${why}.`);
 }
+
+const shownMax = 30;

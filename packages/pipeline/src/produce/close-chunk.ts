@@ -6,6 +6,7 @@ import type { World } from '../world.ts';
 import { compactChunk, isCompacting } from './compact-chunk.ts';
 import { type ChunkContext, examineChunk } from './examine-chunk.ts';
 import { examineReopened } from './examine-reopened.ts';
+import type { Removals } from './removals.ts';
 
 /** What a producer remembers of a ledger: of all chunks, so not the names of all parts. */
 export type ClosedChunk = Counts &
@@ -25,6 +26,7 @@ export interface CloseContext extends ChunkContext {
   lock: Pick<RunLock, 'held'>;
   /** Whether what is closed is compacted in any case. */
   compacts: boolean;
+  removals: Removals;
   world: World;
   log: Logger;
 }

@@ -1,17 +1,13 @@
 import { describeError } from '@cutline/shared/errors';
-import type { Logger } from '@cutline/shared/process';
 import {
   createResults,
   formatResults,
   type Ledger,
   type Ledger4,
   type Run,
-  type RunStore,
   resultsName,
   sha256,
 } from '@cutline/shared/run';
-import { StoreError } from '@cutline/shared/stores';
-import pLimit from 'p-limit';
 import { superseded } from '../board/run-lock.ts';
 import type { CloseContext } from './close-chunk.ts';
 import type { WholeChunkState } from './examine-chunk.ts';
@@ -77,26 +73,6 @@ export async function compactChunk(
   await runStore.createLedger(ledger);
   const gone = parts.map(({ key }) => key);
   if (before?.format === 4) gone.push(runStore.prefix + before.results.name);
-  await removeCompacted(context, gone);
+  context.removals.add(claim, gone);
   return ledger;
 }
-
-/**
- * Deletes what a ledger that is there has made void; not where somebody has claimed the run since,
- * who may have looked for ledgers before it was there.
- */
-export async function removeCompacted(
-  { runStore, claim, log }: Pick<CloseContext, 'claim'> & { runStore: RunStore; log: Logger },
-  keys: readonly string[],
-): Promise<void> {
-  if (keys.length === 0 || (await runStore.isSuperseded(claim.generation, claim.owner))) return;
-  const limit = pLimit(deletesAtOnce);
-  try {
-    await Promise.all(keys.map((key) => limit(() => runStore.store.delete(key))));
-  } catch (error) {
-    if (!(error instanceof StoreError) || error.reason !== 'access-denied') throw error;
-    log.warn({ error: describeError(error) }, 'parts that are compacted stay where they are');
-  }
-}
-
-const deletesAtOnce = 16;

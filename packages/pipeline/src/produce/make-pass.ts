@@ -9,6 +9,7 @@ import { enqueue, type PlannedBatch } from './enqueue.ts';
 import { examineChunk } from './examine-chunk.ts';
 import { examineReopened } from './examine-reopened.ts';
 import type { ProduceContext } from './produce.ts';
+import type { Removals } from './removals.ts';
 
 /** What a pass works with: the run as it was claimed for it. */
 export interface PassContext extends ProduceContext {
@@ -17,6 +18,7 @@ export interface PassContext extends ProduceContext {
   ledgers: Map<number, ClosedChunk>;
   /** The ledgers that chunks had whose failures are tried again, while they are open. */
   reopened: Map<number, Ledger>;
+  removals: Removals;
 }
 
 /** Looks soon at first, for short runs, then every second. */
@@ -157,11 +159,11 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
 
 /** @returns images that are left without a row. */
 async function settle(context: PassContext, chunk: number): Promise<number> {
-  const { runStore, world, ledgers, reopened, claimed, compacts, log } = context;
+  const { runStore, world, ledgers, reopened, claimed, compacts, removals, log } = context;
   const { claim, lock, state } = claimed;
   const { run, claims } = state;
   await lock.held();
-  const closing = { runStore, run, claims, claim, lock, compacts, world, log };
+  const closing = { runStore, run, claims, claim, lock, compacts, removals, world, log };
   const closed = await closeChunk(closing, chunk, reopened.get(chunk));
   if ('ledger' in closed) {
     reopened.delete(chunk);

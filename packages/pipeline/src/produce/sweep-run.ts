@@ -1,4 +1,3 @@
-import type { Logger } from '@cutline/shared/process';
 import {
   type Claim,
   generationOf,
@@ -7,7 +6,7 @@ import {
   type RunStore,
 } from '@cutline/shared/run';
 import type { ClosedChunk } from './close-chunk.ts';
-import { removeCompacted } from './compact-chunk.ts';
+import type { Removals } from './removals.ts';
 
 /** Of all that is to go, in memory at a time. */
 const keysMax = 1_000;
@@ -18,9 +17,10 @@ const keysMax = 1_000;
  * `results/` without asking ledgers is then right.
  */
 export async function sweepRun(
-  context: { runStore: RunStore; run: Run; claim: Claim; log: Logger },
+  context: { runStore: RunStore; run: Run; claim: Claim; removals: Removals },
   ledgers: Iterable<ClosedChunk>,
 ): Promise<void> {
+  const { claim, removals } = context;
   const compacted = new Map<number, ClosedChunk>();
   for (const each of ledgers) if (each.results !== undefined) compacted.set(each.chunk, each);
   if (compacted.size === 0) return;
@@ -28,10 +28,12 @@ export async function sweepRun(
   for await (const key of leftOvers(context, compacted)) {
     keys.push(key);
     if (keys.length < keysMax) continue;
-    await removeCompacted(context, keys);
+    removals.add(claim, keys);
+    await removals.end();
     keys = [];
   }
-  await removeCompacted(context, keys);
+  removals.add(claim, keys);
+  await removals.end();
 }
 
 /** Nothing that is newer than a chunk's ledger: that is somebody else's. */

@@ -33,8 +33,12 @@ export async function verifyChunk(
   chunk: number,
   generation: number | undefined,
   { report, onRow }: { report: Report; onRow: (row: PartRow) => void },
-): Promise<{ counts: Counts & { repeated?: Repeated | undefined }; parts: number }> {
-  const nothing = { counts: countRows([]), parts: 0 };
+): Promise<{
+  counts: Counts & { repeated?: Repeated | undefined };
+  parts: number;
+  files: number;
+}> {
+  const nothing = { counts: countRows([]), parts: 0, files: 0 };
   const manifest = await readOr(report, `chunk ${chunk} of the manifest`, () =>
     readChunk(runStore, state.claims, chunk),
   );
@@ -64,7 +68,8 @@ export async function verifyChunk(
   if (repeated && goesOn) requireNoMore(name, repeated, rows, report);
   else if (repeated) compareRepeated(name, repeated, countRepeated(rows), report);
   const counted = { ...counts, repeated, images: manifest.images.length };
-  return { counts: counted, parts: ledgerParts(ledger).length };
+  const files = ledger.format === 4 ? 1 : 0;
+  return { counts: counted, parts: ledgerParts(ledger).length, files };
 }
 
 /** The rows of a chunk that is compacted: of each image one, in the order of the manifest. */

@@ -14,6 +14,8 @@ export interface Verification {
   problems: string[];
   images: number;
   parts: number;
+  /** Of chunks that are compacted. */
+  files: number;
   chunks: number;
   /** Decisions of people. */
   decisions: number;
@@ -46,7 +48,7 @@ export async function verifyRun(
   const reviews = await ReviewCheck.read(runStore, report);
   const ledgers = await runStore.listLedgers();
   const counts: (Counts & { repeated?: Repeated | undefined })[] = [];
-  let parts = 0;
+  let [parts, files] = [0, 0];
   for (let chunk = 0; chunk < manifest.chunks; chunk++) {
     const verified = await verifyChunk(runStore, state, chunk, ledgers.get(chunk), {
       report,
@@ -54,6 +56,7 @@ export async function verifyRun(
     });
     counts.push(verified.counts);
     parts += verified.parts;
+    files += verified.files;
   }
   if (ledgers.size === manifest.chunks) reviews.finish();
   const totals = addCounts(counts);
@@ -72,7 +75,7 @@ export async function verifyRun(
     }
   }
   const { decisions } = reviews;
-  return { problems, images: totals.images, parts, chunks: manifest.chunks, decisions };
+  return { problems, images: totals.images, parts, files, chunks: manifest.chunks, decisions };
 }
 
 function compareSizes(
