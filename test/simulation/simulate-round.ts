@@ -259,7 +259,10 @@ function drawRequest(draw: Draw, keysFrom: string | null): Run {
     run: name,
     created: new Date(startMs).toISOString(),
     source: { store: sources[0], prefix: '' },
-    selection: { keysFrom, include: [], exclude: [], limit: null, sample: null },
+    selection: {
+      ...{ keysFrom, include: [], exclude: [], limit: null, sample: null },
+      ...(keysFrom !== null && { carry: ['id'] }),
+    },
     model: modelId,
     options: {
       beamSize: 1,

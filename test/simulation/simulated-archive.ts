@@ -5,7 +5,8 @@ import { type ImageKind, imageBytes } from './simulated-model.ts';
 /**
  * The images of a round: a few in a bucket, some of them damaged, some such that the model gives
  * them a score that is no number, some of a name so long that no sidecar can stand beside them.
- * They are listed, or named by a list of keys, in which a key may stand several times.
+ * They are listed, or named by a list of keys, in which a key may stand several times, and which
+ * says something of each that its row has to carry.
  */
 export interface SimulatedArchive {
   kinds: ReadonlyMap<string, ImageKind>;
@@ -48,8 +49,13 @@ export async function fillArchive(
   );
   if (draw.chance(0.5)) list.sort(() => draw.random() - 0.5);
   const store = draw.chance(0.5) ? sources[0] : output.store;
-  await cutline.store(store).put('lists/keys', Buffer.from(list.join('\n')));
+  await cutline.store(store).put('lists/keys', Buffer.from(linesOf(list)));
   return { kinds, listed: countKeys(list), keysFrom: `${store}/lists/keys`, disturbed };
+}
+
+/** What repeats of a key carry is partly the same. */
+function linesOf(list: readonly string[]): string {
+  return list.map((key, n) => `${JSON.stringify({ key, id: n % 3 })}\n`).join('');
 }
 
 function countKeys(list: readonly string[]): Map<string, number> {

@@ -235,6 +235,38 @@ describe('Parquet', () => {
   });
 });
 
+describe('what rows carry of a list of keys', () => {
+  const source = { id: '=7', 'Titel, alt': 'Bär' };
+  const carrying: ExportedRow[] = [
+    { row: { ...captionedRow({ key: 'a.jpg' }), source }, attempt: '0' },
+    { row: { ...skippedRow('b.txt', 'not-an-image'), source: { id: '8' } }, attempt: '0' },
+    { row: captionedRow({ key: 'c.jpg' }), attempt: '0' },
+  ];
+  const carried = Object.keys(source);
+
+  test('are the last columns of a table', async () => {
+    const [head, ...body] = parseCsv(await text(csvOf(batches(carrying), { bom: false, carried })));
+    expect(head?.join('|')).toBe(`${names.replaceAll(',', '|')}|source.id|source.Titel, alt`);
+    expect(body.map((cells) => cells.slice(-2))).toEqual([
+      ["'=7", 'Bär'],
+      ['8', ''],
+      ['', ''],
+    ]);
+    const sheet = unzip(await buffer(xlsxOf(batches(carrying), { carried })));
+    expect(String(sheet.get('xl/worksheets/sheet1.xml'))).toMatch(/source\.id.*=7.*Bär/s);
+  });
+
+  test('are a structure in Parquet', async () => {
+    const bytes = await buffer(parquetOf(batches(carrying), { metadata: {}, carried }));
+    const read = await parquetReadObjects({ file: new Uint8Array(bytes).buffer });
+    expect(read.map((row) => row.source)).toEqual([
+      source,
+      { id: '8', 'Titel, alt': null },
+      undefined,
+    ]);
+  });
+});
+
 describe.each(Object.entries(fileFormats))('%s', (_, { write }) => {
   test('reads rows as its reader takes bytes, and not ahead', async () => {
     let pulled = 0;
@@ -245,7 +277,7 @@ describe.each(Object.entries(fileFormats))('%s', (_, { write }) => {
       }
     };
     let bytes = 0;
-    for await (const chunk of write(endless(), { bom: false, metadata: {} })) {
+    for await (const chunk of write(endless(), { bom: false, metadata: {}, carried: [] })) {
       bytes += chunk.length;
       if (bytes > 3_000_000) break;
     }

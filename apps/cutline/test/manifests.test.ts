@@ -31,6 +31,7 @@ test.each([
       's3://lists/a.csv',
     ],
   ],
+  [['--keys-from', 's3://lists/a.csv', '--carry', 'id,title', '--key-column', 'Datei']],
   [['--sidecars', 'txt,xmp', '--existing', 'merge', '--min-score', '-0.6']],
   [['--limit', '9', '--batch-size', '64', '--window=7', '--keep-features', 'output']],
   [['--sample', '5', '--seed', '0', '--feature-type', 'int8']],

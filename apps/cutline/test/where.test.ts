@@ -20,7 +20,10 @@ const dog = captionedRow({
   score: -1.5,
   keywords: ['flag', 'dog'],
 });
-const cat = captionedRow({ key: 'cats/é.jpg', caption: 'a cat', score: null, logProb: null });
+const cat = captionedRow({
+  ...{ key: 'cats/é.jpg', caption: 'a cat', score: null, logProb: null },
+  source: { id: '0012' },
+});
 const broken = failedRow('dogs/2.tif', { class: 'corrupt', message: 'cut off' });
 const text = skippedRow('notes.txt', 'not-an-image');
 const judged: ResultRow = {
@@ -59,6 +62,8 @@ test.each<[condition: string, names: string]>([
   ["key >= 'dogs' and key < 'e'", 'dog broken judged'],
   ["not (status = 'captioned' or status = 'reviewed')", 'broken text'],
   ["not (score < 0 and status = 'captioned')", 'broken text judged'],
+  ["source.id = '0012'", 'cat'],
+  ["source.id is null and status = 'captioned'", 'dog'],
   ["status='failed'or\n\tstatus='skipped'", 'broken text'],
   ["status = 'failed' or status = 'captioned' and score < 0", 'dog broken'],
   ["(status = 'failed' or status = 'captioned') and score < 0", 'dog'],
@@ -133,7 +138,7 @@ describe('of the files of a run', () => {
         row: rowOf(),
         attempt: '0',
       }));
-      const table = await ParquetTable.open(await formatResults(rows, {}));
+      const table = await ParquetTable.open(await formatResults(rows, { metadata: {} }));
       const values = await table.read();
       for (let n = 0; n < 40; n++) {
         const asked = condition(2);

@@ -4,9 +4,13 @@ import type { DecodingDeadline } from './decoding-deadline.ts';
 import type { PixelSize } from './enlarge.ts';
 import { isSrgbProfile } from './icc-profile.ts';
 import type { ImageType } from './image-type.ts';
+import { jpegSegments, startOfScan } from './jpeg-markers.ts';
 import type { loadSharp } from './load-sharp.ts';
 import { decodeSecondly } from './second-decoder/second-decoder.ts';
+import { settleSecond } from './second-decoder/settle-second.ts';
+import { isDecompressed } from './tiff/decompress.ts';
 import { judgeTiff } from './tiff/judge-tiff.ts';
+import type { TiffPage } from './tiff/read-directories.ts';
 
 /** Who decodes an image: what sharp's libvips would get wrong goes elsewhere. */
 
@@ -40,10 +44,10 @@ export interface OpenImage {
   /** Which of several it is, from 0. */
   page: number;
   /**
-   * Of samples that may not use all of their bits: the same, so many times as bright. Whether that
-   * is so, can only be seen when it is decoded.
+   * Of samples that may not use all of their bits: the same, with those that they use taken for all.
+   * Whether that is so, can only be seen when it is decoded.
    */
-  brighter?: (times: number) => Promise<OpenImage>;
+  stretched?: () => Promise<OpenImage>;
 }
 
 /**
@@ -56,9 +60,9 @@ export async function chooseDecoder(
   decoder: ImageType['decoder'],
 ): Promise<OpenImage> {
   const { bytes, name } = file;
-  if (decoder === 'second') return openSecondly(file);
+  if (decoder === 'second') return openSecondly({ ...file, bytes: settleSecond(bytes, name) });
   if (name === 'TIFF') return openTiff(file);
-  if (name === 'JPEG' && bytes.lastIndexOf(endMarker) < 0) {
+  if (name === 'JPEG' && lacksEnd(bytes)) {
     // One that lacks only its end marker is whole; of more that is missing, libvips warns.
     return openFirst({ ...file, bytes: Buffer.concat([bytes, endMarker]), failOn: 'warning' });
   }
@@ -67,32 +71,27 @@ export async function chooseDecoder(
 
 const endMarker = Buffer.from([0xff, 0xd9]);
 
+/** What comes before its scans may have JPEGs of its own, with their ends: thumbnails in EXIF. */
+function lacksEnd(jpeg: Buffer): boolean {
+  const last = jpeg.lastIndexOf(endMarker);
+  if (last < 0) return true;
+  if (last >= jpeg.length - endMarker.length) return false; // as nearly always
+  for (const { marker, at } of jpegSegments(jpeg)) if (marker === startOfScan) return last < at;
+  return false;
+}
+
 async function openTiff(file: ImageFile): Promise<OpenImage> {
   const { bytes } = file;
-  const { decoder, isFloat, greyBits, mayBeDim, jpeg, ...kind } = judgeTiff(bytes);
+  const { way, page, dropsExtraSample, greyBits, mayBeDim, jpeg } = judgeTiff(bytes);
   if (jpeg) {
     const preview = bytes.subarray(jpeg.offset, jpeg.offset + jpeg.bytes);
     return openFirst({ ...file, bytes: preview }, { orientation: jpeg.orientation });
   }
-  const isUnit = isFloat && decoder === 'first' && (await largestSample(file)) <= unitMax;
-  if (decoder === 'second' || isUnit) return openSecondly(file, kind);
-  const opened = await openFirst(file, kind);
+  if (way === 'second') return openSecondly(file);
+  if (way === 'plain') return openSecondly(file, page);
+  const opened = await openFirst(file, { page: page?.index, dropsExtraSample });
   if (greyBits !== undefined) spreadLevels(opened.image, greyBits);
-  if (!mayBeDim) return opened;
-  const brighter = async (times: number) => {
-    const again = await openFirst(file, kind);
-    again.image.linear(times, 0);
-    return again;
-  };
-  return { ...opened, brighter };
-}
-
-/** Of floating-point samples that mean 0 to 1, some lights are a little brighter. */
-const unitMax = 1.5;
-
-async function largestSample({ sharp, bytes, limits }: ImageFile): Promise<number> {
-  const { channels } = await sharp(bytes, { limitInputPixels: limits.pixelsMax }).stats();
-  return Math.max(...channels.map(({ max }) => max));
+  return mayBeDim ? { ...opened, stretched: () => openSecondly(file, page) } : opened;
 }
 
 /**
@@ -104,22 +103,27 @@ function spreadLevels(image: Sharp, bits: number): void {
   image.linear((levels - 1) / levels, 128 / levels);
 }
 
+/** @param page of a TIFF, if it is to be made plain first */
 async function openSecondly(
   { sharp, bytes, name, limits, deadline }: ImageFile,
-  { isNegative = false } = {},
+  page?: TiffPage,
 ): Promise<OpenImage> {
-  const decoded = await decodeSecondly(bytes, { ...limits, name, isNegative, deadline });
+  const decoded = await decodeSecondly(bytes, { ...limits, name, page, deadline });
   const { pixels, decodedWidth, decodedHeight, width, height } = decoded;
   const raw = { width: decodedWidth, height: decodedHeight, channels: 3 as const };
   const image = sharp(pixels, { raw, limitInputPixels: limits.pixelsMax });
-  return { image, size: { width, height }, decoder: 'ImageMagick', page: 0 };
+  return { image, size: { width, height }, decoder: 'ImageMagick', page: page?.index ?? 0 };
 }
 
 async function openFirst(
   file: ImageFile,
-  { page = 0, dropsExtraSample = false, isNegative = false, orientation = 1 } = {},
+  {
+    page = 0,
+    dropsExtraSample = false,
+    orientation = 1,
+  }: { page?: number | undefined; dropsExtraSample?: boolean; orientation?: number } = {},
 ): Promise<OpenImage> {
-  const { sharp, bytes, limits, failOn } = file;
+  const { sharp, bytes, name, limits, failOn } = file;
   const pages = page > 0 ? { page } : {};
   const header = await sharp(bytes, { limitInputPixels: false, ...pages }).metadata();
   const { width, height } = header.autoOrient;
@@ -131,8 +135,9 @@ async function openFirst(
   }
   const isSrgb = header.icc !== undefined && isSrgbProfile(header.icc);
   // libvips leaves profiles of 16-bit grey unused.
-  if (header.space === 'grey16' && header.icc && !isSrgb && page === 0) {
-    return openSecondly(file, { isNegative });
+  if (header.space === 'grey16' && header.icc && !isSrgb) {
+    const own = name === 'TIFF' ? judgeTiff(bytes).page : undefined;
+    return openSecondly(file, own && isDecompressed(own.compression) ? own : undefined);
   }
 
   const image = sharp(bytes, {

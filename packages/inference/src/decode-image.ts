@@ -50,15 +50,26 @@ export async function decodeImage(
 /** The pixels of an image that is open. @throws ImageError, and what sharp throws */
 export async function decodeOpened(opened: OpenImage, spec: PixelSpec): Promise<DecodedImage> {
   const decoded = await resizeOpened(opened, spec);
-  if (!opened.brighter) return decoded;
-  const brightest = decoded.pixels.reduce((max, value) => Math.max(max, value), 0);
-  if (brightest === 0 || brightest >= dimMax) return decoded;
-  const bits = Math.ceil(Math.log2((brightest + 1) * 256));
-  return resizeOpened(await opened.brighter((2 ** 16 - 1) / (2 ** bits - 1)), spec);
+  if (!opened.stretched || !isDim(decoded.pixels)) return decoded;
+  return resizeOpened(await opened.stretched(), spec);
 }
 
-/** Of 255: an eighth of the range, which no picture of all bits stays under. */
-const dimMax = 32;
+/**
+ * Whether a picture uses only the darkest eighth of the range, or, where 0 is white, the lightest:
+ * none of all bits does.
+ */
+function isDim(pixels: Uint8Array): boolean {
+  let [low, high] = [255, 0];
+  for (const value of pixels) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+    if (high >= eighth && low <= 255 - eighth) return false;
+  }
+  return high > 0 && low < 255;
+}
+
+/** Of 255. */
+const eighth = 32;
 
 async function resizeOpened(
   { image, size: { width, height } }: OpenImage,

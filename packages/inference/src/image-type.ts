@@ -4,6 +4,7 @@
  */
 
 import { ImageError, NotAnImageError } from '@cutline/shared/errors';
+import { jpegSegments } from './jpeg-markers.ts';
 
 /** The formats that are decoded, as messages list them. */
 export const acceptedFormats =
@@ -43,7 +44,7 @@ export function isPassedOver(error: unknown, key: string): boolean {
 }
 
 const imageExtensions =
-  /\.(jpe?g|jpe|jfif|png|gif|tiff?|webp|avif|heic|heif|jp2|j2k|jpx|jpf|jxl|bmp|p[bgpn]m|psd|dng|nef|cr[23]|arw|pef|orf|rw2)$/i;
+  /\.(jpe?g|jpe|jfif|png|gif|tiff?|webp|avif|heic|heif|hif|jp2|j2k|j2c|jpc|jpx|jpf|jxl|jls|bmp|dib|p[abgpn]m|psd|psb|dng|nef|cr[23]|arw|pef|orf|rw2)$/i;
 
 interface Signature {
   name: string;
@@ -55,6 +56,7 @@ interface Signature {
 
 /** Tried from top to bottom; byte strings are written in Latin-1. */
 const signatures: readonly Signature[] = [
+  { name: 'JPEG-LS', matches: isJpegLs },
   { name: 'JPEG', matches: startsWith('\xff\xd8\xff'), decoder: 'first' },
   { name: 'PNG', matches: startsWith('\x89PNG\r\n\x1a\n'), decoder: 'first' },
   { name: 'GIF', matches: startsWith('GIF87a', 'GIF89a'), decoder: 'first' },
@@ -80,19 +82,23 @@ const signatures: readonly Signature[] = [
     matches: startsWith('\0\0\0\x0cjP  ', '\xff\x4f\xff\x51'),
     decoder: 'second',
   },
-  // The four bytes after the size are reserved and 0, which tells BMP from text that begins "BM".
+  // Bytes that are reserved and 0, or the size of its second header, tell BMP from text.
   {
     name: 'BMP',
-    matches: (bytes) => /^BM.{4}\0{4}/s.test(latin1(bytes, 10)),
+    matches: (bytes) =>
+      latin1(bytes, 2) === 'BM' &&
+      bytes.length >= 14 &&
+      (bytes.readUInt32LE(6) === 0 || latin1(bytes.subarray(15), 3) === '\0\0\0'),
     decoder: 'second',
   },
   { name: 'a Photoshop document', matches: startsWith('8BPS'), decoder: 'second' },
-  // Bitmap, grey and colour; in text, and then text is what it looks like, too.
+  // Bitmap, grey and colour, each also in text, and then text is what it looks like, too.
   {
     name: 'PNM',
-    matches: (bytes) => /^P[1-6]\s+(#[^\n]*\n\s*)*\d+\s+\d+\s/.test(latin1(bytes, 256)),
+    matches: (bytes) => /^P[1-6](\s|#[^\n]*\n)+\d+(\s|#[^\n]*\n)+\d+\s/.test(latin1(bytes, 512)),
     decoder: 'second',
   },
+  { name: 'PNM', matches: (bytes) => /^P7\n(#|WIDTH)/.test(latin1(bytes, 9)), decoder: 'second' },
   { name: 'an icon (ICO)', matches: startsWith('\0\0\x01\0') },
   // Readers accept a PDF whose header stands anywhere in the first 1,024 bytes.
   {
@@ -145,6 +151,15 @@ const signatures: readonly Signature[] = [
 
 function latin1(bytes: Buffer, length: number): string {
   return bytes.toString('latin1', 0, length);
+}
+
+const jpegLsFrame = 0xf7;
+
+/** The losslessness of scanners and of medicine, in JPEG's segments. */
+function isJpegLs(bytes: Buffer): boolean {
+  if (!startsWith('\xff\xd8\xff')(bytes)) return false;
+  for (const { marker } of jpegSegments(bytes)) if (marker === jpegLsFrame) return true;
+  return false;
 }
 
 function startsWith(...prefixes: string[]) {

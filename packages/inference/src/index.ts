@@ -77,6 +77,8 @@ export type {
   ImageFeatures,
 } from './stages/stage.ts';
 export { type InferenceOptions, startInference } from './start-inference.ts';
+export { plainTiff } from './tiff/plain-tiff.ts';
+export { readDirectories } from './tiff/read-directories.ts';
 export { type Trial, tryModel } from './try-model.ts';
 export {
   type Device,

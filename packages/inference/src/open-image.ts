@@ -79,9 +79,10 @@ function decodingFailure(cause: unknown, format: string): ImageError {
   const reason = [...new Set(lines)].join(' ').slice(0, 300);
   // The format is known and the file may be sound, but it uses a variant (a compression scheme, a
   // bit depth) that this build of libvips does not have.
-  const isVariant = /unsupported jpeg|not configured|not implemented|omitted at compile/i.test(
-    text,
-  );
+  const isVariant =
+    /unsupported jpeg|DNL not supported|not configured|not implemented|omitted at compile/i.test(
+      text,
+    );
   return isVariant
     ? new ImageError('unsupported', `a variant of ${format} that is not decoded: ${reason}`, {
         cause,

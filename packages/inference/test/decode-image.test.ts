@@ -281,6 +281,11 @@ describe('what is refused, and as what', () => {
     );
   });
 
+  test('JPEG-LS, which is not JPEG', async () => {
+    const spiff = latin1('\xff\xd8\xff\xe8\0\x04\0\0\xff\xf7\0\x04\0\0');
+    expect(await failure(spiff)).toMatch(/^unsupported: this seems to be JPEG-LS;/);
+  });
+
   test('the first bytes of an image and nothing more', async () => {
     expect(await failure(latin1('\xff\xd8\xff'))).toMatch(/^corrupt: JPEG/);
     expect(await failure(latin1('\x89PNG\r\n\x1a\n'))).toMatch(/^corrupt: PNG/);
@@ -336,6 +341,13 @@ describe('what is not refused', () => {
     const whole = await toSharp(scene(200, 150)).jpeg().toBuffer();
     const [a, b] = [await decode(whole), await decode(whole.subarray(0, whole.length - 2))];
     expect(b.pixels).toEqual(a.pixels);
+    // A thumbnail before the picture has an end marker of its own.
+    const thumbnail = await plain(8, 8, '#808080').jpeg().toBuffer();
+    const segment = Buffer.from([0xff, 0xe1, 0, 0]);
+    segment.writeUInt16BE(thumbnail.length + 2, 2);
+    const [start, rest] = [whole.subarray(0, 2), whole.subarray(2, whole.length - 2)];
+    const c = await decode(Buffer.concat([start, segment, thumbnail, rest]));
+    expect(c.pixels).toEqual(a.pixels);
   });
 
   test('bytes after the end, and a last chunk that is cut', async () => {

@@ -20,17 +20,18 @@ export function applyOutcomes(
   const deferred: ImageRef[] = [];
   let next = 0;
   for (const ref of refs) {
-    const { key, etag, columns } = ref;
-    const carried = columns && { columns };
+    const { key, etag, columns, source } = ref;
+    const own = source && { source };
+    const carried = { ...(columns && { columns }), ...own };
     if (ref.skipped) {
-      images.push({ status: 'skipped', key, etag, reason: ref.skipped });
+      images.push({ status: 'skipped', key, etag, reason: ref.skipped, ...own });
       continue;
     }
     const outcome = outcomes[next++]!;
     if (outcome.status === 'encoded') {
       images.push({ ...outcome, key, ...carried });
     } else if (outcome.status === 'skipped') {
-      images.push({ ...outcome, key, etag });
+      images.push({ ...outcome, key, etag, ...own });
     } else if (outcome.status === 'failed') {
       images.push({ status: 'failed', key, etag, failure: outcome.failure, ...carried });
     } else if (defer) {
@@ -56,14 +57,15 @@ export function toPartRows(
       const { columns, ...row } = image;
       return row;
     }
-    const { key, etag, width, height, warnings: seen = [] } = image;
+    const { key, etag, source, width, height, warnings: seen = [] } = image;
+    const own = source && { source };
     const found = captions[next++]!;
-    if ('failure' in found) return { key, etag, status: 'failed', ...found };
+    if ('failure' in found) return { key, etag, ...own, status: 'failed', ...found };
     const { caption, logProb, score, candidates, attention, warnings: said = [], ...rest } = found;
-    const row = { key, etag, status: 'captioned' as const, caption, logProb, score, candidates };
+    const row = { key, etag, ...own, status: 'captioned' as const, caption, logProb, score };
     const warnings = [...seen, ...said];
     return {
-      ...{ ...row, width, height, model },
+      ...{ ...row, candidates, width, height, model },
       ...(attention && { attention }),
       ...rest,
       ...(warnings.length > 0 && { warnings }),

@@ -106,8 +106,8 @@ export type KeptFeaturesRef = z.infer<typeof keptSchema>;
 export function imageRefs(job: EncodeJob | DecodeJob): ImageRef[] {
   const refs = job.images.map((image): ImageRef => {
     if (!('status' in image)) return image;
-    const { key, etag } = image;
-    const ref = { key, etag, bytes: null };
+    const { key, etag, source } = image;
+    const ref = { key, etag, bytes: null, ...(source && { source }) };
     if (image.status === 'skipped') return { ...ref, skipped: image.reason };
     return image.columns ? { ...ref, columns: image.columns } : ref;
   });

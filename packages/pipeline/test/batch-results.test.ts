@@ -56,6 +56,17 @@ describe('outcomes', () => {
   });
 });
 
+test('what an image carries is in its row, whatever became of it', () => {
+  const source = { id: '7' };
+  const carrying = refs.map((each) => ({ ...each, source }));
+  const withColumns = carrying.map((each) => ({ ...each, columns: { title: 'x' } }));
+  const { images, deferred } = applyOutcomes(withColumns, outcomes, { defer: true });
+  const rows = toPartRows(images, captions, 'm@1').map((row) => partRowSchema.parse(row));
+  expect(rows.map((row) => row.source)).toEqual(rows.map(() => source));
+  expect(rows.some((row) => 'columns' in row)).toBe(false);
+  expect(deferred[0]?.source).toEqual(source);
+});
+
 describe('rows', () => {
   test('have the captions of the encoded images, in order, and one row for every image', () => {
     const { images } = applyOutcomes(refs, outcomes, { defer: false });

@@ -189,7 +189,7 @@ test.each<[what: string, change: (rows: AttemptedRow[]) => AttemptedRow[], probl
   const { prefix } = driven.runStore;
   const key = `${prefix}results/000003.parquet`;
   const rows = await readResultsFile(driven.runStore, 'results/000003.parquet');
-  await captions.put(key, await formatResults(change(rows), {}));
+  await captions.put(key, await formatResults(change(rows), { metadata: {} }));
   const { problems } = await verifyRun(driven.runStore);
   expect(problems).toContain('results/000003.parquet was changed: its SHA-256 is another');
   expect(problems).toContain(problem);

@@ -32,13 +32,14 @@ const decodeJob: DecodeJob = {
 };
 
 test('what a list of keys says of an image stays with it, there and back', () => {
-  const columns = { title: 'The mill' };
+  const [columns, source] = [{ title: 'The mill' }, { id: '7' }];
   const withColumns = decodeJob.images.map((image) =>
-    image.status === 'skipped' ? image : { ...image, columns },
+    image.status === 'skipped' ? { ...image, source } : { ...image, columns, source },
   );
   const job = decodeJobSchema.parse({ ...decodeJob, images: withColumns });
-  const carried = imageRefs(job).map((ref) => ref.columns);
-  expect(carried).toEqual([columns, undefined, columns, undefined]);
+  const refs = imageRefs(job);
+  expect(refs.map((ref) => ref.columns)).toEqual([columns, undefined, columns, undefined]);
+  expect(refs.map((ref) => ref.source)).toEqual([source, source, source, undefined]);
 });
 
 test.each([

@@ -200,8 +200,9 @@ describe('a list', () => {
     const lists = await stores.open(s3.createBucket('lists'));
     await lists.put('keys.csv', Buffer.from('key\na.jpg\n'));
     expect(keys(await read('s3://lists/keys.csv', stores))).toEqual(['a.jpg']);
-    await requireKeysList('s3://lists/keys.csv', source, stores);
-    await expect(requireKeysList('s3://lists/none.csv', source, stores)).rejects.toThrow(/exist/);
+    await requireKeysList({ from: 's3://lists/keys.csv', source, stores });
+    const missing = requireKeysList({ from: 's3://lists/none.csv', source, stores });
+    await expect(missing).rejects.toThrow(/exist/);
     await stores.close();
   });
 
@@ -282,7 +283,7 @@ describe('a list that is compressed', () => {
   });
 });
 
-test('a list in a store is not read to see whether it is there, and read once', async () => {
+test('of a list in a store only the head is read to see what it is, and all is read once', async () => {
   const store = new MemoryStore(source.url);
   await store.put('keys.txt', Buffer.from(`${'x'.repeat(1000)}\n`.repeat(20_000)));
   const gets: unknown[] = [];
@@ -292,8 +293,9 @@ test('a list in a store is not read to see whether it is there, and read once', 
     return get(key, options);
   };
   const from = `${source.url}/keys.txt`;
-  await requireKeysList(from, store);
-  expect(gets).toEqual([]);
+  const kb256 = 256 * 1024;
+  await requireKeysList({ from, source: store });
+  expect(gets.splice(0)).toEqual([{ start: 0, end: kb256 }]);
   const selection = { keysFrom: from, include: [], exclude: [], limit: null, sample: null };
   let images = 0;
   for await (const { skipped } of listImages({ store, prefix: '' }, selection)) {
@@ -303,9 +305,10 @@ test('a list in a store is not read to see whether it is there, and read once', 
   expect(images).toBe(20_000);
   const mb8 = 8 * 1024 * 1024;
   expect(gets).toEqual([
-    { start: 0, end: mb8 },
-    { start: mb8, end: 2 * mb8 },
-    { start: 2 * mb8, end: 20_020_000 },
+    { start: 0, end: kb256 },
+    { start: kb256, end: kb256 + mb8 },
+    { start: kb256 + mb8, end: kb256 + 2 * mb8 },
+    { start: kb256 + 2 * mb8, end: 20_020_000 },
   ]);
 });
 

@@ -51,6 +51,10 @@ const rows: PartRow[] = [
   { key: 'a', etag: null, status: 'failed', failure: { class: 'corrupt', message: '' } },
   { key: '', etag: '', status: 'failed', failure: { class: 'internal', message: 'é' }, usage },
   { key: 'a', etag: 'e', status: 'skipped', reason: 'duplicate' },
+  { key: 'a', etag: 'e', source: { id: '7' }, status: 'skipped', reason: 'duplicate' },
+  { ...plain, candidates: [], source: { id: '', 'a b': 'x' } },
+  { ...plain, candidates: [], source: {} },
+  { ...plain, candidates: [], source: { other: 'no column has it' } },
 ];
 
 const attempted = (all: readonly PartRow[]): AttemptedRow[] =>
@@ -64,7 +68,10 @@ async function parseResults(bytes: Uint8Array): Promise<AttemptedRow[]> {
 
 describe('rows as Parquet', () => {
   test('are the same again, and in the same form', async () => {
-    const bytes = await formatResults(attempted(rows), { run: 'r1' });
+    const bytes = await formatResults(attempted(rows), {
+      metadata: { run: 'r1' },
+      carried: ['id', 'a b'],
+    });
     const again = await parseResults(bytes);
     expect(again).toEqual(attempted(rows));
     const json = (each: AttemptedRow[]) => JSON.stringify(each.map(({ row }) => row));
@@ -73,18 +80,22 @@ describe('rows as Parquet', () => {
 
   test('each alone, and none', async () => {
     for (const row of rows) {
-      expect(await parseResults(await formatResults(attempted([row]), {}))).toEqual(
-        attempted([row]),
-      );
+      expect(
+        await parseResults(
+          await formatResults(attempted([row]), { metadata: {}, carried: ['id', 'a b'] }),
+        ),
+      ).toEqual(attempted([row]));
     }
-    expect(await parseResults(await formatResults([], {}))).toEqual([]);
+    expect(await parseResults(await formatResults([], { metadata: {} }))).toEqual([]);
   });
 
   test('stand whole in the last column only where the others do not hold them', async () => {
-    const table = await ParquetTable.open(await formatResults(attempted(rows), { run: 'r1' }));
+    const table = await ParquetTable.open(
+      await formatResults(attempted(rows), { metadata: { run: 'r1' }, carried: ['id', 'a b'] }),
+    );
     const values = await table.read({}, ['json']);
     expect(values.map(({ json }) => json !== null && json !== undefined)).toEqual(
-      rows.map((_, n) => n >= 3 && n <= 7),
+      rows.map((_, n) => (n >= 3 && n <= 7) || n === rows.length - 1),
     );
     expect(table.metadata).toMatchObject({ run: 'r1' });
   });
@@ -94,7 +105,7 @@ describe('rows as Parquet', () => {
     const fields = [captionedRowSchema, failedRowSchema, skippedRowSchema].flatMap((schema) =>
       Object.keys(schema.shape),
     );
-    const held = new Set(resultColumns.map(({ name }) => name));
+    const held = new Set(resultColumns(['id']).map(({ name }) => name));
     const inParts = ['failure', 'usage', 'sidecars', 'attention'];
     expect([...new Set(fields)].filter((name) => !held.has(name))).toEqual(
       expect.arrayContaining(inParts),
@@ -105,7 +116,9 @@ describe('rows as Parquet', () => {
   });
 
   test('have statistics', async () => {
-    const table = await ParquetTable.open(await formatResults(attempted(rows.slice(0, 3)), {}));
+    const table = await ParquetTable.open(
+      await formatResults(attempted(rows.slice(0, 3)), { metadata: {} }),
+    );
     expect(table.rangeOf(0, 'score')).toEqual({ min: -0.1, max: -0.1, nulls: 1 });
     expect(table.rangeOf(0, 'class')).toMatchObject({ nulls: 3 });
     expect(table.rangeOf(0, 'candidates')).toBeUndefined();
@@ -113,7 +126,7 @@ describe('rows as Parquet', () => {
 
   test('what is no such file is refused', async () => {
     await expect(parseResults(Buffer.from('{"key":"a"}\n'))).rejects.toThrow();
-    const bytes = await formatResults(attempted(rows), {});
+    const bytes = await formatResults(attempted(rows), { metadata: {} });
     for (const end of [4, 100, bytes.length - 1]) {
       await expect(parseResults(bytes.subarray(0, end))).rejects.toThrow();
     }

@@ -85,6 +85,13 @@ test('a key may be listed again any number of times: every time has a row', () =
   expect(others.map(({ row }) => row)).toEqual(rows.slice(1));
 });
 
+test('repeats of a key that carry something else have rows of their own', () => {
+  const images = ['1', '2', '1'].map((id) => ({ ...imageOf('a', 'duplicate'), source: { id } }));
+  const rows = images.map(({ source }) => ({ ...skippedRow('a', 'duplicate'), source }));
+  const [first, second, third] = settleBatch(images, [part('0', ...rows.slice(0, 2))]);
+  expect([first?.row, second?.row, third?.row]).toEqual([rows[0], rows[1], rows[0]]);
+});
+
 describe('an image needs work', () => {
   const settled = (...parts: ReturnType<typeof part>[]) => settleBatch([image], parts)[0]!;
   const retry = (generation: number, ...classes: ('corrupt' | 'timeout')[]) => ({

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { version } from '@cutline/shared/process';
 import { type ObjectStore, openStore, type StoreConfig } from '@cutline/shared/stores';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
@@ -252,6 +253,18 @@ describe('with a server that answers by hand', () => {
     };
     for (let i = 0; i < 40; i++) await store.get('k').catch(() => undefined);
     expect({ requests, connections }).toEqual({ requests: 40, connections: 1 });
+  });
+
+  test('says who asks', async () => {
+    const heard = new Set<string | undefined>();
+    answer = (request, response) => {
+      heard.add(request.headers['user-agent']);
+      xml(200, 'image', { etag: '"e"' })(request, response);
+    };
+    await store.get('k');
+    await store.head('k');
+    await store.put('k', Buffer.from('image'));
+    expect([...heard]).toEqual([`cutline/${version}`]);
   });
 
   test('reads keys that are encoded as Amazon, and as others, encode them', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemdNotifier } from '@cutline/shared/process';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { waitFor } from '../../../test/support/wait-for.ts';
 
 /** What systemd is told, by a `systemd-notify` that notes it down. */
 
@@ -28,9 +29,10 @@ const told = async () => {
   return lines.split('\n').filter(Boolean);
 };
 const untilTold = (what: string, times = 1) =>
-  vi.waitFor(async () =>
-    expect((await told()).filter((each) => each === what).length).toBeGreaterThanOrEqual(times),
-  );
+  waitFor(async () => (await told()).filter((each) => each === what).length >= times, {
+    what: `${what}, ${times} times`,
+    deadlineMs: 30_000,
+  });
 
 test('it is told that a service is ready, then that it is well, and that it stops', async () => {
   notifier = new SystemdNotifier(under);
@@ -45,7 +47,10 @@ test('its watchdog is told nothing by a service that is not well', async () => {
   notifier = new SystemdNotifier(under);
   const unhealthy = vi.fn(() => 'a batch has been in hand for 901 s');
   notifier.ready(unhealthy);
-  await vi.waitFor(() => expect(unhealthy).toHaveBeenCalledTimes(3));
+  await waitFor(() => unhealthy.mock.calls.length >= 3, {
+    what: 'three looks',
+    deadlineMs: 30_000,
+  });
   notifier.stopping();
   await untilTold('STOPPING=1');
   expect(await told()).not.toContain('WATCHDOG=1');

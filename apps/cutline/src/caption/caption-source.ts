@@ -90,7 +90,7 @@ export async function captionSource(what: CaptionSource, context: Context): Prom
     const captioned = captionLocally(wanted, { ...pipeline, onEncoded });
     const rows = noted(captioned, { sidecars, tally, progress });
     if (file) for await (const batch of rows) await file.write(batch);
-    else await print(rows, outputs, progress);
+    else await print(rows, outputs, request, progress);
   } finally {
     progress.stop();
   }
@@ -185,6 +185,7 @@ async function* noted(
 async function print(
   batches: AsyncIterable<PartRow[]>,
   { printed }: Outputs,
+  { selection }: Pick<Run, 'selection'>,
   progress: ProgressDisplay,
 ): Promise<void> {
   const { stdout, stderr } = process;
@@ -195,7 +196,8 @@ async function print(
     const rows = (async function* () {
       for await (const batch of batches) yield batch.map((row) => ({ row, attempt: '0' }));
     })();
-    for await (const text of csvOf(rows, { bom: false })) write(text);
+    const { carry: carried = [] } = selection;
+    for await (const text of csvOf(rows, { bom: false, carried })) write(text);
     return;
   }
   const printRows = rowPrinter(stdout, { json: printed === 'jsonl' }, write);

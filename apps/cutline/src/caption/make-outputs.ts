@@ -25,7 +25,7 @@ export async function makeOutputs(what: MadeOf): Promise<void> {
     const { file, to } = outputs.table;
     const results = await FileResults.open(outputs.rows, stores);
     const rows = reviewedRows(results, await readReviews(results.papers));
-    tell(await exportRows(rows, { to, into: file }, results.origin, stores));
+    tell(await exportRows(rows, { to, into: file }, results, stores));
   }
   if (outputs.gallery !== undefined) {
     const results = await FileResults.open(outputs.rows, stores);

@@ -59,8 +59,8 @@ function difference(known: Run, request: Run): string | undefined {
   return undefined;
 }
 
-function settingsOf({ options, featureType = 'float16' }: Run): Record<string, unknown> {
-  return { ...options, featureType };
+function settingsOf({ options, featureType = 'float16', selection }: Run): Record<string, unknown> {
+  return { ...options, featureType, carry: selection.carry?.join(',') ?? 'nothing' };
 }
 
 /** `lengthMax` → `--length-max` */

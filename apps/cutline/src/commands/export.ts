@@ -65,7 +65,7 @@ export function addExport(program: Command): void {
         const { status, class: classes, minScore: scoreMin, reviewed, where } = flags;
         const rows = reviewedRows(results, await readReviews(results.papers));
         const wanted = selectRows(rows, { status, classes, scoreMin, reviewed, where });
-        const said = await exportRows(wanted, flags, results.origin, stores);
+        const said = await exportRows(wanted, flags, results, stores);
         process.stderr.write(`${said}\n`);
         if (!results.isFinished) {
           process.stderr.write(`Run ${name} is not finished: this is what it has so far.\n`);

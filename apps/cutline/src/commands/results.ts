@@ -35,9 +35,9 @@ export function addResults(program: Command): void {
   addResultsArguments(command).action(
     async (name: string, flags: ResultsFlags & Record<string, unknown>) => {
       const format = formatOf(flags);
-      await withRows(name, flags, flags.where, async ({ title, source, rows }) => {
+      await withRows(name, flags, flags.where, async ({ title, rows, ...about }) => {
         const first = new FirstRows(rows, flags.limit ?? Number.POSITIVE_INFINITY);
-        await print(first, format, source);
+        await print(first, format, about);
         const { shown, hasMore } = first;
         if (hasMore) process.stderr.write(`  … (the first ${formatQuantity(shown, 'image')})\n`);
         if (shown > 0) return;
@@ -59,14 +59,14 @@ function formatOf({ json, format }: ResultsFlags): (typeof formats)[number] {
 async function print(
   rows: FirstRows,
   format: (typeof formats)[number],
-  source: string,
+  { source, carried }: Pick<FoundRows, 'source' | 'carried'>,
 ): Promise<void> {
   if (format === 'csv' || format === 'parquet') {
     const { isBinary, write } = fileFormats[format];
     if (isBinary && process.stdout.isTTY) {
       throw new UserError('That is nothing for a terminal: send it into a file, with > <path>.');
     }
-    const chunks = write(rows, { bom: false, metadata: { source } });
+    const chunks = write(rows, { bom: false, metadata: { source }, carried: await carried() });
     await pipeline(chunks, process.stdout, { end: false });
     return;
   }

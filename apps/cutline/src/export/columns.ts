@@ -18,7 +18,20 @@ export interface ExportedRow {
 /** Rows of a run, as they are read from it. */
 export type RowBatches = AsyncIterable<readonly ExportedRow[]>;
 
-export type Column = TableColumn<ExportedRow>;
+/** What rows carry has a column a field, and is one structure in Parquet alone. */
+export type Column = Exclude<TableColumn<ExportedRow>, { kind: 'fields' }>;
+
+/**
+ * @param carried columns of the list of keys that rows carry, which come last: `source.id`. So a
+ *   field of the structure `source` is called in DuckDB, and no column of Cutline's has that name.
+ */
+export function columnsOf(carried: readonly string[]): readonly Column[] {
+  const own = carried.map((name): Column => {
+    const of = ({ row }: ExportedRow) => row.source?.[name];
+    return { name: `source.${name}`, kind: 'text', of };
+  });
+  return [...columns, ...own];
+}
 
 export const columns: readonly Column[] = [
   { name: 'key', isRequired: true, kind: 'text', of: ({ row }) => row.key },

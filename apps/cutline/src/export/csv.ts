@@ -1,11 +1,15 @@
-import { cellOf, columns, type RowBatches } from './columns.ts';
+import { cellOf, columnsOf, type RowBatches } from './columns.ts';
 
 /**
  * CSV (RFC 4180): comma, CRLF, quotation marks where they are needed. The header is in quotation
  * marks throughout, which spreadsheet programs drop when they save: so a file that was edited in
  * one is known to be no longer as Cutline wrote it.
  */
-export async function* csvOf(rows: RowBatches, { bom }: { bom: boolean }): AsyncGenerator<string> {
+export async function* csvOf(
+  rows: RowBatches,
+  { bom, carried = [] }: { bom: boolean; carried?: readonly string[] },
+): AsyncGenerator<string> {
+  const columns = columnsOf(carried);
   yield `${bom ? byteOrderMark : ''}${columns.map(({ name }) => quote(name)).join(',')}\r\n`;
   for await (const batch of rows) {
     yield batch

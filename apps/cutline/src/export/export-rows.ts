@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { makeFolder } from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
+import type { Selection } from '@cutline/shared/run';
 import { parsePlace, type StorePool } from '@cutline/shared/stores';
 import { formatCount, formatQuantity } from '../format.ts';
 import { requireWritable } from '../require-writable.ts';
@@ -23,7 +24,13 @@ export interface Destination {
   pages?: string;
 }
 
-/** Where rows are from. */
+/** What rows are from. */
+export interface Exported {
+  origin: Origin;
+  /** What was asked for, where that is known: rows carry columns of a list of keys. */
+  request: { selection: Pick<Selection, 'carry'> } | undefined;
+}
+
 export interface Origin extends Record<string, string> {
   source: string;
   /** When they were asked for, or written: ISO 8601, UTC. */
@@ -37,22 +44,25 @@ export interface Origin extends Record<string, string> {
 export async function exportRows(
   rows: RowBatches,
   destination: Destination,
-  origin: Origin,
+  { origin, request }: Exported,
   stores: StorePool,
 ): Promise<string> {
   const { to } = destination;
   const passing = new Passing(rows);
   if (to === 'iiif') return exportPages(passing, destination, origin, stores);
-  return exportFile(passing, destination, fileFormats[to], origin);
+  return exportFile(passing, destination, fileFormats[to], {
+    metadata: origin,
+    carried: request?.selection.carry ?? [],
+  });
 }
 
 async function exportFile(
   rows: Passing,
   { into: file, bom = false }: Destination,
   { isBinary, isOwn, write }: FileFormat,
-  metadata: Origin,
+  about: { metadata: Origin; carried: readonly string[] },
 ): Promise<string> {
-  const chunks = write(rows, { bom, metadata });
+  const chunks = write(rows, { bom, ...about });
   if (file === undefined) {
     if (isBinary && process.stdout.isTTY) {
       throw new UserError('That is nothing for a terminal: give a file, -o <path>.');

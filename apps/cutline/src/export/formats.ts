@@ -11,7 +11,7 @@ export interface FileFormat {
   /** Takes rows as they come, and holds few of them at a time. */
   readonly write: (
     rows: RowBatches,
-    options: { bom: boolean; metadata: Record<string, string> },
+    options: { bom: boolean; metadata: Record<string, string>; carried: readonly string[] },
   ) => AsyncIterable<string | Uint8Array>;
   /** Whether a file is one that this made, by its ends. */
   readonly isOwn: (head: string, tail: string) => boolean;
@@ -19,7 +19,7 @@ export interface FileFormat {
 
 export const fileFormats = {
   csv: { isBinary: false, write: csvOf, isOwn: isOwnCsv },
-  xlsx: { isBinary: true, write: (rows) => xlsxOf(rows), isOwn: isOwnXlsx },
+  xlsx: { isBinary: true, write: xlsxOf, isOwn: isOwnXlsx },
   parquet: { isBinary: true, write: parquetOf, isOwn: isOwnParquet },
   jsonl: { isBinary: false, write: jsonLinesOf, isOwn: isRows },
 } satisfies Record<string, FileFormat>;

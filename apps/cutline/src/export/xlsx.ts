@@ -1,5 +1,5 @@
 import { UserError } from '@cutline/shared/errors';
-import { cellOf, columns, type RowBatches } from './columns.ts';
+import { type Column, cellOf, columnsOf, type RowBatches } from './columns.ts';
 
 /**
  * An Excel workbook. What does not fit into a sheet, which holds 1,048,576 rows, goes on in the
@@ -10,11 +10,12 @@ import { cellOf, columns, type RowBatches } from './columns.ts';
  */
 export async function* xlsxOf(
   rows: RowBatches,
-  { rowsOfSheetMax }: { rowsOfSheetMax?: number } = {},
+  { carried = [], rowsOfSheetMax }: { carried?: readonly string[]; rowsOfSheetMax?: number } = {},
 ): AsyncGenerator<Uint8Array> {
   const { writeXlsxStream } = await import('hucre/xlsx');
+  const columns = columnsOf(carried);
   try {
-    yield* writeXlsxStream(cells(rows), {
+    yield* writeXlsxStream(cells(rows, columns), {
       name: 'captions',
       columns: columns.map(({ name }) => ({ header: name, width: widths[name] ?? 12 })),
       freezePane: { rows: 1 },
@@ -43,7 +44,7 @@ export function isOwnXlsx(head: string): boolean {
 /** In characters. */
 const widths: Record<string, number> = { key: 40, caption: 60, candidates: 60, message: 40 };
 
-async function* cells(rows: RowBatches) {
+async function* cells(rows: RowBatches, columns: readonly Column[]) {
   for await (const batch of rows) {
     for (const row of batch) {
       yield columns.map((column) => {

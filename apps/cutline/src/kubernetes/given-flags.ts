@@ -19,4 +19,4 @@ export function givenFlags(command: Command, names: readonly string[]): string[]
 }
 
 /** Lists that are one value; others are flags that may be repeated. */
-const commaLists = ['sidecars'];
+const commaLists = ['sidecars', 'carry'];

@@ -57,6 +57,8 @@ export interface FoundRows {
   title: string;
   /** Where they are. */
   source: string;
+  /** Columns of the list of keys that they carry. */
+  carried: () => Promise<readonly string[]>;
   rows: AsyncIterable<ReviewedRow[]>;
 }
 
@@ -84,12 +86,15 @@ export async function withRows<T>(
   if (!isFile(name)) {
     return withRun(name, options, async ({ run }) => {
       const rows = selected(rowsOfRun(run, wanted), wanted);
-      return work({ title: titleOfRun(run.run), source: run.url, rows });
+      const carried = async () => (await run.readRun()).selection.carry ?? [];
+      return work({ title: titleOfRun(run.run), source: run.url, carried, rows });
     });
   }
   return withResults(name, options, async ({ results }) => {
     const rows = selected(reviewedRows(results, await readReviews(results.papers)), wanted);
-    return work({ title: results.title, source: results.origin.source, rows });
+    const { title, origin, request } = results;
+    const carried = async () => request?.selection.carry ?? [];
+    return work({ title, source: origin.source, carried, rows });
   });
 }
 

@@ -72,7 +72,7 @@ class Parser {
   #test(): Condition {
     const { text: column, kind: found, at } = this.#token;
     if (found !== 'name') throw this.#unexpected('a column');
-    const kind = this.#columns.get(column);
+    const kind = isCarried(column) ? 'text' : this.#columns.get(column);
     if (!kind) throw misunderstood(this.#condition, at, this.#unknown(column));
     this.#next += 1;
     if (this.#takes('keyword', 'is')) {
@@ -181,6 +181,11 @@ const comparisons: Record<string, Pick<Test & { test: 'less' }, 'isNegated'> & {
   '<=': { test: 'less or equal', isNegated: false },
   '>': { test: 'less or equal', isNegated: true },
 };
+
+/** What rows carry of a list of keys: texts. */
+function isCarried(column: string): boolean {
+  return column.startsWith('source.');
+}
 
 type Order = 'less' | 'less or equal' | 'equal';
 

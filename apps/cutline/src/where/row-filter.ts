@@ -18,7 +18,10 @@ export class RowFilter {
   }
 
   wants(exported: ExportedRow): boolean {
-    return holds(this.#condition, (name) => columnOf.get(name)?.of(exported));
+    const { source } = exported.row;
+    return holds(this.#condition, (name) =>
+      name.startsWith(carried) ? source?.[name.slice(carried.length)] : valueIn(name, exported),
+    );
   }
 
   /**
@@ -27,7 +30,9 @@ export class RowFilter {
    */
   ofFiles(isReviewed: boolean): ResultsFilter {
     const isKnown = (column: string) =>
-      !ofReviews.has(column) && !(isReviewed && changedByReviews.has(column));
+      !column.startsWith(carried) &&
+      !ofReviews.has(column) &&
+      !(isReviewed && changedByReviews.has(column));
     const condition = relax(this.#condition, isKnown);
     return {
       columns: [...columnsOf(condition)],
@@ -38,6 +43,13 @@ export class RowFilter {
 }
 
 const columnOf = new Map(columns.map((column) => [column.name, column]));
+
+function valueIn(name: string, exported: ExportedRow): Value {
+  return columnOf.get(name)?.of(exported);
+}
+
+/** Before the name of a column of the list of keys. */
+const carried = 'source.';
 
 /** No column of a file. */
 const ofReviews: ReadonlySet<string> = new Set([

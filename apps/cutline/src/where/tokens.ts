@@ -15,7 +15,7 @@ const keywords = new Set(['and', 'or', 'not', 'in', 'like', 'contains', 'is', 'n
 const patterns: readonly [kind: Token['kind'] | 'space', pattern: RegExp][] = [
   ['space', /\s+/y],
   ['number', /-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?(?![\w.])/iy],
-  ['name', /[a-z_]\w*/iy],
+  ['name', /[a-z_][\w.]*/iy],
   ['text', /'(?:[^']|'')*'/y],
   ['sign', /<=|>=|<>|!=|==|[=<>(),]/y],
 ];

@@ -9,7 +9,7 @@ Conditions are tests of columns, joined by and, or, not and parentheses:
   keywords contains 'flag'               a list has it; a text has it in it
   altText is not null                    what is null passes no other test
 Texts stand in single quotation marks, '' for one of them; capitals count.
-Columns: ${wrapped(columns.map(({ name }) => name))}.`;
+Columns: ${wrapped([...columns.map(({ name }) => name), 'source.<column>'])}.`;
 
 function wrapped(names: readonly string[]): string {
   const lines = ['Columns:'];

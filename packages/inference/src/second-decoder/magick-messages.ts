@@ -1,5 +1,8 @@
 /** What the main thread and the second decoder's thread say to each other: one request at a time. */
 
+import type { FailureClass } from '@cutline/shared/errors';
+import type { TiffPage } from '../tiff/read-directories.ts';
+
 export interface MagickSetup {
   wasmFile: string;
   /** The bytes of an ICC profile. */
@@ -12,8 +15,8 @@ export interface MagickRequest {
   pixelsMax: number;
   /** What is larger is made smaller, to so many pixels on its longer side. */
   sideMax: number;
-  /** Whether 0 is white, which ImageMagick does not look at in the kinds that come here. */
-  isNegative: boolean;
+  /** Of a TIFF that is to be made plain first: its picture. */
+  page: TiffPage | undefined;
 }
 
 export type MagickReply =
@@ -28,4 +31,5 @@ export type MagickReply =
       height: number;
     }
   | { state: 'too-large'; width: number; height: number }
-  | { state: 'failed'; message: string };
+  /** With a class where the message is one to be shown, not ImageMagick's. */
+  | { state: 'failed'; failureClass?: FailureClass; message: string };

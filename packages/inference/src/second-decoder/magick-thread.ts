@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import { ImageError } from '@cutline/shared/errors';
 import {
   AlphaAction,
   ColorProfile,
@@ -19,6 +20,7 @@ import {
   MagickImageInfo,
   ResourceLimits,
 } from '@imagemagick/magick-wasm';
+import { plainTiff } from '../tiff/plain-tiff.ts';
 import type { MagickReply, MagickRequest, MagickSetup } from './magick-messages.ts';
 
 const port = parentPort;
@@ -36,32 +38,37 @@ port.on('message', (request: MagickRequest) => {
   port.postMessage(reply, 'pixels' in reply ? [reply.pixels.buffer] : []);
 });
 
-function answer({ bytes, pixelsMax, sideMax, isNegative }: MagickRequest): MagickReply {
+function answer({ bytes: given, page, pixelsMax, sideMax }: MagickRequest): MagickReply {
   try {
+    const bytes = page ? plainTiff(Buffer.from(given.buffer), page, pixelsMax) : given;
     // By the header, before anything is allocated.
     const { width, height } = MagickImageInfo.create(bytes);
     if (width * height > pixelsMax) return { state: 'too-large', width, height };
     let reply: MagickReply | undefined;
     ImageMagick.read(bytes, (image) => {
-      reply = { state: 'decoded', ...toPixels(image, { sideMax, isNegative }) };
+      reply = { state: 'decoded', ...toPixels(image, sideMax) };
     });
     return reply ?? { state: 'failed', message: 'no picture was found in it' };
   } catch (error) {
-    return { state: 'failed', message: error instanceof Error ? error.message : String(error) };
+    const message = error instanceof Error ? error.message : String(error);
+    if (!(error instanceof ImageError)) return { state: 'failed', message };
+    return { state: 'failed', failureClass: error.failureClass, message };
   }
 }
 
 /** Upright, sRGB, 8 bit, on white. Sizes are of the source as seen upright. */
-function toPixels(
-  image: IMagickImage,
-  { sideMax, isNegative }: Pick<MagickRequest, 'sideMax' | 'isNegative'>,
-) {
+function toPixels(image: IMagickImage, sideMax: number) {
   image.autoOrient();
   const { width, height } = image;
   // Far larger than any model sees it: nothing is lost, and less has to be converted.
   if (Math.max(width, height) > sideMax)
     image.resize(new MagickGeometry(`${sideMax}x${sideMax}`), FilterType.Box);
-  if (isNegative) image.negate();
+  if (image.format === MagickFormat.Jxl && image.colorSpace === ColorSpace.RGB) {
+    image.removeProfile('icc'); // of the file: its pixels come as linear light of sRGB
+  }
+  // Photoshop's 32 bits are linear light, of which ImageMagick knows only by a profile.
+  const isLinear = image.format === MagickFormat.Psd && image.depth === 32;
+  if (isLinear && !image.getColorProfile()) image.gammaCorrect(2.2);
   if (image.getColorProfile()) {
     try {
       image.transformColorSpace(srgb);

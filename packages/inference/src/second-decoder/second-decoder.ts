@@ -4,6 +4,7 @@ import { ImageError } from '@cutline/shared/errors';
 import pLimit from 'p-limit';
 import type { DecodingDeadline } from '../decoding-deadline.ts';
 import { loadSharp } from '../load-sharp.ts';
+import type { TiffPage } from '../tiff/read-directories.ts';
 import type { MagickReply, MagickRequest, MagickSetup } from './magick-messages.ts';
 
 /**
@@ -29,20 +30,20 @@ export interface SecondRequest {
   /** Width times height of the source. */
   pixelsMax: number;
   timeoutMs: number;
-  /** Whether 0 is white, in a TIFF. */
-  isNegative: boolean;
+  /** Of a TIFF that is to be made plain first: its picture. */
+  page: TiffPage | undefined;
   /** Of the image: it does not pass while others are decoded. */
   deadline: DecodingDeadline;
 }
 
 /** @throws ImageError `unsupported`, `corrupt`, `too-large` or `timeout` */
 export function decodeSecondly(bytes: Buffer, request: SecondRequest): Promise<SecondlyDecoded> {
-  const { name, pixelsMax, timeoutMs, isNegative, deadline } = request;
+  const { name, pixelsMax, timeoutMs, page, deadline } = request;
   deadline.pause();
   return oneAtATime(async () => {
     deadline.resume();
     thread ??= await MagickThread.start();
-    const question = { bytes: new Uint8Array(bytes), pixelsMax, sideMax, isNegative };
+    const question = { bytes: new Uint8Array(bytes), pixelsMax, sideMax, page };
     const reply = await thread.ask(question, timeoutMs).catch((error: unknown) => {
       thread = undefined;
       throw error;
@@ -54,7 +55,10 @@ export function decodeSecondly(bytes: Buffer, request: SecondRequest): Promise<S
         `${width}×${height} is ${width * height} pixels; at most ${pixelsMax} are accepted`,
       );
     }
-    if (reply.state === 'failed') throw explainFailure(reply.message, name);
+    if (reply.state === 'failed') {
+      const { failureClass, message } = reply;
+      throw failureClass ? new ImageError(failureClass, message) : explainFailure(message, name);
+    }
     if (reply.width * reply.height > largePixels) {
       thread.end();
       thread = undefined;

@@ -1,22 +1,20 @@
 import { ImageError } from '@cutline/shared/errors';
+import { jpegSegments } from '../jpeg-markers.ts';
+import { isDecompressed } from './decompress.ts';
 import { readDirectories, type TiffPage } from './read-directories.ts';
 
 /**
  * Which picture of a TIFF file is meant, and who decodes it rightly. libvips does most, and fast;
  * but it leaves tiles black that are missing, takes any fourth sample for transparency, and some
- * kinds of samples for others. What it would get wrong goes to the second decoder, or is refused
- * with the variant's name.
+ * kinds of samples for others. What it would get wrong is made plain first (plain-tiff.ts), or goes
+ * to the second decoder as it is, or is refused with the variant's name.
  */
 export interface TiffVerdict {
-  decoder: 'first' | 'second' | 'jpeg';
-  /** Place in the chain of pages. */
-  page: number;
+  way: 'first' | 'plain' | 'second' | 'jpeg';
+  /** The picture; undefined where nothing of it can be made out, which whoever decodes will say. */
+  page: TiffPage | undefined;
   /** A sample that is no colour and no transparency is left out, not laid on white. */
   dropsExtraSample: boolean;
-  /** Whether 0 is white. */
-  isNegative: boolean;
-  /** Whether samples are floating point, which mean 0 to 1 or 0 to 255. */
-  isFloat: boolean;
   /** Bits of a sample of grey, where they are 2 or 4. */
   greyBits: number | undefined;
   /** Whether samples of 16 bits may have fewer that say something, as 12-bit scanners write them. */
@@ -29,29 +27,24 @@ export interface TiffVerdict {
 export function judgeTiff(bytes: Buffer): TiffVerdict {
   const pages = readDirectories(bytes);
   const page = pages && choosePage(pages);
-  const plain = {
-    ...{ page: 0, dropsExtraSample: false, isNegative: false, isFloat: false, mayBeDim: false },
-    greyBits: undefined,
-  };
-  if (!page) return { decoder: 'first', ...plain }; // it says what is wrong
+  const usual = { page, dropsExtraSample: false, greyBits: undefined, mayBeDim: false };
+  if (!page) return { way: 'first', ...usual };
   if (pages.some(({ isRaw }) => isRaw) || rawSignatures.test(bytes.toString('latin1', 0, 10))) {
     const { orientation = 1 } = pages[0] ?? {};
-    return { decoder: 'jpeg', ...plain, jpeg: { ...previewOf(pages, bytes), orientation } };
+    return { way: 'jpeg', ...usual, jpeg: { ...previewOf(pages, bytes), orientation } };
   }
   requireWhole(page, bytes.length);
   const extra =
     page.samplesPerPixel - (colours.get(page.photometric ?? -1) ?? page.samplesPerPixel);
   const isTransparent = page.extraSamples[0] === 1 || page.extraSamples[0] === 2;
   const verdict: TiffVerdict = {
-    decoder: needsSecond(page, extra) ? 'second' : 'first',
-    page: page.index ?? 0,
+    way: chooseWay(page, extra),
+    page,
     dropsExtraSample: extra > 0 && !isTransparent,
-    isNegative: page.photometric === 0,
-    isFloat: page.sampleFormat === 3,
     greyBits: greyBitsOf(page),
-    mayBeDim: page.sampleFormat === 1 && page.bitsPerSample[0] === 16,
+    mayBeDim: isDecompressed(page.compression) && page.bitsPerSample[0] === 16,
   };
-  if (verdict.decoder === 'second' && verdict.page > 0) {
+  if (verdict.way === 'second' && page.index !== 0) {
     throw unsupported('whose first page is a thumbnail, and whose picture is of a rare kind');
   }
   return verdict;
@@ -69,6 +62,7 @@ const colours = new Map([
   [5, 4], // CMYK
   [6, 3], // YCbCr
   [8, 3], // CIE L*a*b*
+  [9, 3], // ICC's L*a*b*
 ]);
 
 /** The first page, or, where that is a smaller version of another, the largest that is none. */
@@ -112,24 +106,38 @@ export function compressionName(compression: number): string {
   return compressionNames.get(compression) ?? `method ${compression}`;
 }
 
-/** @throws ImageError for what neither decoder gets right */
-function needsSecond(page: TiffPage, extra: number): boolean {
-  const { compression, photometric, bitsPerSample, sampleFormat, isPlanar, isTiled } = page;
-  const bits = bitsPerSample[0] ?? 1;
-  if (!knownCompressions.has(compression) && compression !== 6) {
+/** @throws ImageError for what nobody here gets right */
+function chooseWay(page: TiffPage, extra: number): 'first' | 'plain' | 'second' {
+  const { compression, photometric } = page;
+  if (photometric === undefined) throw unsupported('that does not say what its samples mean');
+  if (compression === 6) return 'second';
+  if (isDecompressed(compression)) {
+    return isRare(page, extra) || !knownCompressions.has(compression) ? 'plain' : 'first';
+  }
+  if (!knownCompressions.has(compression)) {
     throw unsupported(`compressed with ${compressionName(compression)}`);
   }
-  if (photometric === undefined) throw unsupported('that does not say what its samples mean');
-  if (photometric === 9) throw unsupported('in ICC L*a*b*');
-  if (sampleFormat === 2) throw unsupported('with signed samples');
+  return isRare(page, extra) ? 'second' : 'first';
+}
+
+/** What libvips would get wrong, or refuse. */
+function isRare(page: TiffPage, extra: number): boolean {
+  const { compression, photometric, sampleFormat, isPlanar, isTiled, maxSampleValue } = page;
+  const bits = page.bitsPerSample[0] ?? 1;
+  const isColour = photometric === 2 || photometric === 5 || photometric === 6;
+  const isLab = photometric === 8 || photometric === 9;
   return (
-    compression === 6 ||
-    (isPlanar && (isTiled || extra > 0)) ||
+    sampleFormat === 2 ||
+    sampleFormat === 3 ||
+    ![1, 2, 4, 8, 16].includes(bits) ||
+    (isColour && bits < 8) ||
     extra > 1 ||
-    (extra > 0 && photometric === 5) ||
-    (photometric === 8 && bits === 8) ||
-    !(sampleFormat === 3 ? [16, 32, 64] : [1, 2, 4, 8, 16]).includes(bits) ||
-    (sampleFormat === 3 && bits === 16)
+    (extra > 0 && (photometric === 3 || photometric === 5 || isLab)) ||
+    (isPlanar && (isTiled || extra > 0 || isLab || photometric === 6)) ||
+    (isLab && (bits === 8 || photometric === 9)) ||
+    (photometric === 3 && bits === 16) ||
+    (photometric === 6 && isDecompressed(compression)) ||
+    (bits === 16 && maxSampleValue !== undefined && maxSampleValue < 2 ** 15)
   );
 }
 
@@ -167,12 +175,9 @@ function previewOf(pages: readonly TiffPage[], bytes: Buffer): { offset: number;
 
 /** Baseline or progressive: what sensors saw is stored as JPEG, too, but without loss. */
 function isPictureJpeg(jpeg: Buffer): boolean {
-  if (jpeg.length < 4 || jpeg.readUInt16BE(0) !== 0xffd8) return false;
-  for (let at = 2; at + 4 <= jpeg.length && jpeg[at] === 0xff; ) {
-    const marker = jpeg[at + 1] ?? 0;
+  for (const { marker } of jpegSegments(jpeg)) {
     if (marker >= 0xc0 && marker <= 0xc2) return true;
-    if (marker === 0xc3 || marker === 0xda) return false;
-    at += 2 + jpeg.readUInt16BE(at + 2);
+    if (marker === 0xc3) return false;
   }
   return false;
 }

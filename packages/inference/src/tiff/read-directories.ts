@@ -29,6 +29,25 @@ export interface TiffPage {
   chunks: { offset: number; bytes: number }[];
   /** How many there should be. */
   chunksExpected: number;
+  /** Rows of a strip, or of a tile; the last strip may have fewer. */
+  chunkRows: number;
+  /** Pixels of a row of a tile, or of the image. */
+  chunkWidth: number;
+  /** Bits of a byte: 1 the highest first, 2 the lowest. */
+  fillOrder: number;
+  /** What was subtracted before samples were compressed: 1 nothing, 2 the one before, 3 so in bytes. */
+  predictor: number;
+  /** Of a palette: all reds, all greens, all blues. */
+  colourMap: number[];
+  /** Pixels across and down that share their colour difference, in YCbCr. */
+  subsampling: [number, number];
+  /** Shares of red, green and blue in the luminance, in YCbCr. */
+  lumaShares: number[];
+  /** Of YCbCr: samples that mean nothing and everything, a pair each. */
+  blackWhite: number[];
+  /** An ICC profile within the file. */
+  profile: { offset: number; bytes: number } | undefined;
+  isLittleEndian: boolean;
   /** A whole JPEG file within it (JPEGInterchangeFormat). */
   jpeg: { offset: number; bytes: number } | undefined;
   /** Which place it has in the chain of pages; undefined of those that hang below one (SubIFDs). */
@@ -54,7 +73,7 @@ export function readDirectories(bytes: Buffer): TiffPage[] | undefined {
       const directory = reader.directory(at);
       if (!directory) return;
       const index = isTop ? pages.filter((page) => page.index !== undefined).length : undefined;
-      pages.push(toPage(directory.tags, index));
+      pages.push(toPage(directory, { index, isLittleEndian: reader.isLittle }));
       for (const below of directory.tags.get(tag.subIfds) ?? []) visit(below, false);
       if (!isTop) return;
       at = directory.next;
@@ -72,6 +91,7 @@ const tag = {
   bitsPerSample: 258,
   compression: 259,
   photometric: 262,
+  fillOrder: 266,
   stripOffsets: 273,
   orientation: 274,
   samplesPerPixel: 277,
@@ -79,6 +99,8 @@ const tag = {
   stripByteCounts: 279,
   maxSampleValue: 281,
   planar: 284,
+  predictor: 317,
+  colourMap: 320,
   tileWidth: 322,
   tileHeight: 323,
   tileOffsets: 324,
@@ -88,15 +110,26 @@ const tag = {
   sampleFormat: 339,
   jpegOffset: 513,
   jpegBytes: 514,
+  lumaShares: 529,
+  subsampling: 530,
+  blackWhite: 532,
   dngVersion: 50706,
 } as const;
 
-/** The others are texts, profiles and the like. */
+const profileTag = 34675;
+
+/** The others are texts and the like. */
 const looked: ReadonlySet<number> = new Set(Object.values(tag));
 
-type Tags = ReadonlyMap<number, number[]>;
+interface Directory {
+  tags: ReadonlyMap<number, number[]>;
+  profile: { offset: number; bytes: number } | undefined;
+}
 
-function toPage(tags: Tags, index: number | undefined): TiffPage {
+function toPage(
+  { tags, profile }: Directory,
+  { index, isLittleEndian }: Pick<TiffPage, 'index' | 'isLittleEndian'>,
+): TiffPage {
   const one = (name: number) => tags.get(name)?.[0];
   const width = one(tag.width) ?? 0;
   const height = one(tag.height) ?? 0;
@@ -105,9 +138,12 @@ function toPage(tags: Tags, index: number | undefined): TiffPage {
   const offsets = tags.get(isTiled ? tag.tileOffsets : tag.stripOffsets) ?? [];
   const counts = tags.get(isTiled ? tag.tileByteCounts : tag.stripByteCounts) ?? [];
   const isPlanar = one(tag.planar) === 2;
-  const [across, down] = isTiled
-    ? [width / (one(tag.tileWidth) ?? width), height / (one(tag.tileHeight) ?? height)]
-    : [1, height / Math.min(height, one(tag.rowsPerStrip) ?? height)];
+  const chunkWidth = isTiled ? (one(tag.tileWidth) ?? width) : width;
+  const chunkRows = isTiled
+    ? (one(tag.tileHeight) ?? height)
+    : Math.min(height, one(tag.rowsPerStrip) ?? height);
+  const [across, down] = [width / chunkWidth, height / chunkRows];
+  const [subsampledX = 2, subsampledY = 2] = tags.get(tag.subsampling) ?? [];
   const chunksExpected = Math.ceil(across) * Math.ceil(down) * (isPlanar ? samplesPerPixel : 1);
   const [jpegOffset, jpegBytes] = [one(tag.jpegOffset), one(tag.jpegBytes)];
   const photometric = one(tag.photometric);
@@ -122,6 +158,13 @@ function toPage(tags: Tags, index: number | undefined): TiffPage {
     maxSampleValue: one(tag.maxSampleValue),
     chunks: offsets.map((offset, n) => ({ offset, bytes: counts[n] ?? Number.NaN })),
     chunksExpected,
+    ...{ chunkRows, chunkWidth, profile, isLittleEndian },
+    fillOrder: one(tag.fillOrder) ?? 1,
+    predictor: one(tag.predictor) ?? 1,
+    colourMap: tags.get(tag.colourMap) ?? [],
+    subsampling: [subsampledX, subsampledY],
+    lumaShares: tags.get(tag.lumaShares) ?? [0.299, 0.587, 0.114],
+    blackWhite: tags.get(tag.blackWhite) ?? [0, 255, 128, 255, 128, 255],
     jpeg:
       jpegOffset !== undefined && jpegBytes !== undefined && jpegBytes > 0
         ? { offset: jpegOffset, bytes: jpegBytes }
@@ -132,6 +175,7 @@ function toPage(tags: Tags, index: number | undefined): TiffPage {
 
 /** Of a value, in bytes, by its type's number. */
 const typeBytes = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
+const rational = 5;
 
 function openReader(bytes: Buffer) {
   const order = bytes.toString('latin1', 0, 2);
@@ -148,6 +192,13 @@ function openReader(bytes: Buffer) {
   const offset = isBig ? u64 : u32;
   const [countBytes, entryBytes, offsetBytes] = isBig ? [8, 20, 8] : [2, 12, 4];
 
+  const readers = new Map([
+    [1, (p: number) => bytes[p] ?? 0],
+    [2, u16],
+    [4, u32],
+    [8, u64],
+  ]);
+
   function values(at: number): number[] {
     const type = u16(at + 2);
     const count = isBig ? u64(at + 4) : u32(at + 4);
@@ -156,25 +207,37 @@ function openReader(bytes: Buffer) {
     const field = at + (isBig ? 12 : 8);
     const start = size * count <= offsetBytes ? field : offset(field);
     if (!has(start, size * count)) return [];
-    const read =
-      size === 1 ? (p: number) => bytes[p] ?? 0 : size === 2 ? u16 : size === 4 ? u32 : u64;
+    const read = type === rational ? (p: number) => u32(p) / u32(p + 4) : readers.get(size);
+    if (!read) return [];
     return Array.from({ length: count }, (_, n) => read(start + n * size));
   }
 
+  /** Where a value of many bytes is. */
+  function bytesAt(at: number): Directory['profile'] {
+    const length = isBig ? u64(at + 4) : u32(at + 4);
+    const start = offset(at + (isBig ? 12 : 8));
+    return length > offsetBytes && has(start, length)
+      ? { offset: start, bytes: length }
+      : undefined;
+  }
+
   return {
+    isLittle,
     first: isBig ? (has(8, 8) ? u64(8) : 0) : u32(4),
-    directory(at: number): { tags: Tags; next: number } | undefined {
+    directory(at: number): (Directory & { next: number }) | undefined {
       if (!has(at, countBytes)) return undefined;
       const count = isBig ? u64(at) : u16(at);
       const end = at + countBytes + count * entryBytes;
       if (count > entriesMax || !has(at, countBytes + count * entryBytes)) return undefined;
       const tags = new Map<number, number[]>();
+      let profile: Directory['profile'];
       for (let n = 0; n < count; n++) {
         const entry = at + countBytes + n * entryBytes;
         const name = u16(entry);
         if (looked.has(name)) tags.set(name, values(entry));
+        if (name === profileTag) profile = bytesAt(entry);
       }
-      return { tags, next: has(end, offsetBytes) ? offset(end) : 0 };
+      return { tags, profile, next: has(end, offsetBytes) ? offset(end) : 0 };
     },
   };
 }

@@ -48,9 +48,8 @@ export async function compactChunk(
   const { runStore, run, claim, lock, world, log } = context;
   const { generation } = claim;
   const bytes = await formatResults(rows, {
-    run: run.run,
-    chunk: String(chunk),
-    generation: String(generation),
+    metadata: { run: run.run, chunk: String(chunk), generation: String(generation) },
+    carried: run.selection.carry ?? [],
   }).catch((error: unknown) => {
     log.error({ chunk, error: describeError(error) }, 'a chunk cannot be compacted');
     return undefined;

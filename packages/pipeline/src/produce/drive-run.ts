@@ -86,8 +86,11 @@ async function checkSource(run: Run, openStore: DriveRunContext['openStore']): P
   const store = await openStore(run.source.store);
   await store.check();
   if (run.keepFeatures?.location) await (await openStore(run.keepFeatures.location.store)).check();
-  const { keysFrom } = run.selection;
-  if (keysFrom !== null) await requireKeysList(keysFrom, store, { open: openStore });
+  const { keysFrom: from, keyColumn, columns, carry } = run.selection;
+  const stores = { open: openStore };
+  if (from !== null) {
+    await requireKeysList({ from, keyColumn, columns, carry, source: store, stores });
+  }
 }
 
 /** The features that a run decodes; undefined where it has images to encode. */

@@ -51,10 +51,11 @@ export async function planKept(
 }
 
 /** Images that are not to be captioned need none. */
-function withoutFeatures({ key, etag, skipped }: ImageRef): EncodedImage {
-  if (skipped) return { status: 'skipped', key, etag, reason: skipped };
+function withoutFeatures({ key, etag, source, skipped }: ImageRef): EncodedImage {
+  const own = { key, etag, ...(source && { source }) };
+  if (skipped) return { status: 'skipped', ...own, reason: skipped };
   const message = 'no features of it were kept';
-  return { status: 'failed', key, etag, failure: { class: 'not-found', message } };
+  return { status: 'failed', ...own, failure: { class: 'not-found', message } };
 }
 
 function featuresOf({ features, batch, attempt }: KeptBatch): NonNullable<KeptBatch['features']> {

@@ -5,8 +5,8 @@ import { runIdSchema } from '../run/run-name.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
 import { inKeyOrder } from './in-key-order.ts';
 import { listAhead } from './list-ahead.ts';
-import type { Stores } from './open-list.ts';
-import { type ListedKey, readKeys } from './read-keys.ts';
+import type { Stores } from './lists/open-list.ts';
+import { type ListedKey, readKeys } from './lists/read-keys.ts';
 
 /**
  * The images of a run, in a stable order: S3's and a folder's is the byte order of keys; a list's
@@ -47,12 +47,12 @@ export interface ListImagesOptions {
 
 function listKeys(
   { store, prefix }: { store: ObjectStore; prefix: string },
-  { keysFrom, columns }: Selection,
+  { keysFrom, keyColumn, columns, carry }: Selection,
   { stores, startAfter }: ListImagesOptions,
 ): AsyncIterable<ListedKey> {
   return keysFrom === null
     ? listObjects(store, prefix, startAfter)
-    : readKeys(keysFrom, store, stores, columns);
+    : readKeys({ from: keysFrom, keyColumn, columns, carry, source: store, prefix, stores });
 }
 
 /**
@@ -118,13 +118,13 @@ const otherExtensions = new Set(
   ).split(' '),
 );
 
-function classify({ key, etag, bytes, columns, duplicate, archived }: ListedKey): ImageRef {
+function classify({ key, etag, bytes, columns, source, ...said }: ListedKey): ImageRef {
   const name = key.slice(key.lastIndexOf('/') + 1);
   const extension = name.includes('.') ? name.slice(name.lastIndexOf('.') + 1).toLowerCase() : '';
-  const listed = { key, etag: etag ?? null, bytes: bytes ?? null };
-  if (duplicate) return { ...listed, skipped: 'duplicate' };
+  const listed = { key, etag: etag ?? null, bytes: bytes ?? null, ...(source && { source }) };
+  if (said.duplicate) return { ...listed, skipped: 'duplicate' };
   if (otherExtensions.has(extension)) return { ...listed, skipped: 'not-an-image' };
-  if (archived) return { ...listed, skipped: 'archived' };
+  if (said.archived) return { ...listed, skipped: 'archived' };
   return columns ? { ...listed, columns } : listed;
 }
 

@@ -29,6 +29,12 @@ export type TableColumn<Row> = {
       readonly kind: 'candidates';
       readonly of: (row: Row) => readonly CandidateValue[] | undefined;
     }
+  | {
+      /** A structure of texts. */
+      readonly kind: 'fields';
+      readonly names: readonly string[];
+      readonly of: (row: Row) => Readonly<Record<string, string>> | undefined;
+    }
 );
 
 /** The schema of a file. */
@@ -48,8 +54,13 @@ const [required, optional] = [
 ] as const;
 
 /** A column of the schema, and what is below it. */
-function elementsOf<Row>({ name, kind, isRequired }: TableColumn<Row>): SchemaElement[] {
+function elementsOf<Row>(column: TableColumn<Row>): SchemaElement[] {
+  const { name, kind, isRequired } = column;
   switch (kind) {
+    case 'fields': {
+      const fields = column.names.map((field) => ({ name: field, ...optional, ...text }));
+      return [{ name, ...optional, num_children: fields.length }, ...fields];
+    }
     case 'texts':
       return [...listOf(name), { name: 'element', ...required, ...text }];
     case 'candidates':

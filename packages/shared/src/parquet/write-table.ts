@@ -83,8 +83,9 @@ class RowGroup<Row> {
 
 function lengthOf(value: ReturnType<TableColumn<unknown>['of']>): number {
   if (typeof value === 'string') return value.length;
-  if (!Array.isArray(value)) return 0;
-  return value.reduce(
+  if (typeof value !== 'object' || value === null) return 0;
+  const texts = Array.isArray(value) ? value : Object.values(value);
+  return texts.reduce(
     (sum, each) => sum + (typeof each === 'string' ? each : each.caption).length,
     0,
   );

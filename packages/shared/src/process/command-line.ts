@@ -1,9 +1,7 @@
 import { Command, type CommanderError, type Option } from 'commander';
 import { UserError } from '../errors.ts';
+import { version } from '../version.ts';
 import { terminalColumns } from './terminal-columns.ts';
-
-/** Of all of Cutline's programs. */
-export const version = '0.1.0';
 
 /** Help is wrapped to the terminal; wherever it goes else, or where that is wider, to this. */
 const helpWidthMax = 80;

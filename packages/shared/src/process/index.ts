@@ -1,5 +1,6 @@
+export { version } from '../version.ts';
 export { closestName } from './closest-name.ts';
-export { createCommand, version } from './command-line.ts';
+export { createCommand } from './command-line.ts';
 export { withDeadline } from './deadline.ts';
 export { type HttpPort, type HttpPortOptions, openHttpPort } from './http-port.ts';
 export {

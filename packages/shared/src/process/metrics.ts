@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { failureClasses } from '../errors.ts';
+import { version } from '../version.ts';
 import { CaptionShare } from './caption-share.ts';
-import { version } from './command-line.ts';
 import { RunMetrics } from './run-metrics.ts';
 
 /**

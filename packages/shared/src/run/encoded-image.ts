@@ -13,6 +13,7 @@ export const encodedImageSchema = z.discriminatedUnion('status', [
     /** For its row. */
     warnings: z.array(z.string()).optional(),
     columns: columnsSchema.optional(),
+    source: columnsSchema.optional(),
   }),
   z.strictObject({
     status: z.literal('failed'),
@@ -20,12 +21,14 @@ export const encodedImageSchema = z.discriminatedUnion('status', [
     etag: z.string().nullable(),
     failure: z.strictObject({ class: z.enum(failureClasses), message: z.string() }),
     columns: columnsSchema.optional(),
+    source: columnsSchema.optional(),
   }),
   z.strictObject({
     status: z.literal('skipped'),
     key: z.string(),
     etag: z.string().nullable(),
     reason: z.enum(skipReasons),
+    source: columnsSchema.optional(),
   }),
 ]);
 

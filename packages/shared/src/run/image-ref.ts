@@ -14,6 +14,8 @@ export const imageRefSchema = z.strictObject({
   skipped: z.enum(skipReasons).optional(),
   /** What the list of keys says besides, in the columns that the model's prompt has places for. */
   columns: columnsSchema.optional(),
+  /** What it says in the columns that are carried into the row of results. */
+  source: columnsSchema.optional(),
 });
 
 export type ImageRef = z.infer<typeof imageRefSchema>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { failureClasses, skipReasons } from '../errors.ts';
+import { columnsSchema } from './image-ref.ts';
 import { sidecarOutcomesSchema } from './sidecars.ts';
 import { usageSchema } from './usage.ts';
 
@@ -8,7 +9,12 @@ import { usageSchema } from './usage.ts';
  * Rows are deterministic (no times, no host names), so that writing a part twice is harmless.
  */
 
-const imageFields = { key: z.string(), etag: z.string().nullable() };
+const imageFields = {
+  key: z.string(),
+  etag: z.string().nullable(),
+  /** What the list of keys says of it, in the columns that were to be carried. */
+  source: columnsSchema.optional(),
+};
 
 export const candidateSchema = z.strictObject({
   caption: z.string(),

@@ -32,6 +32,8 @@ export interface RunFlags extends CaptionFlags, SelectionFlags, SidecarFlags {
 
 export interface SelectionFlags {
   keysFrom?: string;
+  keyColumn?: string;
+  carry?: string[];
   include: string[];
   exclude: string[];
   limit?: number;
@@ -131,9 +133,17 @@ export function addSelectionFlags(command: Command): Command {
   return addGroup(command, whichImages, [
     new Option(
       '--keys-from <file>',
-      'take keys from a list: JSONL, CSV or TSV (their column key, filename or path), or plain ' +
-        'lines; also as .gz or .zst; - is stdin',
+      'take keys from a list: JSONL, CSV, TSV, Parquet, plain lines (also .gz, .zst), or the ' +
+        'manifest.json of an S3 Inventory; a file, s3://…, or - for stdin',
     ),
+    new Option(
+      '--key-column <name>',
+      'the column of the list that has the keys, if it is not key, filename or path',
+    ),
+    new Option(
+      '--carry <columns>',
+      'columns of the list to keep beside captions, as "source": id,title',
+    ).argParser(columnNames),
     new Option('--include <glob>', 'only keys that match (may be repeated)')
       .argParser(collect)
       .default([]),
@@ -148,12 +158,19 @@ export function addSelectionFlags(command: Command): Command {
 
 /** @throws UserError for flags that contradict each other. */
 export function selectionOf(flags: SelectionFlags): Selection {
-  const { keysFrom = null, include, exclude, limit = null, sample, seed } = flags;
+  const { keysFrom = null, keyColumn, carry, include, exclude, limit = null, sample, seed } = flags;
   if (limit !== null && sample !== undefined) {
     throw new UserError('Choose --limit (the first n) or --sample (n at random), not both.');
   }
+  if (keysFrom === null && (keyColumn !== undefined || carry !== undefined)) {
+    throw new UserError(
+      `${carry ? '--carry' : '--key-column'} is about columns of a list of keys: give one, --keys-from.`,
+    );
+  }
   return {
     keysFrom,
+    ...(keyColumn !== undefined && { keyColumn }),
+    ...(carry && { carry }),
     include,
     exclude,
     limit,
@@ -249,6 +266,12 @@ function promptOf(text: string): string {
   const prompt = text.trim();
   if (prompt.length > 0 && prompt.length <= promptCharactersMax) return prompt;
   throw new InvalidArgumentError(`Expected 1 to ${promptCharactersMax} characters.`);
+}
+
+function columnNames(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.every((name) => name !== '') && new Set(names).size === names.length) return names;
+  throw new InvalidArgumentError('Expected names with commas between them, each once: id,title');
 }
 
 function collect(value: string, previous: string[]): string[] {

@@ -14,8 +14,12 @@ import { sidecarKinds, sidecarRulesSchema } from './sidecars.ts';
 export const selectionSchema = z.strictObject({
   /** A list of keys instead of a listing of the store: a path, an s3:// URL, or `-` for stdin. */
   keysFrom: z.string().nullable(),
-  /** Columns of it that are carried along, for the model's prompt. */
+  /** Its column of keys, where that has no usual name. */
+  keyColumn: z.string().optional(),
+  /** Columns of it that go along for the model's prompt. */
   columns: z.array(z.string()).optional(),
+  /** Columns of it that go along into rows of results. */
+  carry: z.array(z.string()).optional(),
   include: z.array(z.string()),
   exclude: z.array(z.string()),
   /** The first n images; what is skipped does not count. */

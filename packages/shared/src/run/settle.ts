@@ -12,7 +12,7 @@ import type { PartRow } from './part.ts';
  */
 
 /** What an attempt found of an image: a row of a part, or an image of kept features. */
-type Found = Pick<PartRow, 'key'> &
+type Found = Pick<PartRow, 'key' | 'source'> &
   ({ status: 'captioned' | 'encoded' | 'failed' } | { status: 'skipped'; reason: string });
 
 /** A part that was read: rows of an attempt at a batch. */
@@ -93,15 +93,20 @@ export function imageToTry({ image, row }: SettledImage<ReadPart>): ImageRef {
 
 /**
  * A key may be listed more than once: to be captioned, and again to be skipped as a duplicate, any
- * number of times. The rows of its repeats are all alike, so one stands for each of them. What is
- * no image has one name, whether that was seen when it was listed or when it was opened.
+ * number of times. The rows of its repeats are alike but for what they carry, so one stands for each
+ * of those that carry the same. What is no image has one name, whether that was seen when it was
+ * listed or when it was opened.
  */
-export function imageName({ key, skipped }: ImageRef): string {
-  return `${skipped === 'duplicate' ? skipped : '-'} ${key}`;
+export function imageName({ key, skipped, source }: ImageRef): string {
+  return skipped === 'duplicate' ? repeatName(key, source) : `- ${key}`;
 }
 
 /** The same, of what an attempt found. */
 export function rowName(row: Found): string {
   const isRepeat = row.status === 'skipped' && row.reason === 'duplicate';
-  return `${isRepeat ? 'duplicate' : '-'} ${row.key}`;
+  return isRepeat ? repeatName(row.key, row.source) : `- ${row.key}`;
+}
+
+function repeatName(key: string, source: ImageRef['source']): string {
+  return `duplicate${source ? JSON.stringify(source) : ''} ${key}`;
 }

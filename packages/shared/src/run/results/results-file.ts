@@ -27,15 +27,16 @@ export function parseResultsName(name: string): { chunk: number; generation: num
 
 /**
  * The file of a chunk. It has been read back: its parts may go.
+ * @param carried columns of the list of keys that rows of the run carry
  * @throws Error where it does not say what it was made from: it must not be written.
  */
 export async function formatResults(
   rows: readonly AttemptedRow[],
-  metadata: Record<string, string>,
+  { metadata, carried = [] }: { metadata: Record<string, string>; carried?: readonly string[] },
 ): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   const options = {
-    columns: resultColumns,
+    columns: resultColumns(carried),
     codec: 'ZSTD',
     createdBy: 'cutline',
     metadata,

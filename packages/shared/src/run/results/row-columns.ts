@@ -12,8 +12,21 @@ export interface AttemptedRow {
  * The columns of a chunk's results, and the way back from them to its rows. Names are those of the
  * fields of a row, where it has them. What no column holds (sidecars that were kept, attention, text
  * that is not Unicode) makes a row stand whole in the last one, `json`: nothing of it is lost.
+ *
+ * @param carried columns of the list of keys that rows of the run carry
  */
-export const resultColumns: readonly TableColumn<AttemptedRow>[] = [
+export function resultColumns(carried: readonly string[]): readonly TableColumn<AttemptedRow>[] {
+  const own = [...plainColumns, ...(carried.length > 0 ? [sourceColumn(carried)] : [])];
+  const of = ({ row }: AttemptedRow) => (isSaid(row, own) ? null : toJson(row));
+  return [...own, { name: 'json', kind: 'text', of }];
+}
+
+/** Of what rows carry: a field for each column of the list of keys. */
+function sourceColumn(names: readonly string[]): TableColumn<AttemptedRow> {
+  return { name: 'source', kind: 'fields', names, of: ({ row }) => row.source };
+}
+
+const plainColumns: readonly TableColumn<AttemptedRow>[] = [
   { name: 'key', isRequired: true, kind: 'text', of: ({ row }) => row.key },
   { name: 'etag', kind: 'text', of: ({ row }) => row.etag },
   { name: 'status', isRequired: true, kind: 'text', of: ({ row }) => row.status },
@@ -44,7 +57,6 @@ export const resultColumns: readonly TableColumn<AttemptedRow>[] = [
   },
   { name: 'seconds', kind: 'number', of: ({ row }) => usageOf(row)?.seconds },
   { name: 'costUsd', kind: 'number', of: ({ row }) => usageOf(row)?.costUsd },
-  { name: 'json', kind: 'text', of: ({ row }) => (isSaidByColumns(row) ? null : toJson(row)) },
 ];
 
 /**
@@ -61,28 +73,30 @@ export function rowOf(values: Record<string, unknown>): PartRow {
 function plainRow(values: Record<string, unknown>): unknown {
   const { key, status, caption, candidates, width, height, model } = values;
   const { promptTokens, completionTokens, seconds } = values;
-  const etag = values.etag ?? null;
+  const source = sourceOf(values.source);
+  const image = { key, etag: values.etag ?? null, ...(source && { source }) };
   const usage = isThere(promptTokens) && {
     usage: { promptTokens, completionTokens, seconds, ...optional(values, ['costUsd']) },
   };
-  if (status === 'skipped') return { key, etag, status, reason: values.reason };
+  if (status === 'skipped') return { ...image, status, reason: values.reason };
   if (status === 'failed') {
-    return {
-      key,
-      etag,
-      status,
-      failure: { class: values.class, message: values.message },
-      ...usage,
-    };
+    const failure = { class: values.class, message: values.message };
+    return { ...image, status, failure, ...usage };
   }
   return {
-    ...{ key, etag, status, caption },
+    ...{ ...image, status, caption },
     ...{ logProb: values.logProb ?? null, score: values.score ?? null, candidates },
     ...optional(values, ['altText', 'keywords', 'visibleText']),
     ...{ width, height, model },
     ...optional(values, ['warnings']),
     ...usage,
   };
+}
+
+/** A field that is null was not there. */
+function sourceOf(fields: unknown): Record<string, unknown> | undefined {
+  if (typeof fields !== 'object' || fields === null) return undefined;
+  return Object.fromEntries(Object.entries(fields).filter(([, text]) => isThere(text)));
 }
 
 function optional(values: Record<string, unknown>, names: readonly string[]) {
@@ -95,13 +109,19 @@ function isThere(value: unknown): boolean {
   return value !== null && value !== undefined;
 }
 
-function isSaidByColumns(row: PartRow): boolean {
-  const values = Object.fromEntries(
-    resultColumns.flatMap(({ name, of }) =>
-      name === 'json' ? [] : [[name, of({ row, attempt: '' }) ?? null]],
-    ),
-  );
-  return isUnicode(row) && isDeepStrictEqual(plainRow(values), row);
+function isSaid(row: PartRow, columns: readonly TableColumn<AttemptedRow>[]): boolean {
+  if (!isUnicode(row)) return false;
+  const values = columns.map(({ name, of, ...column }) => {
+    const value = of({ row, attempt: '' }) ?? null;
+    // Fields that there are no columns for are not in the file.
+    return [name, column.kind === 'fields' ? pick(value, column.names) : value] as const;
+  });
+  return isDeepStrictEqual(plainRow(Object.fromEntries(values)), row);
+}
+
+function pick(value: unknown, names: readonly string[]): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).filter(([name]) => names.includes(name)));
 }
 
 /** Half of a surrogate pair has no form in UTF-8; JSON writes it `\ud83d`. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { columnsSchema } from '../image-ref.ts';
 import { captionedRowSchema, failedRowSchema, type PartRow } from '../part.ts';
 import type { ReadableRun } from '../results/chunk-rows.ts';
 import { readResults } from '../results/place-rows.ts';
@@ -11,6 +12,8 @@ import type { Reviews } from './reviews.ts';
 export const reviewedRowSchema = z.strictObject({
   key: z.string(),
   etag: z.string().nullable(),
+  /** As in `row`. */
+  source: columnsSchema.optional(),
   status: z.literal('reviewed'),
   decision: z.enum(judgementSchema.options.map((option) => option.shape.decision.value)),
   /** The one that a person stands behind; null where the model's was rejected, and no other given. */
@@ -33,9 +36,10 @@ export function applyReview(row: ResultRow, reviews: Reviews): ResultRow {
   if (row.status === 'reviewed') return reviews.of(row) ? applyReview(row.row, reviews) : row;
   const judgement = reviews.of(row);
   if (!judgement) return row;
-  const { key, etag } = row;
+  const { key, etag, source } = row;
   const { decision, who, at } = judgement;
-  return { key, etag, status: 'reviewed', decision, caption: captionOf(judgement), who, at, row };
+  const own = { key, etag, ...(source && { source }) };
+  return { ...own, status: 'reviewed', decision, caption: captionOf(judgement), who, at, row };
 }
 
 /** `readResults`, with what people have decided so far. */

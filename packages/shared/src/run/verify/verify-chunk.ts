@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import pLimit from 'p-limit';
 import { describeError } from '../../errors.ts';
 import { StoreError } from '../../stores/object-store.ts';
@@ -105,11 +106,18 @@ function requireRow(
 ): void {
   const key = JSON.stringify(image.key);
   if (!found || rowName(found.row) !== imageName(image)) report(`${key} has no row in ${name}`);
-  else if (!attemptSchema.safeParse(found.attempt).success) {
+  else requireSource(image, found.row, report);
+  if (!found) return;
+  if (!attemptSchema.safeParse(found.attempt).success) {
     report(`${name}: ${key} has a row of "${found.attempt}", which is no attempt`);
   } else if (generationOf(found.attempt) > generation) {
     report(`${name}: ${key} has a row of attempt ${found.attempt}, which is later than its ledger`);
   }
+}
+
+function requireSource({ key, source }: ImageRef, row: PartRow, report: Report): void {
+  if (isDeepStrictEqual(row.source, source)) return;
+  report(`${JSON.stringify(key)} carries something else than the list says`);
 }
 
 /** The rows of a chunk that is in parts; what its ledger says of each part is held against it. */
@@ -128,8 +136,10 @@ async function readPartRows(
     const settled = settleBatch(images, byBatch.get(batch) ?? []);
     for (const [{ name: part }, counts] of countParts(settled)) used.set(part, counts);
     for (const { image, row } of settled) {
-      if (row) rows.push(row);
-      else report(`${JSON.stringify(image.key)} has no row (batch ${batch})`);
+      if (row) {
+        rows.push(row);
+        requireSource(image, row, report);
+      } else report(`${JSON.stringify(image.key)} has no row (batch ${batch})`);
     }
   }
   for (const part of ledger.parts) {

@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { version } from '../../version.ts';
 import type { S3Config } from './s3-config.ts';
 import { mayBeExpired } from './s3-errors.ts';
 import { s3Sdk } from './s3-sdk.ts';
@@ -82,8 +83,29 @@ function createS3Client(
     options.requestChecksumCalculation = 'WHEN_REQUIRED';
     options.responseChecksumValidation = 'WHEN_REQUIRED';
   }
-  return new s3Sdk.S3Client(options);
+  const client = new s3Sdk.S3Client(options);
+  nameItself(client);
+  return client;
 }
+
+/**
+ * Access logs of stores say who asks. What the SDK would say instead is put together for every
+ * request, and so is what it tells a logger, which there is none of: an eighth of a GET's CPU time.
+ */
+function nameItself(client: S3Client): void {
+  for (const name of ['getUserAgentMiddleware', 'loggerMiddleware']) {
+    if (!client.middlewareStack.remove(name)) throw new Error(`The SDK has no ${name} any more.`);
+  }
+  client.middlewareStack.add(
+    (next) => (args) => {
+      (args.request as { headers: Record<string, string> }).headers['user-agent'] = userAgent;
+      return next(args);
+    },
+    { step: 'build', name: 'cutlineUserAgent' },
+  );
+}
+
+const userAgent = `cutline/${version}`;
 
 function createRequestHandler(config: S3Config): NodeHttpHandler {
   const agent = { keepAlive: true, maxSockets: socketsMax };

@@ -7,14 +7,16 @@ export function listedInfo(key: string, object: ListedObject): ObjectInfo {
   return isArchived(object) ? { ...info, archived: true } : info;
 }
 
-/** Storage classes that answer a GET with 403 until an object is restored from them. */
-const archives = ['GLACIER', 'DEEP_ARCHIVE'];
+/** Whether objects of a storage class answer a GET with 403 until they are restored from it. */
+export function isArchive(storageClass: string | undefined): boolean {
+  return storageClass === 'GLACIER' || storageClass === 'DEEP_ARCHIVE';
+}
 
 /** A copy that was restored can be read for some days, until it expires. */
 function isArchived({ StorageClass, RestoreStatus }: ListedObject): boolean {
   const isRestored =
     RestoreStatus?.RestoreExpiryDate !== undefined && !RestoreStatus.IsRestoreInProgress;
-  return archives.includes(StorageClass ?? '') && !isRestored;
+  return isArchive(StorageClass) && !isRestored;
 }
 
 /** Amazon and MinIO write a space as `+`, Ceph as `%20`; all three write `+` as `%2B`. */

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeError, UserError } from '../errors.ts';
+import { describeError, UserError } from '../../errors.ts';
 
 /**
  * Which keys were there before: 96 bits of each one's SHA-256, in tables of at most 3.1 million keys.
