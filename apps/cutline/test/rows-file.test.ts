@@ -244,5 +244,7 @@ test('a last row that only lacks its end counts', async () => {
 test('beside the file there is one folder, and a pipe has none', async () => {
   await write(captioned('a'));
   expect(await readdir(folder)).toEqual(['rows.jsonl', 'rows.jsonl.cutline']);
-  expect((await RowsFile.open('/dev/full', request, stores)).papers).toBeUndefined();
+  const full = await RowsFile.open('/dev/full', request, stores);
+  expect(full.papers).toBeUndefined();
+  await full.close();
 });
