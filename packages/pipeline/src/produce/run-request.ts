@@ -36,6 +36,9 @@ export async function requestRun(
   const run = requestName(flags.run, now);
   const model = await describeModel(bundleFolder);
   const options = await requestCaptions(flags, model, bundleFolder);
+  if (flags.duplicates === 'etag' && flags.keepFeatures !== undefined) {
+    throw new UserError('--duplicates etag leaves no features of copies: without --keep-features.');
+  }
   return {
     format: 2,
     run,
@@ -46,6 +49,7 @@ export async function requestRun(
     options,
     sidecars: flags.sidecars,
     sidecarRules: { existing: flags.existing, scoreMin: flags.minScore ?? null },
+    ...(flags.duplicates === 'etag' && { duplicates: 'etag' as const }),
     ...(flags.priority !== 'normal' && { priority: flags.priority }),
     ...(flags.deadline !== undefined && { deadline: flags.deadline }),
     ...requestFeatures(flags, model),

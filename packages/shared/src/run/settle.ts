@@ -85,6 +85,17 @@ function retryClassOf(row: PartRow): RetryClass | undefined {
   return row.status === 'skipped' && row.reason === 'archived' ? 'archived' : undefined;
 }
 
+/** What a row says of an image that its manifest does not, in words; undefined where that is nothing. */
+export function disagreement({ source, sameAs }: ImageRef, row: PartRow): string | undefined {
+  if (JSON.stringify(row.source) !== JSON.stringify(source)) {
+    return 'carries something else than the list of keys says';
+  }
+  const isCopy = row.status === 'captioned' && row.duplicateOf !== undefined;
+  return isCopy && sameAs === undefined
+    ? 'has the caption of an image that is not the same'
+    : undefined;
+}
+
 /** The image of `needsWork`, as a job is to have it: what is tried again is not skipped again. */
 export function imageToTry({ image, row }: SettledImage<ReadPart>): ImageRef {
   const { skipped, ...rest } = image;

@@ -12,7 +12,7 @@ import { ReviewCheck } from './reviews/verify-reviews.ts';
 import { ledgerStretches, type Run, type Summary3 } from './run.ts';
 import { type RunState, readRunState } from './run-state.ts';
 import type { RunStore } from './run-store.ts';
-import { settleBatch } from './settle.ts';
+import { disagreement, settleBatch } from './settle.ts';
 import { type UsageTotals, usageSchema } from './usage.ts';
 
 /** What `verifyRun` held against each other. */
@@ -118,9 +118,8 @@ async function verifyChunk(
       if (row) {
         rows.push(row);
         onRow(row);
-        if (JSON.stringify(row.source) !== JSON.stringify(image.source)) {
-          report(`${JSON.stringify(image.key)} carries something else than the list says`);
-        }
+        const wrong = disagreement(image, row);
+        if (wrong) report(`${JSON.stringify(image.key)} ${wrong}`);
       } else report(`${JSON.stringify(image.key)} has no row (batch ${batch})`);
     }
   }
@@ -201,8 +200,9 @@ function compare(
       if (a !== b) report(`${name}: ${field} ${each} is ${a}, counted ${b}`);
     }
   }
-  if ((said.blank ?? 0) !== (found.blank ?? 0)) {
-    report(`${name}: blank is ${said.blank ?? 0}, counted ${found.blank ?? 0}`);
+  for (const field of ['blank', 'duplicates'] as const) {
+    const [a, b] = [said[field] ?? 0, found[field] ?? 0];
+    if (a !== b) report(`${name}: ${field} is ${a}, counted ${b}`);
   }
   for (const field of ['kept', 'merged'] as const) {
     const [a, b] = [said.sidecars?.[field] ?? 0, found.sidecars?.[field] ?? 0];
