@@ -114,6 +114,16 @@ test('nothing but the implementation of queues on BullMQ knows of it', () => {
   ]);
 });
 
+test('nothing but the way there loads OpenTelemetry, and nothing loads that before it is asked for', () => {
+  const files = workspaces.flatMap((workspace) => sourceFiles(join(root, workspace, 'src')));
+  const process = 'packages/shared/src/process';
+  const knowing = files.filter(({ text }) => text.includes('@opentelemetry/'));
+  expect(knowing.map(({ path }) => path)).toEqual([`${process}/otel-tracing.ts`]);
+  const leading = files.filter(({ text }) => text.includes('/otel-tracing.ts'));
+  expect(leading.map(({ path }) => path)).toEqual([`${process}/open-tracing.ts`]);
+  expect(leading[0]?.text).toContain("await import('./otel-tracing.ts')");
+});
+
 test('inference threads load nothing that reaches the network, the queues or sharp', () => {
   const loaded = new Set<string>();
   const load = (path: string) => {

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import type { PartRow } from '@cutline/shared/run';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askPage } from '../../../test/support/ask-page.ts';
 import { startProcess } from '../../../test/support/processes.ts';
+import { runInProcess } from '../../../test/support/run-in-process.ts';
 import { sampleImages } from '../../../test/support/sample-images.ts';
 import { writeTinyBundle } from '../../../test/support/tiny-bundle.ts';
 import { waitFor } from '../../../test/support/wait-for.ts';
@@ -34,13 +34,9 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const program = fileURLToPath(new URL('../bin/cutline.js', import.meta.url));
 
+/** In this process; those that are interrupted are started as processes. */
 function cutline(...args: string[]) {
-  const env = { ...process.env, CUTLINE_MODEL: model, CUTLINE_BACKEND: 'onnx' };
-  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [program, ...args], { cwd: photos, env }, (error, stdout, stderr) =>
-      resolve({ code: error?.code ?? 0, stdout, stderr }),
-    );
-  });
+  return runInProcess(args, { CUTLINE_MODEL: model, CUTLINE_BACKEND: 'onnx' }, photos);
 }
 
 const rowsOf = async (name: string): Promise<PartRow[]> =>

@@ -90,6 +90,7 @@ export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
 export { MemoryQueueServer } from './queue/memory-queue.ts';
 export { closeQueues, openQueues, type Queues } from './queue/open-queues.ts';
 export { modelHash, queueName } from './queue/queue-name.ts';
+export { traceQueues } from './queue/traced-queues.ts';
 export { withdrawJobs } from './queue/withdraw-jobs.ts';
 export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts';
 export { connectRedis, logOutages } from './redis/redis.ts';
@@ -115,6 +116,7 @@ export {
   startEncodeStage,
   startStages,
 } from './worker/start-stage.ts';
+export { traceJob } from './worker/trace-job.ts';
 export { lostWorkersMax, Suspects } from './worker/try-suspects-alone.ts';
 export {
   runWorkerProgram,

@@ -6,6 +6,7 @@ import { type Location, type ObjectStore, patientStore } from '@cutline/shared/s
 import type { RunBoard } from '../board/run-board.ts';
 import type { LockContext } from '../board/run-lock.ts';
 import type { Queues } from '../queue/open-queues.ts';
+import { traceQueues } from '../queue/traced-queues.ts';
 import type { World } from '../world.ts';
 import { beginOrGoOn, beginRun, type ClaimedRun, resumeRun } from './claim-run.ts';
 import { listKept } from './kept-source.ts';
@@ -51,7 +52,7 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
   if ('finished' in claimed) return claimed.finished;
   try {
     const { run } = claimed.state;
-    const queues = context.openQueues(run.model);
+    const queues = traceQueues(context.openQueues(run.model), 'producer', metrics.tracing);
     const listing = await openListing(context, claimed, runStore);
     await context.onClaimed?.(claimed, runStore, queues);
     const { generation } = claimed.claim;

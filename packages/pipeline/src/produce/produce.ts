@@ -91,7 +91,7 @@ export async function produce(
 }
 
 async function writeListing(
-  { runStore, manifest, metrics }: ProduceContext,
+  { runStore, manifest, metrics, world }: ProduceContext,
   { state, claim, lock }: ClaimedRun,
   { rest }: Listing,
 ): Promise<void> {
@@ -100,6 +100,7 @@ async function writeListing(
     generation: claim.generation,
     progress: manifest,
     metrics,
+    now: () => world.now(),
     held: () => lock.held(),
   });
 }

@@ -36,14 +36,13 @@ export async function requestRun(
   const run = requestName(flags.run, now);
   const model = await describeModel(bundleFolder);
   const options = await requestCaptions(flags, model, bundleFolder);
-  if (flags.duplicates === 'etag' && flags.keepFeatures !== undefined) {
-    throw new UserError('--duplicates etag leaves no features of copies: without --keep-features.');
-  }
+  const location = parseLocation(source);
+  if (flags.duplicates === 'etag') requireTellingEtags(location, flags);
   return {
     format: 2,
     run,
     created: now.toISOString(),
-    source: parseLocation(source),
+    source: location,
     selection: requestSelection(flags, model),
     model: model.id,
     options,
@@ -57,6 +56,18 @@ export async function requestRun(
     chunkBatches: chunkBatchesDefault,
     cutline: version,
   };
+}
+
+/** @throws UserError where equal ETags say nothing, or copies would lack something */
+function requireTellingEtags({ store }: Location, { keepFeatures }: RunFlags): void {
+  if (!store.startsWith('s3://')) {
+    throw new UserError(
+      '--duplicates etag is for images in S3: in a folder, different images may have the same size ' +
+        'and time.',
+    );
+  }
+  if (keepFeatures === undefined) return;
+  throw new UserError('--duplicates etag keeps no features of copies: leave --keep-features out.');
 }
 
 /** What is asked of `cutline caption`: the same, but for what is about queues. */
