@@ -1,4 +1,11 @@
-import type { CaptionedRow, ImageRef, PartRow, RunStore } from '@cutline/shared/run';
+import {
+  type CaptionedRow,
+  findInFile,
+  findInParts,
+  type ImageRef,
+  type PartRow,
+  type RunStore,
+} from '@cutline/shared/run';
 import type { DecodeJob } from '../jobs.ts';
 
 /**
@@ -14,25 +21,29 @@ export async function copyRows(
   own: readonly PartRow[],
 ): Promise<PartRow[]> {
   const rows: PartRow[] = [];
-  const read = new Map<number, readonly PartRow[]>();
+  const places = [findInParts, findInFile].map((find) => onceEach(openRun, find));
   for (const image of same) {
-    if (image.sameAs === undefined) continue;
-    let there = read.get(image.sameAs);
-    if (!there) {
-      there = await rowsOfBatch(await openRun(), image.sameAs);
-      if (image.sameAs === batch) there = [...own, ...there];
-      read.set(image.sameAs, there);
-    }
-    const original = there.find((row) => isOriginal(row, image, model));
+    const { sameAs } = image;
+    if (sameAs === undefined) continue;
+    const isWanted = (row: PartRow) => isOriginal(row, image, model);
+    let original = sameAs === batch ? own.find(isWanted) : undefined;
+    for (const rowsOf of places) original ??= (await rowsOf(sameAs)).find(isWanted);
     if (original) rows.push(copyOf(original as CaptionedRow, image));
   }
   return rows;
 }
 
-async function rowsOfBatch(run: RunStore, batch: number): Promise<PartRow[]> {
-  const parts = await run.listParts(batch, batch + 1);
-  const read = await Promise.all(parts.map((part) => run.readPart(part)));
-  return read.flatMap(({ rows }) => rows);
+/** Copies are mostly of a few batches. */
+function onceEach(
+  openRun: () => Promise<RunStore>,
+  find: (run: RunStore, batch: number) => Promise<PartRow[]>,
+): (batch: number) => Promise<PartRow[]> {
+  const found = new Map<number, PartRow[]>();
+  return async (batch) => {
+    const rows = found.get(batch) ?? (await find(await openRun(), batch));
+    found.set(batch, rows);
+    return rows;
+  };
 }
 
 function isOriginal(row: PartRow, { etag }: ImageRef, model: string): boolean {

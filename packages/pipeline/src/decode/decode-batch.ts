@@ -3,6 +3,7 @@ import { describeError, type FailureClass, isForUser, isTransient } from '@cutli
 import type { Metrics } from '@cutline/shared/process';
 import {
   type EncodedImage,
+  findAttempt,
   formatPart,
   type PartRow,
   RunStore,
@@ -120,7 +121,7 @@ async function finish(
       const { batch, attempt, output, sidecars: kinds, sidecarRules: rules } = job;
       const request = { run, batch, attempt, prefix: output.prefix, kinds };
       const noted = await writeSidecars({ ...request, rules: rules ?? sidecarRulesDefault }, found);
-      return run.createPart(batch, attempt, noted);
+      return (await run.createPart(batch, attempt, noted)) ?? noted;
     });
     await countRows(context, job, rows);
     // Of two tries at an attempt, the first part stays: what it has no row of is left.
@@ -166,7 +167,7 @@ async function encodeAgain(
   const run = await openRun(context, job);
   // This attempt may have been written before: then its features are gone because they should be,
   // and all that may be missing is the remainder.
-  const written = await run.findPart(job.batch, job.attempt);
+  const written = await findAttempt(run, job.batch, job.attempt);
   if (written) {
     const deferred = withoutRow({ ...job, images: [] }, written);
     return finish(context, { ...job, images: [], same: [], deferred }, jobContext, []);

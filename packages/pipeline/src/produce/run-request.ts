@@ -50,6 +50,7 @@ export async function requestRun(
     sidecarRules: { existing: flags.existing, scoreMin: flags.minScore ?? null },
     ...(flags.duplicates === 'etag' && { duplicates: 'etag' as const }),
     ...(flags.priority !== 'normal' && { priority: flags.priority }),
+    ...(flags.keepParts && { keepParts: true as const }),
     ...(flags.deadline !== undefined && { deadline: flags.deadline }),
     ...requestFeatures(flags, model),
     batchSize: flags.batchSize,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { RetryClass } from '../errors.ts';
 import { compareKeys } from '../stores/key-order.ts';
 import { type Claim, generationOf } from './claim.ts';
@@ -87,7 +88,7 @@ function retryClassOf(row: PartRow): RetryClass | undefined {
 
 /** What a row says of an image that its manifest does not, in words; undefined where that is nothing. */
 export function disagreement({ source, sameAs }: ImageRef, row: PartRow): string | undefined {
-  if (JSON.stringify(row.source) !== JSON.stringify(source)) {
+  if (!isDeepStrictEqual(row.source, source)) {
     return 'carries something else than the list of keys says';
   }
   const isCopy = row.status === 'captioned' && row.duplicateOf !== undefined;
