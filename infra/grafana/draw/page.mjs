@@ -7,7 +7,7 @@ import { formatValue } from './format-value.mjs';
  * @typedef {{ type: string, title: string, series: Series[], gridPos: { x: number, y: number, w: number, h: number }, fieldConfig?: any }} Panel
  * @typedef {{ start: number, end: number }} Range seconds since 1970
  */
-const rowHeight = 36;
+const rowHeight = 27;
 const colours = [
   '#8a4a2f',
   '#6b8f9c',
@@ -54,7 +54,7 @@ function panelOf(panel, range) {
     series.length === 0
       ? '<div class="none">no data</div>'
       : draw(series, { unit, thresholds, range, width: w * 58 - 30, height });
-  return `<section style="${place}"><h2>${escapeHtml(title)}</h2>${inside}</section>`;
+  return `<section style="${place}"><h2>${escapeHtml(title)} <small>${unit.startsWith('suffix') ? escapeHtml(unit.slice(8)) : ''}</small></h2>${inside}</section>`;
 }
 
 /** @typedef {{ unit: string, thresholds: any, range: Range, width: number, height: number }} Drawn */
@@ -100,10 +100,11 @@ function graph(series, { unit, range, width, height }) {
     const path = drawn.map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`).join(' ');
     return `<polyline points="${path}" fill="none" stroke="${colours[n % colours.length]}" stroke-width="1.5"/>`;
   });
-  const axis = [0, 0.5, 1].map(
+  const shares = unit.startsWith('bool') ? [0, 1] : [0, 0.5, 1];
+  const axis = shares.map(
     (share) =>
       `<line x1="${left}" x2="${width}" y1="${y(share * most)}" y2="${y(share * most)}" stroke="#eee9e0"/>` +
-      `<text x="${left - 6}" y="${y(share * most) + 3}" text-anchor="end">${escapeHtml(formatValue(share * most, unit))}</text>`,
+      `<text x="${left - 6}" y="${y(share * most) + 3}" text-anchor="end">${escapeHtml(formatValue(share * most, unit.startsWith('suffix') ? 'short' : unit))}</text>`,
   );
   const legend = series
     .slice(0, 8)
