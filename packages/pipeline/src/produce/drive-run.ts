@@ -16,7 +16,14 @@ import { describeExcluded, resultsPrefix } from './run-request.ts';
 
 export interface DriveRunContext {
   /** A new run (which `orGoOn` may have been begun before), or the name of one that exists. */
-  what: { begin: Run; orGoOn?: boolean } | { resume: string; retry?: readonly RetryClass[] };
+  what:
+    | { begin: Run; orGoOn?: boolean }
+    | {
+        resume: string;
+        retry?: readonly RetryClass[];
+        /** Of a run that is finished: its chunks that are in parts are compacted. */
+        compact?: boolean;
+      };
   output: Location;
   openStore: (url: string) => Promise<ObjectStore>;
   board: RunBoard;
@@ -57,7 +64,8 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
     const { generation } = claimed.claim;
     log.info({ run: run.run, results: runStore.url, generation }, 'producing');
     const kept = await openKept(context, run);
-    const base = { runStore, output, queues, board, kept, window, world, metrics, log };
+    const compacts = 'resume' in what && what.compact === true;
+    const base = { runStore, output, queues, board, kept, window, compacts, world, metrics, log };
     const summary = await Promise.race([produce(base, claimed, listing), claimed.lock.lost]);
     const { captioned, failed } = summary;
     log.info({ run: run.run, captioned, failed }, 'run finished');

@@ -1,5 +1,6 @@
 import {
   applyReview,
+  placeRows,
   type ResultRow,
   type Reviews,
   type RunState,
@@ -7,7 +8,6 @@ import {
   reviewedImage,
   type SidecarKind,
   type SidecarRules,
-  settleRun,
 } from '@cutline/shared/run';
 import { batchBook } from './sidecar-book.ts';
 import type { SidecarRow } from './sidecar-row.ts';
@@ -38,9 +38,9 @@ export async function renewSidecars(
 ): Promise<Renewal> {
   const judged = new Set(Array.from(reviews.decisions(), reviewedImage));
   const renewal = noRenewal();
-  for await (const { batch, images } of settleRun(run, state)) {
-    const rows = images.flatMap(({ row }) =>
-      row && judged.has(reviewedImage(row)) ? [applyReview(row, reviews)] : [],
+  for await (const { batch, rows: all } of placeRows(run, state)) {
+    const rows = all.flatMap(({ row }) =>
+      judged.has(reviewedImage(row)) ? [applyReview(row, reviews)] : [],
     );
     const place = { store: run.store, run: run.run, book: batchBook(run, batch), rules };
     await renewRows(place, rows, { prefix, kinds }, renewal);

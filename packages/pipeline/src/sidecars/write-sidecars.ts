@@ -1,6 +1,7 @@
 import { describeError } from '@cutline/shared/errors';
 import {
   type CaptionedRow,
+  findAttempt,
   type PartRow,
   type RunStore,
   type SidecarKind,
@@ -72,7 +73,7 @@ export async function writeSidecars(
   const wanted = rows.filter((row): row is CaptionedRow => wantsSidecars(row, rules));
   const sidecars = wanted.flatMap((row) => sidecarsOf(row, prefix, kinds));
   const place = { store: run.store, run: run.run, book: batchBook(run, batch), rules };
-  const findPart = () => run.findPart(batch, attempt);
+  const findPart = () => findAttempt(run, batch, attempt);
   const { part, outcomes } = await bringAbout(place, sidecars, findPart);
   return part ?? rows.map((row) => noteSidecars(row, outcomes));
 }

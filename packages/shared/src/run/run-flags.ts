@@ -26,6 +26,7 @@ export interface RunFlags extends CaptionFlags, SelectionFlags, SidecarFlags {
   priority: Priority;
   /** ISO 8601, UTC. */
   deadline?: string;
+  keepParts?: boolean;
   dryRun?: boolean;
 }
 
@@ -80,6 +81,7 @@ export function addRunFlags(command: Command): Command {
       '--keep-features <where>',
       'keep features, for "cutline decode": output (beside the results), s3://bucket/prefix, a folder',
     ),
+    keepParts(),
     new Option('--dry-run', 'list and count, write and enqueue nothing'),
   ]);
   command.on('option:o', (location: string) => {
@@ -100,9 +102,13 @@ export function addDecodeFlags(command: Command): Command {
     priorityOption(),
     deadlineOption(),
     ...sidecarOptions(),
+    keepParts(),
   ]);
   return addCaptionFlags(command);
 }
+
+const keepParts = () =>
+  new Option('--keep-parts', 'leave results in JSON Lines, and do not compact them into Parquet');
 
 const runName = () =>
   new Option('--run <name>', 'name of the run')
