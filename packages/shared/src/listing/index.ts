@@ -1,4 +1,4 @@
 export { listAhead } from './list-ahead.ts';
-export { type ListImagesOptions, listImages } from './list-images.ts';
+export { isSidecarName, type ListImagesOptions, listImages } from './list-images.ts';
 export { requireKeysList } from './lists/read-keys.ts';
 export { SeenKeys } from './lists/seen-keys.ts';
