@@ -25,6 +25,9 @@ export function parseResultsName(name: string): { chunk: number; generation: num
   return name === resultsName(chunk, generation) ? { chunk, generation } : undefined;
 }
 
+/** They are decoded a row group at a time: readers hold no more than that of what they do not want. */
+const rowsOfGroupMax = 2_048;
+
 /**
  * The file of a chunk. It has been read back: its parts may go.
  * @param carried columns of the list of keys that rows of the run carry
@@ -40,6 +43,7 @@ export async function formatResults(
     codec: 'ZSTD',
     createdBy: 'cutline',
     metadata,
+    rowsOfGroupMax,
   } as const;
   for await (const piece of writeTable([rows], options)) pieces.push(piece);
   const bytes = Buffer.concat(pieces);
