@@ -239,6 +239,20 @@ describe.concurrent('places', deadline, () => {
       /list of keys none\.csv cannot be read: there is no such file\.$/,
     ],
     [
+      'ETags that say nothing',
+      'cutline',
+      ['run', '/photos', ...toRun.slice(1), '--duplicates', 'etag'],
+      {},
+      /--duplicates etag is for images in S3: /,
+    ],
+    [
+      'copies without features',
+      'cutline',
+      ['run', ...toRun, '--duplicates', 'etag', '--keep-features', 'output'],
+      {},
+      /--duplicates etag keeps no features of copies: leave --keep-features out\.$/,
+    ],
+    [
       'no server',
       'cutline',
       ['caption', 's3://archive'],
@@ -293,6 +307,8 @@ describe.concurrent('Redis', deadline, () => {
     ['encoder-worker', []],
     ['decoder-worker', []],
   ];
+  // They connect in one way, which has tests of its own: that all do is seen once.
+  const [command, ...services] = programs;
 
   test.each(programs)('that nobody listens at: %s', (program, args) =>
     workplace.expectRefusal(
@@ -303,7 +319,7 @@ describe.concurrent('Redis', deadline, () => {
     ),
   );
 
-  test.each(programs)('that refuses the password: %s', (program, args) =>
+  test.each([command!, services[1]!])('that refuses the password: %s', (program, args) =>
     workplace.expectRefusal(
       program,
       args,
@@ -312,13 +328,15 @@ describe.concurrent('Redis', deadline, () => {
     ),
   );
 
-  test.each(programs)('that drops keys when memory runs short: %s', (program, args) =>
-    workplace.expectRefusal(
-      program,
-      args,
-      { REDIS_URL: forgetful.url },
-      /has maxmemory-policy "allkeys-lru", under which it silently drops jobs .*: set it to noeviction/,
-    ),
+  test.each([command!, services[2]!])(
+    'that drops keys when memory runs short: %s',
+    (program, args) =>
+      workplace.expectRefusal(
+        program,
+        args,
+        { REDIS_URL: forgetful.url },
+        /has maxmemory-policy "allkeys-lru", under which it silently drops jobs .*: set it to noeviction/,
+      ),
   );
 
   test.each(['CUTLINE_FEATURES', 'FEATURES_REDIS_URL'])(

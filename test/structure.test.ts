@@ -144,6 +144,28 @@ test('inference threads load nothing that reaches the network, the queues or sha
   expect(importsOf(errors)).toEqual([]);
 });
 
+test('a command that starts loads nothing that only some others need', () => {
+  const loaded = new Set<string>();
+  const load = (path: string) => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    const text = readFileSync(join(root, path), 'utf8')
+      .replaceAll(/^(import|export) type [^;]*;/gm, '')
+      .replaceAll(/\bimport\(/g, ''); // when it is asked for
+    for (const specifier of importsOf(text)) {
+      if (specifier.startsWith('.')) load(join(path, '..', specifier));
+      else if (specifier.startsWith('@cutline/')) load(entryOf(specifier));
+      else if (!isBuiltin(specifier)) loaded.add(packageName(specifier));
+    }
+  };
+  load('apps/cutline/src/main.ts');
+  expect(loaded).toContain('commander');
+  const others =
+    /^(@aws-sdk|@tensorflow|bullmq|csv-parse|hyparquet|ioredis|onnxruntime|sharp|yaml)/;
+  expect([...loaded].filter((name) => others.test(name))).toEqual([]);
+  expect([...loaded].filter((name) => name.startsWith('packages/checkpoints/'))).toEqual([]);
+});
+
 test('imports are found, however they are written', () => {
   const text = `
     import a, { type B } from 'one';
@@ -195,4 +217,12 @@ function packageName(specifier: string): string {
     .split('/')
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
+}
+
+/** The source of what an import of ours means, as its package says. */
+function entryOf(specifier: string): string {
+  const [, name, ...rest] = specifier.split('/');
+  const manifest = JSON.parse(readFileSync(join(root, 'packages', name!, 'package.json'), 'utf8'));
+  const built = manifest.exports[['.', ...rest].join('/')].default as string;
+  return join('packages', name!, built.replace('dist', 'src').replace(/js$/, 'ts'));
 }

@@ -37,9 +37,11 @@ export interface Pipeline {
   /** Runs the command line, as a process, to its end. */
   cutline(...args: string[]): Promise<Finished>;
   /**
-   * The same in this process, where a test wants what the command does; where one runs here
-   * already, in one of its own. @throws Error where it ends with another status than 0
+   * The same in this process, where a test wants what the command does or says; where one runs here
+   * already, in one of its own.
    */
+  call(...args: string[]): Promise<Finished>;
+  /** The same, where status 0 is expected. @throws Error where it ends with another */
   succeed(...args: string[]): Promise<Omit<Finished, 'code'>>;
   /** The same, where it is refused: with status 2 and one line. @returns that line */
   refuse(...args: string[]): Promise<string>;
@@ -118,13 +120,13 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     return { code, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
   };
 
-  const call = async (args: readonly string[]) => {
+  const call: Pipeline['call'] = async (...args) => {
     const ended = isBusy() ? await cutline(...args) : await runInProcess(args, environment);
     const withoutEnd = (text: string) => text.replace(/\n$/, '');
     return { ...ended, stdout: withoutEnd(ended.stdout), stderr: withoutEnd(ended.stderr) };
   };
   const succeed: Pipeline['succeed'] = async (...args) => {
-    const { code, stdout, stderr } = await call(args);
+    const { code, stdout, stderr } = await call(...args);
     if (code === 0) return { stdout, stderr };
     throw new Error(`cutline ${args.join(' ')} ended with status ${code} and not 0:\n${stderr}`);
   };
@@ -151,9 +153,10 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     startProducer: (args, more) => startNode('producer/dist/main.js', args, more),
     startCutline,
     cutline,
+    call,
     succeed,
     async refuse(...args) {
-      const { code, stdout, stderr } = await call(args);
+      const { code, stdout, stderr } = await call(...args);
       if (code === 2 && stdout === '' && !stderr.includes('\n')) return stderr;
       const said = `${stdout}\n${stderr}`;
       throw new Error(`cutline ${args.join(' ')} ended with status ${code}, and said:\n${said}`);

@@ -96,7 +96,7 @@ export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts
 export { connectRedis, logOutages } from './redis/redis.ts';
 export { type RedisMemory, redisMemory } from './redis/redis-info.ts';
 export type { RedisConnection } from './redis/redis-options.ts';
-export { type Renewal, renewSidecars } from './sidecars/renew-sidecars.ts';
+export { noRenewal, type Renewal, renewSidecars } from './sidecars/renew-sidecars.ts';
 export { type Withdrawal, withdrawSidecars } from './sidecars/withdraw-sidecars.ts';
 export { writeSidecars } from './sidecars/write-sidecars.ts';
 export { Breaker } from './worker/breaker.ts';

@@ -12,7 +12,7 @@ import { addRunFlags, type RunFlags } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
 import { followRun, producingSettings } from '../follow-run.ts';
-import { formatBytes, formatCounts, formatQuantity, formatUsage } from '../format.ts';
+import { formatBytes, formatQuantity, formatReasons, formatUsage } from '../format.ts';
 import { say } from '../say.ts';
 
 const settingNames = [...producingSettings, 'model'] as const;
@@ -60,7 +60,7 @@ async function printDryRun(
     },
   );
   const usage = planUsage(model, images);
-  const skipped = formatCounts(skippedByReason);
+  const skipped = formatReasons(skippedByReason);
   const size = bytes > 0 ? ` (${formatBytes(bytes)})` : '';
   const lines = [
     `${formatQuantity(images, 'image')}${size} would be captioned` +

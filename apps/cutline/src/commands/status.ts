@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { addSettings, readSettings } from '@cutline/shared/process';
-import type { Run } from '@cutline/shared/run';
+import type { Run, RunStore } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { formatDeadline } from '../format-deadline.ts';
@@ -9,7 +9,7 @@ import { finishedImages, statusLine } from '../progress-display.ts';
 import { formatReviewStatus, type ReviewStatus, readReviewStatus } from '../review-status.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 import type { RunStatus } from '../run-status.ts';
-import { fit } from '../say.ts';
+import { fit, say } from '../say.ts';
 import { statusReader, watchRun } from '../watch-run.ts';
 
 export function addStatus(program: Command): void {
@@ -24,7 +24,7 @@ export function addStatus(program: Command): void {
       await withRun(name, options, async ({ run: runStore, closers }) => {
         const run = await runStore.readRun();
         const read = statusReader(runStore, settings, closers);
-        const status = options.watch ? await watchUntilInterrupted(read) : await read();
+        const status = options.watch ? await watchUntilInterrupted(read, runStore) : await read();
         if (!status) return;
         const reviews = await readReviewStatus(runStore);
         process.stdout.write(
@@ -47,7 +47,9 @@ function reviewLines(reviews: ReviewStatus | undefined): string {
 /** @returns undefined after Ctrl-C: whoever watched has seen enough. */
 async function watchUntilInterrupted(
   read: () => Promise<RunStatus>,
+  { run, url }: RunStore,
 ): Promise<RunStatus | undefined> {
+  say(process.stderr, `Run ${run} → ${url}`);
   const interrupted = once(process, 'SIGINT');
   const status = await watchRun(read, { until: interrupted });
   if (status?.summary) return status;

@@ -1,4 +1,5 @@
 export { listAhead } from './list-ahead.ts';
-export { type ListImagesOptions, listImages } from './list-images.ts';
+export { isSidecarName, type ListImagesOptions, listImages } from './list-images.ts';
+export { FirstPlaces } from './lists/first-places.ts';
 export { requireKeysList } from './lists/read-keys.ts';
 export { SeenKeys } from './lists/seen-keys.ts';
