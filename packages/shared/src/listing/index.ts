@@ -1,4 +1,10 @@
+export { Draw, seededRandom } from './draw.ts';
 export { listAhead } from './list-ahead.ts';
-export { type ListImagesOptions, listImages } from './list-images.ts';
+export {
+  type ListedImage,
+  type ListImagesOptions,
+  listImages,
+  listWithClasses,
+} from './list-images.ts';
 export { requireKeysList } from './lists/read-keys.ts';
 export { SeenKeys } from './lists/seen-keys.ts';

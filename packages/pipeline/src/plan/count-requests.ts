@@ -1,0 +1,80 @@
+import { z } from 'zod';
+
+/**
+ * How many requests a run makes of its stores, where nothing goes wrong: each is derived from what
+ * the code does for a page, an image, a batch and a chunk, and a test counts those of a run.
+ */
+
+const count = z.int().nonnegative();
+
+export const requestsSchema = z.strictObject({
+  list: count,
+  get: count,
+  head: count,
+  put: count,
+  delete: count,
+});
+
+export type Requests = z.infer<typeof requestsSchema>;
+
+/** What a run has to do. */
+export interface Work {
+  /** Keys that are listed, whether or not they are wanted; 0 where they come from a list. */
+  keys: number;
+  /** Images that are fetched. */
+  images: number;
+  /** Images in the manifest: with those that are skipped. */
+  listed: number;
+  batchSize: number;
+  chunkBatches: number;
+  /** Files beside images: images that get some, and kinds of them. */
+  sidecars: { images: number; kinds: number };
+  /** Whether features are kept, or wait for decoders, in a store. */
+  features: { kept: boolean; stored: boolean };
+  /** That write results. */
+  decoders: number;
+}
+
+/** Of a page of S3's. */
+const pageKeys = 1_000;
+
+/**
+ * Ranges are listed side by side from so many keys on, and each ends within a page of the next:
+ * `listAhead`.
+ */
+const keysAlone = 4_000;
+const rangesShare = 0.08;
+
+export function requestsOfSource({ keys, images }: Work): Requests {
+  const pages = keys === 0 ? 0 : Math.ceil((keys + 1) / pageKeys);
+  const ahead = keys > keysAlone ? Math.ceil(pages * rangesShare) : 0;
+  // One to see that the bucket is there.
+  return { list: 1 + pages + ahead, get: images, head: 0, put: 0, delete: 0 };
+}
+
+export function batchesIn({ listed, batchSize }: Pick<Work, 'listed' | 'batchSize'>): number {
+  return Math.ceil(listed / batchSize);
+}
+
+export function requestsOfOutput(work: Work): Requests {
+  const { sidecars, features, decoders } = work;
+  const batches = batchesIn(work);
+  const chunks = Math.ceil(batches / work.chunkBatches);
+  const files = sidecars.images * sidecars.kinds;
+  const records = files > 0 ? batches : 0;
+  const kept = features.kept ? batches : 0;
+  const stored = features.stored ? batches : 0;
+  const first = batches > 0 ? decoders : 0;
+  return {
+    list: ofRun.list + chunks + records,
+    // A chunk of the manifest to enqueue it, and once more, with its parts, to close it.
+    get: ofRun.get + 2 * chunks + batches + kept + stored,
+    head: ofRun.head + first + files,
+    // The second put of whoever puts first shows that the store knows conditions.
+    put: ofRun.put + 2 * chunks + batches + first + files + records + 2 * kept + stored,
+    delete: stored,
+  };
+}
+
+/** Request, claim, end of the manifest, summary; whatever the run's size. */
+const ofRun = { list: 0, get: 0, head: 0, put: 0 };
