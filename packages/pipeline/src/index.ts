@@ -66,6 +66,7 @@ export type { Estimate, Workers } from './plan/estimate.ts';
 export type { Interval } from './plan/interval.ts';
 export {
   type Plan,
+  type PlanContext,
   planOf,
   planSchema,
   readPlan,
@@ -80,7 +81,8 @@ export {
   type SurveyedListing,
   surveyListing,
 } from './plan/survey-listing.ts';
-export { type Trial, type TryContext, tryImages } from './plan/try-images.ts';
+export type { Trial } from './plan/trial.ts';
+export { type TryContext, tryImages } from './plan/try-images.ts';
 export { cancelRun } from './produce/cancel-run.ts';
 export {
   beginOrGoOn,

@@ -49,6 +49,7 @@ export function addPlan(program: Command): void {
 }
 
 const help = `
-Flags of the run are those of "cutline run". With --run and --output, the plan is written where
-that run will be, and "cutline status" compares the two. Intervals hold 95 of 100 times, as far as
-chance in the draw goes.`;
+Flags of the run are those of "cutline run". With --run and --output, the plan
+is written where that run will be, and "cutline status" compares the two.
+Intervals hold 95 times in 100, as far as chance goes: of the draw, and of how
+long a batch took.`;

@@ -137,6 +137,7 @@ async function tryDrawn(
     return await tryImages(images, {
       ...{ encodeStage, decodeStage, batchSize, options, featureType, seed },
       store: await stores.open(run.source.store),
+      once: model.kind === 'served',
       nowMs: () => performance.now(),
       onProgress: (done, of) =>
         status.show(

@@ -3,7 +3,7 @@ import type { Requests } from './count-requests.ts';
 import { exactly, type Interval, intervalSchema, scaled } from './interval.ts';
 import type { Prices } from './prices.ts';
 import type { Survey } from './survey-listing.ts';
-import type { Trial } from './try-images.ts';
+import type { Trial } from './trial.ts';
 
 /** What a run will cost, in US dollars, at given prices: what it costs in any case, and what may. */
 

@@ -31,8 +31,10 @@ export interface Work {
   sidecars: { images: number; kinds: number };
   /** Whether features are kept, or wait for decoders, in a store. */
   features: { kept: boolean; stored: boolean };
-  /** That write results. */
+  /** Processes that decode, and so write results. */
   decoders: number;
+  /** Whether these get features from other processes. */
+  handsOver: boolean;
 }
 
 /** Of a page of S3's. */
@@ -46,9 +48,9 @@ const keysAlone = 4_000;
 const rangesShare = 0.08;
 
 export function requestsOfSource({ keys, images }: Work): Requests {
-  const pages = keys === 0 ? 0 : Math.ceil((keys + 1) / pageKeys);
+  const pages = Math.ceil(keys / pageKeys);
   const ahead = keys > keysAlone ? Math.ceil(pages * rangesShare) : 0;
-  // One to see that the bucket is there.
+  // The first sees that the bucket is there.
   return { list: 1 + pages + ahead, get: images, head: 0, put: 0, delete: 0 };
 }
 
@@ -57,24 +59,24 @@ export function batchesIn({ listed, batchSize }: Pick<Work, 'listed' | 'batchSiz
 }
 
 export function requestsOfOutput(work: Work): Requests {
-  const { sidecars, features, decoders } = work;
+  const { sidecars, features, decoders, handsOver } = work;
   const batches = batchesIn(work);
   const chunks = Math.ceil(batches / work.chunkBatches);
   const files = sidecars.images * sidecars.kinds;
   const records = files > 0 ? batches : 0;
   const kept = features.kept ? batches : 0;
-  const stored = features.stored ? batches : 0;
-  const first = batches > 0 ? decoders : 0;
+  const stored = handsOver && features.stored && !features.kept ? batches : 0;
+  // Who puts first asks whether the store knows conditions, and puts once more to see it.
+  const first = 1 + (batches > 0 ? decoders : 0);
   return {
     list: ofRun.list + chunks + records,
     // A chunk of the manifest to enqueue it, and once more, with its parts, to close it.
-    get: ofRun.get + 2 * chunks + batches + kept + stored,
+    get: ofRun.get + 2 * chunks + batches + (handsOver ? kept : 0) + stored,
     head: ofRun.head + first + files,
-    // The second put of whoever puts first shows that the store knows conditions.
     put: ofRun.put + 2 * chunks + batches + first + files + records + 2 * kept + stored,
     delete: stored,
   };
 }
 
 /** Request, claim, end of the manifest, summary; whatever the run's size. */
-const ofRun = { list: 0, get: 0, head: 0, put: 0 };
+const ofRun = { list: 3, get: 1, head: 4, put: 4 };

@@ -12,7 +12,7 @@ import {
 import { exactly, type Interval, intervalSchema, larger, plus, scaled } from './interval.ts';
 import type { Prices } from './prices.ts';
 import type { Survey } from './survey-listing.ts';
-import type { Trial } from './try-images.ts';
+import type { Trial } from './trial.ts';
 
 /**
  * What a run will take, from what was counted and what was tried. Intervals are of chance alone, as
@@ -99,6 +99,7 @@ function workOf({ survey, trial, run, features, workers }: EstimateContext): Wor
     sidecars: { images: Math.round(images * captioned), kinds: run.sidecarKinds },
     features: { kept: features.kept, stored: features.home === 'store' },
     decoders: 'decoders' in workers ? workers.decoders : workers.captioners,
+    handsOver: 'decoders' in workers,
   };
 }
 

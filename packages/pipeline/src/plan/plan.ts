@@ -8,7 +8,7 @@ import { describeExcluded, resultsPrefix } from '../produce/run-request.ts';
 import { type EstimateContext, estimate, estimateSchema, workersSchema } from './estimate.ts';
 import { pricesSchema } from './prices.ts';
 import { type SurveyedListing, surveyListing, surveySchema } from './survey-listing.ts';
-import { type Trial, trialSchema } from './try-images.ts';
+import { type Trial, trialSchema } from './trial.ts';
 
 /**
  * What a run will take, before it is begun: its listing counted, some images of it tried, and what
@@ -21,6 +21,8 @@ export const planSchema = z.strictObject({
   /** ISO 8601, UTC. */
   made: z.iso.datetime(),
   source: z.strictObject({ store: z.string(), prefix: z.string() }),
+  /** The store of its results; null where nobody said so. */
+  output: z.string().nullable(),
   model: z.string(),
   batchSize: z.int().positive(),
   deadline: deadlineSchema.optional(),
@@ -81,6 +83,7 @@ export interface PlanContext extends Pick<EstimateContext, 'workers' | 'prices'>
 
 export function planOf(context: PlanContext): Plan {
   const { run, model, surveyed, trial, workers, prices, features, now } = context;
+  const { output } = context;
   const { survey, drawn } = surveyed;
   // A listing of a store is a page after the other; a list is read as the one file that it is.
   const keys = run.selection.keysFrom === null ? survey.keys : 0;
@@ -99,14 +102,15 @@ export function planOf(context: PlanContext): Plan {
     },
     isS3: {
       source: run.source.store.startsWith('s3:'),
-      output: context.output?.startsWith('s3:') ?? run.source.store.startsWith('s3:'),
+      output: output?.startsWith('s3:') ?? false,
     },
   });
   return planSchema.parse({
     format: 1,
     run: run.run,
     made: now.toISOString(),
-    ...{ source: run.source, model: run.model, batchSize: run.batchSize },
+    ...{ source: run.source, output: output ?? null },
+    ...{ model: run.model, batchSize: run.batchSize },
     ...(run.deadline !== undefined && { deadline: run.deadline }),
     ...{ workers, survey },
     ...(trial && { trial }),
@@ -134,7 +138,9 @@ export async function requireNoRun(runStore: RunStore): Promise<void> {
 
 /** In place of an earlier one. */
 export async function writePlan(runStore: RunStore, plan: Plan): Promise<void> {
-  await runStore.putObject(planName, planSchema.parse(plan));
+  const bytes = Buffer.from(`${JSON.stringify(planSchema.parse(plan), undefined, 2)}\n`);
+  const { store, prefix } = runStore;
+  await store.put(prefix + planName, bytes, { contentType: 'application/json' });
 }
 
 /** @returns undefined where there is none that this version understands */

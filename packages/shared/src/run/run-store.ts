@@ -243,11 +243,6 @@ export class RunStore {
     return this.#create(name, value);
   }
 
-  /** The same, in place of one that may be there. */
-  async putObject(name: string, value: unknown): Promise<void> {
-    await this.#write(name, value, {});
-  }
-
   /** Creates an object of the run as JSON. @returns false where it is there already. */
   async #create(name: string, value: unknown): Promise<boolean> {
     return this.#write(name, value, { ifAbsent: true });
