@@ -11,7 +11,10 @@ import { createWorkplace, type Workplace } from './support/refusals.ts';
 import { expectToReconcile } from './support/run-results.ts';
 import { sampleImage, sampleImages } from './support/sample-images.ts';
 
-/** The command line as people and scripts see it: what it prints, where, and how it ends. */
+/**
+ * The command line as people and scripts see it: what it prints, where, and how it ends. Each kind
+ * of end is that of a process (`pipeline.cutline`); what else is said is read where it is cheaper.
+ */
 
 let pipeline: Pipeline;
 let workplace: Workplace;
@@ -82,7 +85,7 @@ describe('without workers', minutes, () => {
   });
 
   test('the same for machines', async () => {
-    const { code, stdout } = await pipeline.cutline('status', 'stopped', '--json');
+    const { code, stdout } = await pipeline.call('status', 'stopped', '--json');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       run: 'stopped',
@@ -101,7 +104,7 @@ describe('without workers', minutes, () => {
   });
 
   test('a run that has no results yet says so', async () => {
-    const { code, stdout, stderr } = await pipeline.cutline('results', 'stopped');
+    const { code, stdout, stderr } = await pipeline.call('results', 'stopped');
     expect({ code, stdout, stderr }).toEqual({
       code: 0,
       stdout: '',
@@ -110,11 +113,7 @@ describe('without workers', minutes, () => {
   });
 
   test('a dry run says what it would do', async () => {
-    const { code, stdout, stderr } = await pipeline.cutline(
-      'run',
-      's3://archive/mixed/',
-      '--dry-run',
-    );
+    const { code, stdout, stderr } = await pipeline.call('run', 's3://archive/mixed/', '--dry-run');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^ {2}images {5}2 of 3 keys, [\d.]+ (KB|bytes)$/m);
     expect(stdout).toMatch(/^ {2}skipped {4}not a photograph 1$/m);
@@ -170,36 +169,36 @@ describe('with workers', minutes, () => {
   });
 
   test('its results are a table, or rows', async () => {
-    const table = await pipeline.cutline('results', 'mixed');
+    const table = await pipeline.call('results', 'mixed');
     expect(table.stdout.split('\n')).toEqual([
       expect.stringMatching(/^ {2}image {12}caption +score$/),
       '  mixed/empty.jpg  (failed, empty: the object has 0 bytes)',
       expect.stringMatching(/^ {2}mixed\/good\.jpg {3}\w+ \w+.* {2}-\d+\.\d\d$/),
       '  mixed/notes.txt  (skipped: not a photograph)',
     ]);
-    const rows = await pipeline.cutline('results', 'mixed', '--json');
+    const rows = await pipeline.call('results', 'mixed', '--json');
     expect(rows.stdout.split('\n').map((line): PartRow => JSON.parse(line))).toEqual(
       (await pipeline.results('mixed')).rows,
     );
   });
 
   test('the first of them are told to be the first', async () => {
-    const first = await pipeline.cutline('results', 'stopped', '--limit', '2');
+    const first = await pipeline.call('results', 'stopped', '--limit', '2');
     expect(first.stdout.split('\n')).toHaveLength(3);
     expect(first.stderr).toBe('  … (the first 2 images)');
-    const all = await pipeline.cutline('results', 'mixed', '--limit', '3');
+    const all = await pipeline.call('results', 'mixed', '--limit', '3');
     expect(all.stderr).toBe('');
   });
 
   test('only what failed in that way is tried again', async () => {
-    const none = await pipeline.cutline('retry', 'mixed', '--class', 'corrupt,timeout');
+    const none = await pipeline.call('retry', 'mixed', '--class', 'corrupt,timeout');
     expect(none).toEqual({
       code: 0,
       stdout: 'Run mixed has no failures of class corrupt or timeout: nothing to retry.',
       stderr: '',
     });
     await pipeline.upload([['mixed/empty.jpg', await sampleImage(2)]]);
-    const again = await pipeline.cutline('retry', 'mixed', '--class', 'empty', 'corrupt');
+    const again = await pipeline.call('retry', 'mixed', '--class', 'empty', 'corrupt');
     expect(again.stderr).toMatch(/^Trying 1 image again\.\nRun mixed → /);
     // It was empty when it was listed; what is there now is another object.
     expect(again.stdout).toMatch(/^ {2}failed +1 +\(changed 1\)$/m);
@@ -239,13 +238,9 @@ describe('in one process', minutes, () => {
   });
 
   test('a single image is captioned, from a folder and from a bucket', async () => {
-    const local = await pipeline.cutline('caption', join(folder, 'photo-0001.jpg'), '--json');
+    const local = await pipeline.call('caption', join(folder, 'photo-0001.jpg'), '--json');
     expect(JSON.parse(local.stdout)).toMatchObject({ key: 'photo-0001.jpg', status: 'captioned' });
-    const remote = await pipeline.cutline(
-      'caption',
-      's3://archive/photos/photo-0001.jpg',
-      '--json',
-    );
+    const remote = await pipeline.call('caption', 's3://archive/photos/photo-0001.jpg', '--json');
     const { caption, score } = JSON.parse(local.stdout);
     expect(JSON.parse(remote.stdout)).toMatchObject({
       key: 'photos/photo-0001.jpg',
@@ -256,24 +251,24 @@ describe('in one process', minutes, () => {
 
   test('rows go into a file, and the same command goes on with it', async () => {
     const file = join(folder, 'rows.jsonl');
-    const { code, stdout } = await pipeline.cutline('caption', folder, '--limit', '2', '-o', file);
+    const { code, stdout } = await pipeline.call('caption', folder, '--limit', '2', '-o', file);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
     expect((await readFile(file, 'utf8')).trimEnd().split('\n')).toHaveLength(2);
-    const again = await pipeline.cutline('caption', folder, '--limit', '3', '-o', file);
+    const again = await pipeline.call('caption', folder, '--limit', '3', '-o', file);
     expect(again.stderr).toMatch(/^1 captioned in .*, 2 rows there already$/);
     expect((await readFile(file, 'utf8')).trimEnd().split('\n')).toHaveLength(3);
   });
 
   test('what is made of a file, and the picture as the model sees it', async () => {
     const seen = join(folder, 'seen.png');
-    const looked = await pipeline.cutline('look', 's3://archive/photos/photo-0001.jpg', '-o', seen);
+    const looked = await pipeline.call('look', 's3://archive/photos/photo-0001.jpg', '-o', seen);
     expect(looked).toMatchObject({ code: 0, stderr: '' });
     expect(looked.stdout).toMatch(
       /format {5}JPEG\n[\s\S]*decoder {4}libvips\n[\s\S]*outcome {4}captioned\n/,
     );
     expect((await readFile(seen)).toString('latin1', 1, 4)).toBe('PNG');
     await writeFile(join(folder, 'notes.jpg'), 'these are words');
-    const all = await pipeline.cutline('look', folder, '--include', '*.jpg');
+    const all = await pipeline.call('look', folder, '--include', '*.jpg');
     expect(all.code).toBe(1);
     expect(all.stdout).toMatch(/^notes\.jpg\ttext\tunsupported: this seems to be text/m);
     expect(all.stderr).toMatch(/^\d+ files: .*unsupported 1/);
@@ -281,7 +276,7 @@ describe('in one process', minutes, () => {
   });
 
   test('a folder without images says so, and is no failure', async () => {
-    const { code, stdout, stderr } = await pipeline.cutline('caption', join(folder, 'none'));
+    const { code, stdout, stderr } = await pipeline.call('caption', join(folder, 'none'));
     expect({ code, stdout, stderr }).toEqual({
       code: 0,
       stdout: '',

@@ -293,6 +293,8 @@ describe.concurrent('Redis', deadline, () => {
     ['encoder-worker', []],
     ['decoder-worker', []],
   ];
+  // They connect in one way, which has tests of its own: that all do is seen once.
+  const [command, ...services] = programs;
 
   test.each(programs)('that nobody listens at: %s', (program, args) =>
     workplace.expectRefusal(
@@ -303,7 +305,7 @@ describe.concurrent('Redis', deadline, () => {
     ),
   );
 
-  test.each(programs)('that refuses the password: %s', (program, args) =>
+  test.each([command!, services[1]!])('that refuses the password: %s', (program, args) =>
     workplace.expectRefusal(
       program,
       args,
@@ -312,13 +314,15 @@ describe.concurrent('Redis', deadline, () => {
     ),
   );
 
-  test.each(programs)('that drops keys when memory runs short: %s', (program, args) =>
-    workplace.expectRefusal(
-      program,
-      args,
-      { REDIS_URL: forgetful.url },
-      /has maxmemory-policy "allkeys-lru", under which it silently drops jobs .*: set it to noeviction/,
-    ),
+  test.each([command!, services[2]!])(
+    'that drops keys when memory runs short: %s',
+    (program, args) =>
+      workplace.expectRefusal(
+        program,
+        args,
+        { REDIS_URL: forgetful.url },
+        /has maxmemory-policy "allkeys-lru", under which it silently drops jobs .*: set it to noeviction/,
+      ),
   );
 
   test.each(['CUTLINE_FEATURES', 'FEATURES_REDIS_URL'])(

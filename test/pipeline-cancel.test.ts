@@ -26,7 +26,7 @@ afterAll(async () => {
   await pipeline?.stop();
 });
 
-/** A look at the queue costs nothing; `status` is a process each time that it is asked. */
+/** A look at the queue costs less than `status`, which reads the run. */
 const untilWaiting = (count: number, what: string) =>
   waitFor(async () => (await countJobs(redis, 'encode', 'wait')) === count, {
     deadlineMs: 60_000,

@@ -16,6 +16,7 @@ import { type Pipeline, startPipeline } from './support/pipeline.ts';
 
 const published = fileURLToPath(new URL('../../shared/golden/captioners/', import.meta.url));
 const families = ['blip', 'git', 'vitgpt2'];
+const minutes = { timeout: 300_000 };
 
 describe.skipIf(!existsSync(published))(
   existsSync(published) ? 'published captioners' : `NOT TESTED: ${published} is not there`,
@@ -41,7 +42,7 @@ describe.skipIf(!existsSync(published))(
       await rm(home, { recursive: true, force: true });
     });
 
-    test.each(families)('%s: both stages say what one process says', async (name) => {
+    test.each(families)('%s: both stages say what one process says', minutes, async (name) => {
       const added = await pipeline.succeed('model', 'add', join(published, name));
       expect(added.stdout).toContain(`cutline caption <images> --model ${name}`);
       expect(added.stdout).toMatch(/ {2}speed +an image took one thread here 0.\d+ s to encode /);
@@ -119,9 +120,7 @@ describe.skipIf(!existsSync(published))(
       for (const name of await readdir(folder)) await chmod(join(folder, name), 0o644);
       try {
         await damage(folder);
-        const { code, stdout, stderr } = await pipeline.cutline('model', 'add', folder);
-        expect(stderr.split('\n').filter(Boolean)).toEqual([expect.stringMatching(message)]);
-        expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+        expect(await pipeline.refuse('model', 'add', folder)).toMatch(message);
         expect((await pipeline.succeed('model', 'list')).stdout).not.toContain('damaged');
       } finally {
         await rm(folder, { recursive: true });
@@ -139,11 +138,10 @@ describe.skipIf(!existsSync(published))(
         return stdout.split('\n').map((line) => JSON.parse(line).caption);
       };
       expect(await texts('vitgpt2-int8')).toEqual(await texts('vitgpt2'));
-      const onGpu = await pipeline.cutline(
+      const onGpu = await pipeline.refuse(
         ...['caption', 's3://archive/vitgpt2/', '--model', 'vitgpt2-int8', '--device', 'gpu'],
       );
-      expect(onGpu.code).toBe(2);
-      expect(onGpu.stderr.trimEnd()).toMatch(/^cutline: The encoder of .* for CPUs: .*$/);
+      expect(onGpu).toMatch(/^cutline: The encoder of .* for CPUs: .*$/);
     });
 
     test('one is added from the hub, pinned to its commit, and a second time without it', async () => {

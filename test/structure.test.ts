@@ -114,6 +114,16 @@ test('nothing but the implementation of queues on BullMQ knows of it', () => {
   ]);
 });
 
+test('nothing but the way there loads OpenTelemetry, and nothing loads that before it is asked for', () => {
+  const files = workspaces.flatMap((workspace) => sourceFiles(join(root, workspace, 'src')));
+  const process = 'packages/shared/src/process';
+  const knowing = files.filter(({ text }) => text.includes('@opentelemetry/'));
+  expect(knowing.map(({ path }) => path)).toEqual([`${process}/otel-tracing.ts`]);
+  const leading = files.filter(({ text }) => text.includes('/otel-tracing.ts'));
+  expect(leading.map(({ path }) => path)).toEqual([`${process}/open-tracing.ts`]);
+  expect(leading[0]?.text).toContain("await import('./otel-tracing.ts')");
+});
+
 test('inference threads load nothing that reaches the network, the queues or sharp', () => {
   const loaded = new Set<string>();
   const load = (path: string) => {
@@ -132,6 +142,28 @@ test('inference threads load nothing that reaches the network, the queues or sha
   ]);
   const errors = readFileSync(join(root, 'packages/shared/src/errors.ts'), 'utf8');
   expect(importsOf(errors)).toEqual([]);
+});
+
+test('a command that starts loads nothing that only some others need', () => {
+  const loaded = new Set<string>();
+  const load = (path: string) => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    const text = readFileSync(join(root, path), 'utf8')
+      .replaceAll(/^(import|export) type [^;]*;/gm, '')
+      .replaceAll(/\bimport\(/g, ''); // when it is asked for
+    for (const specifier of importsOf(text)) {
+      if (specifier.startsWith('.')) load(join(path, '..', specifier));
+      else if (specifier.startsWith('@cutline/')) load(entryOf(specifier));
+      else if (!isBuiltin(specifier)) loaded.add(packageName(specifier));
+    }
+  };
+  load('apps/cutline/src/main.ts');
+  expect(loaded).toContain('commander');
+  const others =
+    /^(@aws-sdk|@tensorflow|bullmq|csv-parse|hyparquet|ioredis|onnxruntime|sharp|yaml)/;
+  expect([...loaded].filter((name) => others.test(name))).toEqual([]);
+  expect([...loaded].filter((name) => name.startsWith('packages/checkpoints/'))).toEqual([]);
 });
 
 test('imports are found, however they are written', () => {
@@ -185,4 +217,12 @@ function packageName(specifier: string): string {
     .split('/')
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/');
+}
+
+/** The source of what an import of ours means, as its package says. */
+function entryOf(specifier: string): string {
+  const [, name, ...rest] = specifier.split('/');
+  const manifest = JSON.parse(readFileSync(join(root, 'packages', name!, 'package.json'), 'utf8'));
+  const built = manifest.exports[['.', ...rest].join('/')].default as string;
+  return join('packages', name!, built.replace('dist', 'src').replace(/js$/, 'ts'));
 }

@@ -16,8 +16,11 @@ export class CountingStore {
   requests = { list: 0, get: 0, head: 0, put: 0, delete: 0 };
   /** Requests in hand at once, at most, since it was set to 0. */
   atOnceMax = 0;
-  /** When a part was written last, in ms. */
+  /** When a part was written last, in ms, and how many requests there had been until then. */
   lastPartMs = 0;
+  requestsAtLastPart = 0;
+  /** By folder of the run, of all that was ever put: parts that are compacted are deleted. */
+  bytesPut = /** @type {Map<string, number>} */ (new Map());
   #store = new MemoryStore('s3://captions');
   /** @type {string[]} in order */
   #keys = [];
@@ -54,9 +57,14 @@ export class CountingStore {
   async put(key, bytes, options) {
     this.requests.put += 1;
     const put = await this.#store.put(key, bytes, options);
+    const folder = key.split('/')[2] ?? '';
+    this.bytesPut.set(folder, (this.bytesPut.get(folder) ?? 0) + bytes.length);
     const at = place(this.#keys, key);
     if (this.#keys[at] !== key) this.#keys.splice(at, 0, key);
-    if (key.includes('/parts/')) this.lastPartMs = performance.now();
+    if (key.includes('/parts/')) {
+      this.lastPartMs = performance.now();
+      this.requestsAtLastPart = this.total;
+    }
     return put;
   }
 
@@ -66,6 +74,10 @@ export class CountingStore {
     await this.#store.delete(key, options);
     const at = place(this.#keys, key);
     if (this.#keys[at] === key) this.#keys.splice(at, 1);
+  }
+
+  get total() {
+    return Object.values(this.requests).reduce((sum, n) => sum + n, 0);
   }
 
   async check() {

@@ -116,10 +116,13 @@ export async function measureScale(images, add) {
       async () => {
         const { samples, empty } = await sampled.stop();
         const last = seconds(performance.now() - captions.lastPartMs);
-        return `${last} from the last part; encode queue empty in ${empty} of ${samples} samples while it was listed`;
+        const requests = captions.total - captions.requestsAtLastPart;
+        return `${last} and ${requests} requests from the last part; encode queue empty in ${empty} of ${samples} samples while it was listed`;
       },
     );
     const bytesAfter = (await redisBytes()) - redisBefore;
+    const put = [...captions.bytesPut].map(([folder, bytes]) => `${folder} ${bytes}`);
+    add({ operation: 'bytes put', seconds: 0, requests: '', remark: put.join(', ') });
     await time('resume, finished', () => drive({ resume: 'scale' }));
     await time('results --limit 5', () => takeRows(runStore, 5));
     captions.atOnceMax = 0;

@@ -4,7 +4,8 @@ import { MemoryStore, type PutOptions, StoreError } from '@cutline/shared/stores
 const keyBytesMax = 1024;
 
 /** What a run writes once, and never again: all but its summary. */
-const writtenOnce = /(^|\/)runs\/[^/]+\/(run\.json|(claims|manifest|parts|sidecars|ledger)\/.+)$/;
+const writtenOnce =
+  /(^|\/)runs\/[^/]+\/(run\.json|(claims|manifest|parts|sidecars|results|ledger)\/.+)$/;
 
 /** A bucket that does not take every key, and tells of what is put. */
 export class Bucket extends MemoryStore {

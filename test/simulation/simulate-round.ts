@@ -1,4 +1,5 @@
 import { isForUser } from '@cutline/shared/errors';
+import { loadParquet } from '@cutline/shared/parquet';
 import { type Run, RunStore, readRunState, type Summary, sidecarKinds } from '@cutline/shared/run';
 import { Draw } from './draw.ts';
 import { judgeDecoded, judgeRun, readRows } from './judge-run.ts';
@@ -44,6 +45,7 @@ const retried = ['not-found', 'corrupt', 'unavailable', 'worker-lost'] as const;
  * kept its features is decoded again from them, without its images and under faults as before.
  */
 export async function simulateRound(seed: number): Promise<Round> {
+  await loadParquet(); // which takes real time, of which the simulated knows nothing
   const draw = new Draw(seed * 7919 + 1);
   const time = new VirtualTime(startMs);
   const trace: string[] = [];
@@ -120,6 +122,7 @@ export async function simulateRound(seed: number): Promise<Round> {
     happens(0.2, 'cancelled', () => cutline.cancel(name).done.catch(() => {}));
     happens(0.15, 'resumed beside what goes on', () => produce({ resume: name }));
     happens(0.1, 'retried beside what goes on', () => produce({ resume: name, retry: retried }));
+    happens(0.2, 'compacted beside what goes on', () => produce({ resume: name, compact: true }));
     await Promise.all(begins);
     for (let done = 0; ; ) {
       if (!(await runStore.exists())) {
@@ -276,6 +279,7 @@ function drawRequest(draw: Draw, keysFrom: string | null): Run {
       scoreMin: null,
     },
     ...(draw.chance(0.3) && { keepFeatures: { location: null, encoder: 'simulated' } }),
+    ...(draw.chance(0.2) && { keepParts: true as const }),
     batchSize: draw.count(1, 5),
     chunkBatches: draw.count(1, 3),
     cutline: 'simulation',

@@ -345,8 +345,9 @@ export class SimulatedCutline {
         return isDenied ? new StoreError('access-denied', `${denied} ${key} (403).`) : undefined;
       },
       told: (operation: string, [key]: unknown[]) => {
+        if (operation !== 'put' || !does) return;
         const [, run, batch, attempt = '0'] = partPath.exec(String(key)) ?? [];
-        if (operation === 'put' && run) does?.({ run, batch: Number(batch), attempt });
+        if (run) does({ run, batch: Number(batch), attempt });
       },
     };
     const queue = (stage: 'encode' | 'decode') => {

@@ -7,6 +7,7 @@ import { tinyBundleFiles } from '../../packages/captioner/test/support/tiny-mode
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { type Process, startProcess, stopProcess } from './processes.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
+import { isBusy, runInProcess } from './run-in-process.ts';
 import { type RunResults, readResults } from './run-results.ts';
 import { type S3Server, s3Access, startS3 } from './s3-server.ts';
 import { type Scrape, scrape } from './scrape.ts';
@@ -33,10 +34,17 @@ export interface Pipeline {
   /** A worker that may not come to be ready. */
   launchWorker(name: WorkerName, env?: Environment): Promise<Process>;
   startCutline(args: readonly string[], env?: Environment): Promise<Process>;
-  /** Runs the command line to its end. */
+  /** Runs the command line, as a process, to its end. */
   cutline(...args: string[]): Promise<Finished>;
-  /** The same, where status 0 is expected. @throws as `untilDone` */
+  /**
+   * The same in this process, where a test wants what the command does or says; where one runs here
+   * already, in one of its own.
+   */
+  call(...args: string[]): Promise<Finished>;
+  /** The same, where status 0 is expected. @throws Error where it ends with another */
   succeed(...args: string[]): Promise<Omit<Finished, 'code'>>;
+  /** The same, where it is refused: with status 2 and one line. @returns that line */
+  refuse(...args: string[]): Promise<string>;
   results(run: string): Promise<RunResults>;
   /** What `cutline status --json` says of a run. */
   // biome-ignore lint/suspicious/noExplicitAny: each test knows what it looks at
@@ -112,10 +120,15 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     return { code, stdout: stdout.join('\n'), stderr: stderr.join('\n') };
   };
 
+  const call: Pipeline['call'] = async (...args) => {
+    const ended = isBusy() ? await cutline(...args) : await runInProcess(args, environment);
+    const withoutEnd = (text: string) => text.replace(/\n$/, '');
+    return { ...ended, stdout: withoutEnd(ended.stdout), stderr: withoutEnd(ended.stderr) };
+  };
   const succeed: Pipeline['succeed'] = async (...args) => {
-    const process = await startCutline(args);
-    await untilDone(process);
-    return { stdout: process.stdout.join('\n'), stderr: process.stderr.join('\n') };
+    const { code, stdout, stderr } = await call(...args);
+    if (code === 0) return { stdout, stderr };
+    throw new Error(`cutline ${args.join(' ')} ended with status ${code} and not 0:\n${stderr}`);
   };
 
   return {
@@ -140,7 +153,14 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     startProducer: (args, more) => startNode('producer/dist/main.js', args, more),
     startCutline,
     cutline,
+    call,
     succeed,
+    async refuse(...args) {
+      const { code, stdout, stderr } = await call(...args);
+      if (code === 2 && stdout === '' && !stderr.includes('\n')) return stderr;
+      const said = `${stdout}\n${stderr}`;
+      throw new Error(`cutline ${args.join(' ')} ended with status ${code}, and said:\n${said}`);
+    },
     results: (run) => readResults(output, run),
     status: async (run) => JSON.parse((await succeed('status', run, '--json')).stdout),
     async stop() {

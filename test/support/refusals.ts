@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { Environment, Pipeline } from './pipeline.ts';
 import { type Process, startProcess } from './processes.ts';
+import { runInProcess } from './run-in-process.ts';
 import { writeTinyBundle } from './tiny-bundle.ts';
 
 /** Programs that are configured wrongly, and how they say so. */
@@ -73,6 +74,15 @@ export async function createWorkplace(pipeline: Pipeline): Promise<Workplace> {
       env: { ...environment, ...env },
       cwd: folder,
     });
+  /** `cutline` in this process: that it is the same as one is shown by command-line.test.ts. */
+  const end = async (program: Program, args: readonly string[], env: Environment) => {
+    if (program === 'cutline') {
+      const { code, ...said } = await runInProcess(args, { ...environment, ...env }, folder);
+      return { code, stdout: linesOf(said.stdout), stderr: linesOf(said.stderr) };
+    }
+    const { exited, stdout, stderr } = await start(program, args, env);
+    return { ...(await exited), stdout, stderr };
+  };
   return {
     folder,
     environment,
@@ -80,8 +90,7 @@ export async function createWorkplace(pipeline: Pipeline): Promise<Workplace> {
     writeBundle,
     remove: () => rm(folder, { recursive: true, force: true }),
     async expectRefusal(program, args, env, message) {
-      const { exited, stdout, stderr } = await start(program, args, env);
-      const { code } = await exited;
+      const { code, stdout, stderr } = await end(program, args, env);
       const said = program === 'cutline' ? wordsOf(stderr) : concernsOf(program, stderr);
       expect(said).toEqual([expect.stringMatching(message)]);
       expect(said[0]?.length).toBeLessThan(400); // a sentence or two
@@ -89,6 +98,10 @@ export async function createWorkplace(pipeline: Pipeline): Promise<Workplace> {
       expect(stdout).toEqual([]);
     },
   };
+}
+
+function linesOf(text: string): string[] {
+  return text === '' ? [] : text.replace(/\n$/, '').split('\n');
 }
 
 function wordsOf(stderr: readonly string[]): string[] {

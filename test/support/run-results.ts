@@ -1,9 +1,10 @@
 import {
+  attemptName,
   type ImageRef,
   type PartRow,
+  placeRows,
   RunStore,
   readChunk,
-  readResults as readRows,
   readRunState,
   type Summary,
   verifyRun,
@@ -16,7 +17,10 @@ export interface RunResults {
   manifest: ImageRef[];
   /** That count, in the order of the manifest. */
   rows: PartRow[];
-  /** Their keys without the folder: `000000.jsonl`, `000000.0r.jsonl`, … */
+  /**
+   * Of the parts that there are, and of those that are compacted and had a row that counts, what
+   * they are called: `000000.jsonl`, `000000.0r.jsonl`, …
+   */
   parts: string[];
   summary: Summary | undefined;
   /** What `cutline verify` says of it, if it is finished. */
@@ -31,12 +35,17 @@ export async function readResults(store: ObjectStore, run: string): Promise<RunR
     manifest.push(...(await readChunk(runStore, state.claims, chunk)).images);
   }
   const rows: PartRow[] = [];
-  for await (const some of readRows(runStore, state)) rows.push(...some);
-  const parts = (await runStore.listParts()).map(({ key }) =>
-    key.slice(`${runStore.prefix}parts/`.length),
+  const parts = new Set(
+    (await runStore.listParts()).map(({ key }) => key.slice(`${runStore.prefix}parts/`.length)),
   );
+  for await (const { batch, rows: some } of placeRows(runStore, state)) {
+    for (const { row, attempt } of some) {
+      rows.push(row);
+      parts.add(`${attemptName(batch, attempt)}.jsonl`);
+    }
+  }
   const { problems } = state.summary ? await verifyRun(runStore) : { problems: [] };
-  return { manifest, rows, parts, summary: state.summary, problems };
+  return { manifest, rows, parts: [...parts].toSorted(), summary: state.summary, problems };
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   Closers,
   createNotesLogger,
   Metrics,
+  openTracing,
   readSettings,
   storeConfig,
   untilStopped,
@@ -35,6 +36,10 @@ export async function followRun({ what, window, flags }: FollowOptions): Promise
   const name = 'begin' in what ? what.begin.run : what.resume;
   const { stopped } = untilStopped();
   const closers = new Closers();
+  const tracing = await openTracing('cutline-producer', (message) => {
+    note(`Traces cannot be sent: ${message}`);
+  });
+  closers.add('traces', () => tracing.close());
   let note = (text: string): void => {
     say(process.stderr, text);
   };
@@ -55,7 +60,7 @@ export async function followRun({ what, window, flags }: FollowOptions): Promise
     redisUrl: settings.redis,
     stores,
     window,
-    metrics: new Metrics(),
+    metrics: new Metrics({ tracing }),
     log: createNotesLogger((text) => note(text)),
     closers,
     onStarted({ runStore }) {

@@ -49,9 +49,10 @@ export function formatModel(
 
 /** Names and texts, as a column each. @param columns to wrap lines to */
 export function formatFields(fields: readonly [string, string][], columns: number): string {
+  const width = Math.max(indent, ...fields.map(([name]) => name.length + 4));
   const lines = fields.flatMap(([name, text]) =>
-    wrap(text, columns - indent).map((line, index) =>
-      [`  ${index === 0 ? name : ''}`.padEnd(indent), line, '\n'].join(''),
+    wrap(text, columns - width).map((line, index) =>
+      [`  ${index === 0 ? name : ''}`.padEnd(width), line, '\n'].join(''),
     ),
   );
   return lines.join('');

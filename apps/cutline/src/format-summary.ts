@@ -5,6 +5,7 @@ import {
   formatDuration,
   formatQuantity,
   formatRate,
+  formatReasons,
   formatUsage,
 } from './format.ts';
 
@@ -18,8 +19,8 @@ export function formatSummary(summary: Summary, results: string): string {
     `Run ${summary.run}: ${formatQuantity(images, 'image')} in ${formatDuration(seconds)}` +
       (rate && ` (${rate})`),
     `  captioned  ${formatCount(captioned)}${blank ? `  (blank ${formatCount(blank)})` : ''}`,
-    `  skipped    ${formatCount(skipped)}${reasons(summary.skippedByReason)}`,
-    `  failed     ${formatCount(failed)}${reasons(summary.failedByClass)}`,
+    `  skipped    ${formatCount(skipped)}${inBrackets(formatReasons(summary.skippedByReason))}`,
+    `  failed     ${formatCount(failed)}${inBrackets(formatCounts(summary.failedByClass))}`,
     ...describeRepeated(repeated, captioned).map((each) => `             ${each}`),
     ...(sidecars ? [`  sidecars   ${describeSidecars(sidecars)}`] : []),
     ...(usage ? [`  used       ${formatUsage(usage)}`] : []),
@@ -55,7 +56,6 @@ export function describeSidecars({ kept, merged }: NonNullable<Summary['sidecars
   return parts.filter(Boolean).join(', ');
 }
 
-function reasons(counts: Record<string, number>): string {
-  const text = formatCounts(counts);
+function inBrackets(text: string): string {
   return text && `  (${text})`;
 }

@@ -20,6 +20,14 @@ export function formatCounts(counts: Record<string, number>): string {
     .join(', ');
 }
 
+/** `3 not a photograph, 2 listed before`: of reasons why images were skipped. */
+export function formatReasons(counts: Record<string, number>): string {
+  return Object.entries(counts)
+    .filter(([, n]) => n > 0)
+    .map(([reason, n]) => `${formatCount(n)} ${describeReason(reason)}`)
+    .join(', ');
+}
+
 /** Why something was left out, in a sentence: `skipped: not a photograph`. */
 export function describeReason(reason: string): string {
   return skipReasonTexts[reason as SkipReason] ?? reason;

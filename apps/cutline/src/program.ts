@@ -2,6 +2,7 @@ import { createCommand } from '@cutline/shared/process';
 import type { Command } from 'commander';
 import { addCancel } from './commands/cancel.ts';
 import { addCaption } from './commands/caption.ts';
+import { addCompact } from './commands/compact.ts';
 import { addDashboard } from './commands/dashboard.ts';
 import { addDecode } from './commands/decode.ts';
 import { addExport } from './commands/export.ts';
@@ -49,6 +50,7 @@ export function createProgram(): Command {
   addCancel(program);
   addDecode(program);
   addVerify(program);
+  addCompact(program);
   addWithdraw(program);
   addExport(program);
   addGallery(program);

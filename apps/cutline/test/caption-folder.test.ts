@@ -1,5 +1,4 @@
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,9 +6,11 @@ import type { PartRow } from '@cutline/shared/run';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askPage } from '../../../test/support/ask-page.ts';
 import { startProcess } from '../../../test/support/processes.ts';
+import { runInProcess } from '../../../test/support/run-in-process.ts';
 import { sampleImages } from '../../../test/support/sample-images.ts';
 import { writeTinyBundle } from '../../../test/support/tiny-bundle.ts';
 import { waitFor } from '../../../test/support/wait-for.ts';
+import { FileLock } from '../dist/caption/file-lock.js';
 
 /** `cutline caption` of a person's folder, and what they do with the captions; no Redis, no runs. */
 
@@ -34,13 +35,9 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const program = fileURLToPath(new URL('../bin/cutline.js', import.meta.url));
 
+/** In this process; those that are interrupted are started as processes. */
 function cutline(...args: string[]) {
-  const env = { ...process.env, CUTLINE_MODEL: model, CUTLINE_BACKEND: 'onnx' };
-  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [program, ...args], { cwd: photos, env }, (error, stdout, stderr) =>
-      resolve({ code: error?.code ?? 0, stdout, stderr }),
-    );
-  });
+  return runInProcess(args, { CUTLINE_MODEL: model, CUTLINE_BACKEND: 'onnx' }, photos);
 }
 
 const rowsOf = async (name: string): Promise<PartRow[]> =>
@@ -59,7 +56,9 @@ describe('a folder', { timeout: 60_000 }, () => {
     const { code, stdout, stderr } = await cutline('caption', '.');
     expect(code).toBe(0);
     expect(stdout.match(/\(skipped: not a photograph\)$/gm)).toHaveLength(5);
-    expect(stderr).toMatch(/^3 captioned in .*, 5 skipped: not a photograph\n$/);
+    expect(stderr).toMatch(
+      /^3 captioned in .*, 5 skipped: not a photograph \(1 file beside photographs\)\n$/,
+    );
   });
 
   test('or CSV', async () => {
@@ -72,7 +71,7 @@ describe('a folder', { timeout: 60_000 }, () => {
   test('into all that a run can be had as, beside the photographs', async () => {
     const { code, stdout, stderr } = await cutline(...toAll);
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
-    expect(stderr).toContain('sidecars: 1 of yours kept\ncaptions.csv: 8 rows\n');
+    expect(stderr).toContain('sidecars: 5 written, 1 of yours kept\ncaptions.csv: 8 rows\n');
     expect(stderr).toContain('page.html: 3 images\n');
     const keys = (await rowsOf('captions.jsonl')).map(({ key }) => key);
     expect(keys).toEqual([
@@ -90,6 +89,16 @@ describe('a folder', { timeout: 60_000 }, () => {
     expect(code).toBe(0);
     expect(stderr).toMatch(/^Nothing to do: 8 rows there already\.\n/);
     expect(await rowsOf('captions.jsonl')).toEqual(before);
+  });
+
+  test('not while another process writes the same file', async () => {
+    const lock = await FileLock.take(join(photos, 'captions.jsonl'));
+    const { code, stderr } = await cutline(...toAll);
+    await lock.release();
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^cutline: captions\.jsonl is being written by another "cutline caption" \(pro/,
+    );
   });
 
   test('again, when there is another photograph, which alone is captioned', async () => {
@@ -133,6 +142,24 @@ describe('a folder', { timeout: 60_000 }, () => {
     expect(await readFile(join(photos, 'd.jpg.txt'), 'utf8')).toBe('=our d\n');
     expect(await readFile(join(photos, 'captions.csv'), 'utf8')).toContain("'=our d");
     expect(await readFile(join(photos, 'page.html'), 'utf8')).toContain('=our d');
+  });
+
+  test('of a photograph that is gone the row stays, unless it is asked to go', async () => {
+    const [there, aside] = [join(photos, 'a.jpg'), join(folder, 'a.jpg')];
+    await rename(there, aside);
+    const kept = await cutline(...toAll);
+    expect(kept.stderr).toContain(
+      '\n1 row of images that are not there any more: --prune takes them out\n',
+    );
+    expect(await rowsOf('captions.jsonl')).toHaveLength(9);
+    const partly = await cutline(...toAll, '--prune', '--limit', '2');
+    expect(partly.code).toBe(2);
+    const gone = await cutline(...toAll, '--prune');
+    expect(gone.stderr).toContain('\n1 row of images that are not there any more went\n');
+    expect((await rowsOf('captions.jsonl')).map(({ key }) => key)).not.toContain('a.jpg');
+    await rename(aside, there);
+    await cutline(...toAll); // and is captioned again
+    expect(await rowsOf('captions.jsonl')).toHaveLength(9);
   });
 
   test('what was written beside photographs is taken away again, and nothing else', async () => {

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import {
   countRows,
   createChunk,
@@ -23,6 +24,7 @@ import {
   skippedRow,
   time,
 } from '../../../packages/shared/test/support/example-run.ts';
+import { runInProcess } from '../../../test/support/run-in-process.ts';
 
 /** `cutline export`, as people and scripts see it, of a run in a folder. */
 
@@ -54,20 +56,14 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** What it prints, and how it ends. */
+/** What it prints, and how it ends: here, but for the first time. */
 function cutline(...args: string[]) {
   return exportOf('r1', '--output', folder, ...args);
 }
 
 /** The same, of what is named first. */
 function exportOf(...args: string[]) {
-  const program = fileURLToPath(new URL('../bin/cutline.js', import.meta.url));
-  const command = [program, 'export', ...args];
-  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, command, { cwd: folder }, (error, stdout, stderr) =>
-      resolve({ code: error?.code ?? 0, stdout, stderr }),
-    );
-  });
+  return runInProcess(['export', ...args], {}, folder);
 }
 
 const keysOf = (jsonl: string) =>
@@ -77,11 +73,13 @@ const keysOf = (jsonl: string) =>
     .map((line) => JSON.parse(line).key);
 
 test('rows go to standard output, in the order of the manifest, and the rest to the other', async () => {
-  const { code, stdout, stderr } = await cutline('--to', 'jsonl');
-  expect({ code, stderr }).toEqual({
-    code: 0,
-    stderr: '5 rows\nRun r1 is not finished: this is what it has so far.\n',
-  });
+  const program = fileURLToPath(new URL('../bin/cutline.js', import.meta.url));
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    [program, 'export', 'r1', '--output', folder, '--to', 'jsonl'],
+    { cwd: folder },
+  );
+  expect(stderr).toBe('5 rows\nRun r1 is not finished: this is what it has so far.\n');
   expect(stdout).toBe(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
 });
 

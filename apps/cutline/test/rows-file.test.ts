@@ -37,6 +37,9 @@ async function write(...rows: PartRow[]): Promise<void> {
   await file.close();
 }
 
+/** As if the process that holds it had died. */
+const forgetLock = () => rm(join(folder, 'rows.jsonl.cutline', '.lock'));
+
 const keys = async () =>
   (await readFile(path, 'utf8'))
     .trimEnd()
@@ -63,6 +66,21 @@ test('an image that was replaced is captioned again; of a list of keys, the key 
   await file.close();
 });
 
+test('rows of images that are gone stay, unless they are dropped', async () => {
+  await write(captioned('a/1'), captioned('b/1'), failed('b/2'), captioned('b/3'));
+  const file = await RowsFile.open(path, request, stores);
+  file.has(image('b/3'));
+  expect(file.unasked('')).toHaveLength(3);
+  const gone = file.unasked('b/');
+  expect(gone).toHaveLength(2);
+  await file.close();
+  expect(await keys()).toHaveLength(4);
+  const again = await RowsFile.open(path, request, stores);
+  again.drop(gone);
+  await again.close();
+  expect(await keys()).toEqual(['a/1', 'b/3']);
+});
+
 test('of an image that was replaced, the row of before goes, also where the process died', async () => {
   await write(captioned('a'), captioned('b'));
   const again = { ...captioned('a'), etag: 'f' };
@@ -72,6 +90,7 @@ test('of an image that was replaced, the row of before goes, also where the proc
   const file = await RowsFile.open(path, request, stores);
   await file.write([{ ...again, etag: 'g' }]); // and nothing closes it
   expect(await keys()).toEqual(['b', 'a', 'c', 'a']);
+  await forgetLock();
   const next = await RowsFile.open(path, request, stores);
   expect(next.has(image('a', 'g'))).toBe(true);
   expect(next.before).toBe(3);
@@ -90,6 +109,7 @@ test('of an image that failed when it was another, that is what is said', async 
   await write(captioned('a'));
   const file = await RowsFile.open(path, request, stores);
   await file.write([{ ...failed('a'), etag: 'f' }]); // and nothing closes it
+  await forgetLock();
   const next = await RowsFile.open(path, request, stores);
   expect([next.has(image('a')), next.before]).toEqual([false, 0]);
   await next.close();
@@ -98,10 +118,9 @@ test('of an image that failed when it was another, that is what is said', async 
 
 test('a file that another takes the place of, or that is removed, is noticed', async () => {
   await write(captioned('a'));
-  const [first, second] = [
-    await RowsFile.open(path, request, stores),
-    await RowsFile.open(path, request, stores),
-  ];
+  const first = await RowsFile.open(path, request, stores);
+  await forgetLock();
+  const second = await RowsFile.open(path, request, stores);
   await first.write([{ ...captioned('a'), etag: 'f' }]);
   await first.close(); // which takes the old row out
   await expect(second.write([captioned('b')])).rejects.toThrow(/was removed or replaced while/);
@@ -225,5 +244,7 @@ test('a last row that only lacks its end counts', async () => {
 test('beside the file there is one folder, and a pipe has none', async () => {
   await write(captioned('a'));
   expect(await readdir(folder)).toEqual(['rows.jsonl', 'rows.jsonl.cutline']);
-  expect((await RowsFile.open('/dev/full', request, stores)).papers).toBeUndefined();
+  const full = await RowsFile.open('/dev/full', request, stores);
+  expect(full.papers).toBeUndefined();
+  await full.close();
 });

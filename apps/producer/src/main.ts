@@ -20,12 +20,15 @@ import {
   createLogger,
   type Logger,
   Metrics,
+  noTracing,
   openHttpPort,
+  openTracing,
   readSettings,
   refuseUnknownVariables,
   runService,
   type Settings,
   storeConfig,
+  type Tracing,
   untilStopped,
 } from '@cutline/shared/process';
 import { addRunFlags, type RunFlags } from '@cutline/shared/run';
@@ -59,8 +62,16 @@ await runService('producer', async () => {
   const flags = command.opts<ProducerFlags>();
   const source: string | undefined = command.processedArgs[0];
 
-  const log = createLogger({ process: 'producer', level: settings.logLevel });
+  let tracing = noTracing;
+  const log = createLogger({
+    ...{ process: 'producer', level: settings.logLevel },
+    fields: () => tracing.logFields(),
+  });
   const closers = new Closers();
+  tracing = await openTracing('cutline-producer', (message) => {
+    log.warn({ error: message }, 'traces cannot be sent');
+  });
+  closers.add('traces', () => tracing.close());
   const { stopped } = untilStopped();
   const stores = new StorePool({
     ...storeConfig(settings),
@@ -69,7 +80,7 @@ await runService('producer', async () => {
   closers.add('stores', () => stores.close());
   const program = flags.dryRun
     ? dryRun(source, flags, settings, { stores, log })
-    : run(source, flags, settings, { stores, closers, log });
+    : run(source, flags, settings, { stores, closers, tracing, log });
   const stop = await Promise.race([program, stopped]).finally(() => closers.closeAll(log));
   if (stop && 'signal' in stop) {
     log.warn('stopped before the end: go on with "cutline resume"');
@@ -104,9 +115,14 @@ async function run(
   sourceText: string | undefined,
   flags: ProducerFlags,
   settings: ProducerSettings,
-  { stores, closers, log }: { stores: StorePool; closers: Closers; log: Logger },
+  {
+    stores,
+    closers,
+    tracing,
+    log,
+  }: { stores: StorePool; closers: Closers; tracing: Tracing; log: Logger },
 ): Promise<void> {
-  const metrics = new Metrics({ processMetrics: true });
+  const metrics = new Metrics({ processMetrics: true, tracing });
   const what = flags.resume
     ? { resume: nameToResume(flags) }
     : {

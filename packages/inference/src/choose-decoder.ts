@@ -43,6 +43,8 @@ export interface OpenImage {
   decoder: 'libvips' | 'ImageMagick';
   /** Which of several it is, from 0. */
   page: number;
+  /** What a decoder other than sharp's has found out about the file, by name. */
+  facts?: Record<string, string>;
   /**
    * Of samples that may not use all of their bits: the same, with those that they use taken for all.
    * Whether that is so, can only be seen when it is decoded.
@@ -109,10 +111,11 @@ async function openSecondly(
   page?: TiffPage,
 ): Promise<OpenImage> {
   const decoded = await decodeSecondly(bytes, { ...limits, name, page, deadline });
-  const { pixels, decodedWidth, decodedHeight, width, height } = decoded;
+  const { pixels, decodedWidth, decodedHeight, width, height, facts } = decoded;
   const raw = { width: decodedWidth, height: decodedHeight, channels: 3 as const };
   const image = sharp(pixels, { raw, limitInputPixels: limits.pixelsMax });
-  return { image, size: { width, height }, decoder: 'ImageMagick', page: page?.index ?? 0 };
+  const size = { width, height };
+  return { image, size, decoder: 'ImageMagick', page: page?.index ?? 0, ...(!page && { facts }) };
 }
 
 async function openFirst(

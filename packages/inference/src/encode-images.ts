@@ -48,10 +48,12 @@ export async function encodeImages(
   const { pool, metrics, limits, featureType: dtype = 'float16' } = context;
   const decoding = pLimit(decodeParallelism());
   const decodeLimits = { pixelsMax: limits.imagePixelsMax, timeoutMs: limits.decodeTimeoutMs };
-  const decode = (bytes: Buffer) =>
-    metrics.time('preprocess', () => decodeImage(bytes, pool.model.preprocessing, decodeLimits));
-  const prepared = await prepareImages(images, context, async (bytes) => {
-    const { pixels, ...size } = await decoding(() => decode(bytes));
+  const decode = (bytes: Buffer, key: string) =>
+    metrics.time('preprocess', () => decodeImage(bytes, pool.model.preprocessing, decodeLimits), {
+      'cutline.key': key,
+    });
+  const prepared = await prepareImages(images, context, async (bytes, { key }) => {
+    const { pixels, ...size } = await decoding(() => decode(bytes, key));
     return { value: pixels, ...size, ...(isBlank(pixels) && { warnings: [blankWarning] }) };
   });
   const outcomes = prepared.map(({ outcome }) => outcome);

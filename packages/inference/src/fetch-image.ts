@@ -37,7 +37,9 @@ export async function fetchImage(image: ImageRef, context: FetchContext): Promis
   const { limits, metrics, signal, random } = context;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await metrics.time('fetch', () => tryToFetch(image, context));
+      return await metrics.time('fetch', () => tryToFetch(image, context), {
+        'cutline.key': image.key,
+      });
     } catch (error) {
       const isOutage = error instanceof StoreError && error.reason === 'unavailable';
       if (!isOutage || attempt >= limits.fetchAttempts) throw error;

@@ -14,15 +14,15 @@ const srgbDescriptions =
 
 /** `profile`: the bytes of an ICC profile; damaged ones are not sRGB. */
 export function isSrgbProfile(profile: Buffer): boolean {
-  const text = description(profile);
+  const text = profileName(profile);
   return text !== undefined && srgbDescriptions.test(text);
 }
 
 /**
- * The text of the `desc` tag (ICC.1:2022, 7.3 and 10.15). Version 2 stores ASCII (type `desc`),
+ * What a profile calls itself: the text of the `desc` tag (ICC.1:2022, 7.3 and 10.15). Version 2 stores ASCII (type `desc`),
  * version 4 UTF-16, once a language (type `mluc`), of which the first is taken.
  */
-function description(profile: Buffer): string | undefined {
+export function profileName(profile: Buffer): string | undefined {
   const tag = findTag(profile, 'desc');
   const type = tag?.toString('latin1', 0, 4);
   if (tag && type === 'desc' && tag.length >= 12) {

@@ -1,6 +1,7 @@
 import { ImageError, type SkipReason } from '@cutline/shared/errors';
 import type { OpenImage } from './choose-decoder.ts';
 import { type DecodedImage, decodeOpened, type PixelSpec } from './decode-image.ts';
+import { profileName } from './icc-profile.ts';
 import { detectImageType, isPassedOver } from './image-type.ts';
 import { loadSharp } from './load-sharp.ts';
 import { type DecodeLimits, withOpenImage } from './open-image.ts';
@@ -33,12 +34,13 @@ export async function lookAtImage(
   limits: DecodeLimits,
 ): Promise<ImageLook> {
   const format = bytes.length === 0 ? 'nothing' : detectImageType(bytes).name;
-  const facts = { ...(await sharpFacts(bytes)), ...tiffFacts(bytes) };
+  let facts = { ...(await sharpFacts(bytes)), ...tiffFacts(bytes) };
   let taken: ImageLook['taken'];
   try {
     const seen = await withOpenImage(bytes, limits, (opened) => {
       const { decoder, page } = opened;
       taken = { decoder, page };
+      facts = { ...opened.facts, ...facts };
       return decodeOpened(opened, spec);
     });
     return { format, facts, ...(taken && { taken }), outcome: { seen } };
@@ -60,12 +62,36 @@ async function sharpFacts(bytes: Buffer): Promise<Record<string, string>> {
   const { width, height, space, channels, depth, orientation, pages, icc } = header;
   return {
     size: `${width}×${height}`,
-    samples: `${channels}, ${space}, ${depth}`,
-    ...(icc && { profile: `${icc.length} bytes` }),
+    samples: `${channels}, ${spaceNames.get(space ?? '') ?? space}, ${depthNames.get(depth ?? '') ?? depth}`,
+    ...(icc && { profile: profileName(icc) ?? `${icc.length} bytes` }),
     ...(orientation !== undefined && orientation !== 1 && { orientation: String(orientation) }),
     ...(pages !== undefined && pages > 1 && { pages: String(pages) }),
   };
 }
+
+/** As people call what libvips calls otherwise. */
+const spaceNames = new Map([
+  ['srgb', 'sRGB'],
+  ['rgb', 'RGB'],
+  ['rgb16', 'RGB'],
+  ['scrgb', 'RGB'],
+  ['b-w', 'grey'],
+  ['grey16', 'grey'],
+  ['cmyk', 'CMYK'],
+  ['lab', 'L*a*b*'],
+  ['labs', 'L*a*b*'],
+]);
+
+const depthNames = new Map([
+  ['uchar', '8 bits'],
+  ['char', '8 bits with a sign'],
+  ['ushort', '16 bits'],
+  ['short', '16 bits with a sign'],
+  ['uint', '32 bits'],
+  ['int', '32 bits with a sign'],
+  ['float', 'floating point'],
+  ['double', 'floating point'],
+]);
 
 const photometricNames = new Map([
   [0, 'grey, 0 is white'],

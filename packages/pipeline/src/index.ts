@@ -112,12 +112,13 @@ export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
 export { MemoryQueueServer } from './queue/memory-queue.ts';
 export { closeQueues, openQueues, type Queues } from './queue/open-queues.ts';
 export { modelHash, queueName } from './queue/queue-name.ts';
+export { traceQueues } from './queue/traced-queues.ts';
 export { withdrawJobs } from './queue/withdraw-jobs.ts';
 export { fitBudget, mustHoldBack, type Pressure } from './redis/memory-budget.ts';
 export { connectRedis, logOutages } from './redis/redis.ts';
 export { type RedisMemory, redisMemory } from './redis/redis-info.ts';
 export type { RedisConnection } from './redis/redis-options.ts';
-export { type Renewal, renewSidecars } from './sidecars/renew-sidecars.ts';
+export { noRenewal, type Renewal, renewSidecars } from './sidecars/renew-sidecars.ts';
 export { type Withdrawal, withdrawSidecars } from './sidecars/withdraw-sidecars.ts';
 export { writeSidecars } from './sidecars/write-sidecars.ts';
 export { Breaker } from './worker/breaker.ts';
@@ -137,6 +138,7 @@ export {
   startEncodeStage,
   startStages,
 } from './worker/start-stage.ts';
+export { traceJob } from './worker/trace-job.ts';
 export { lostWorkersMax, Suspects } from './worker/try-suspects-alone.ts';
 export {
   runWorkerProgram,

@@ -1,3 +1,4 @@
+import { traceContextPattern } from '@cutline/shared/process';
 import {
   attemptSchema,
   captionOptionsSchema,
@@ -54,6 +55,16 @@ const batchFields = {
   sidecarRules: sidecarRulesSchema.optional(),
   /** Of the run; absent: normal. */
   priority: prioritySchema.optional(),
+  /**
+   * Where traces are on, the span that enqueued the job: whoever takes it goes on with its trace; or,
+   * of what a batch was divided into, begins another with a link to it.
+   */
+  trace: z
+    .strictObject({
+      context: z.string().regex(traceContextPattern),
+      is: z.enum(['parent', 'link']),
+    })
+    .optional(),
   /** Where features are kept, and what of the model encodes; null where they are not. */
   keep: z.strictObject({ store: z.string(), prefix: z.string(), encoder: z.string() }).nullable(),
 };

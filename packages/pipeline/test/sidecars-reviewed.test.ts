@@ -71,6 +71,7 @@ test('a correction is renewed in all of them, and nothing else is touched', asyn
   const decision = corrected('a.jpg', 'two boats & a <pier>', 'Zoë');
   expect(await renew([decision])).toEqual({
     images: 1,
+    written: 3,
     kept: 0,
     merged: 0,
     removed: 0,

@@ -91,7 +91,7 @@ const hex = (random: () => number) =>
 function mixedKeys(seed: number): string[] {
   const random = createRandom(seed);
   const names = ['a', 'Ω/bilder', '1920s', 'z z', '\u{1f600}', '\uff21'];
-  return numbers.map((n) => {
+  return numbers.slice(0, count / 2).map((n) => {
     const folder = random() < 0.5 ? 'large' : names[Math.floor(random() * names.length)];
     return `${folder}/${random() < 0.3 ? hex(random) : Math.floor(n ** (1 + random()))}.jpg`;
   });

@@ -8,6 +8,7 @@ import {
   createEnd,
   type Decision,
   type ImageRef,
+  ledgerParts,
   type PartRow,
   ReviewLog,
   RunStore,
@@ -127,6 +128,7 @@ describe('a run', () => {
       problems: [],
       images: 6,
       parts: 4,
+      files: 0,
       chunks: 2,
       decisions: 0,
     });
@@ -203,7 +205,7 @@ describe('a part', () => {
   });
 
   test('that is no part of the chunk', async () => {
-    const { parts: named } = await run.readLedger(1, 0);
+    const named = ledgerParts(await run.readLedger(1, 0));
     const foreign = { name: 'parts/000000.jsonl', sha256: named[0]!.sha256 };
     await edit('ledger/000001.json', { parts: [...named, foreign] });
     await edit('summary.json', { parts: 5 });
@@ -236,7 +238,7 @@ describe('a ledger', () => {
   });
 
   test('that names a part more than once counts', async () => {
-    const { parts: named } = await run.readLedger(0, 0);
+    const named = ledgerParts(await run.readLedger(0, 0));
     await edit('ledger/000000.json', { parts: [...named, named[0]] });
     expect(await problems()).toEqual(['summary.json: parts is 4, the ledgers name 5']);
   });

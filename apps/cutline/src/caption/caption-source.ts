@@ -13,7 +13,7 @@ import {
 import { type ObjectStore, StorePool } from '@cutline/shared/stores';
 import { csvOf, type Link } from '../export/index.ts';
 import { formatQuantity } from '../format.ts';
-import { describeRepeated, describeSidecars } from '../format-summary.ts';
+import { describeRepeated } from '../format-summary.ts';
 import { type OpenSource, openSource } from '../open-source.ts';
 import { openStages, type stageSettings } from '../open-stages.ts';
 import { rowPrinter } from '../print-rows.ts';
@@ -35,6 +35,8 @@ export interface CaptionSource {
   outputs: Outputs;
   /** Of originals, for the gallery. */
   link: Link | undefined;
+  /** Whether rows of images that are gone go, too. */
+  prune: boolean;
 }
 
 interface Context {
@@ -86,7 +88,7 @@ export async function captionSource(what: CaptionSource, context: Context): Prom
   const wanted = file ? without(file, listing.images, tally) : listing.images;
   try {
     const there = sidecars && file && file.before > 0 ? rowsThere(outputs.rows, stores) : undefined;
-    if (there) tally.renewed = await sidecars?.renew(there);
+    if (there) await sidecars?.renew(there, tally.sidecars);
     const captioned = captionLocally(wanted, { ...pipeline, onEncoded });
     const rows = noted(captioned, { sidecars, tally, progress });
     if (file) for await (const batch of rows) await file.write(batch);
@@ -94,10 +96,24 @@ export async function captionSource(what: CaptionSource, context: Context): Prom
   } finally {
     progress.stop();
   }
+  if (file && isAll(request.selection, opened)) {
+    const gone = file.unasked(prefix);
+    tally.gone = gone.length;
+    if (what.prune) file.drop(gone);
+  }
   await file?.close();
-  say(process.stderr, describeEnd(tally).join('\n'));
+  say(process.stderr, describeEnd(tally, what.prune).join('\n'));
   if (tally.counts.images + tally.before > 0) await finish();
   if (tally.counts.failed > 0) process.exitCode = 1;
+}
+
+/** Whether every image that is there was listed: then what was not is gone. */
+function isAll(
+  { include, exclude, keysFrom, limit, sample }: Run['selection'],
+  { single }: OpenSource,
+): boolean {
+  const isWhole = include.length + exclude.length === 0 && keysFrom === null;
+  return isWhole && limit === null && sample === null && single === undefined;
 }
 
 interface Listed {
@@ -175,7 +191,7 @@ async function* noted(
   { sidecars, tally, progress }: Noting,
 ): AsyncGenerator<PartRow[]> {
   for await (const batch of batches) {
-    const rows = sidecars ? await sidecars.write(batch) : batch;
+    const rows = sidecars ? await sidecars.write(batch, tally.sidecars) : batch;
     tally.add(rows);
     yield rows;
     progress.look();
@@ -238,8 +254,8 @@ function watch(
   return { ...display, look, stop };
 }
 
-function describeEnd(tally: Tally): string[] {
-  const { before, counts, renewed } = tally;
+function describeEnd(tally: Tally, prune: boolean): string[] {
+  const { before, counts, gone } = tally;
   const there = before > 0 ? `${formatQuantity(before, 'row')} there already` : '';
   const done =
     counts.images > 0
@@ -247,14 +263,12 @@ function describeEnd(tally: Tally): string[] {
       : before > 0
         ? `Nothing to do: ${there}.`
         : 'There are no images to caption there.';
-  const { sidecars = { kept: 0, merged: 0 } } = counts;
-  const { kept = 0, merged = 0, removed = 0 } = renewed ?? {};
-  const beside = { kept: sidecars.kept + kept, merged: sidecars.merged + merged };
-  const files = describeSidecars(beside);
+  const files = tally.describeSidecars();
+  const rows = `${formatQuantity(gone, 'row')} of images that are not there any more`;
   return [
     done,
     ...describeRepeated(tally.repeated.find(), counts.captioned),
     ...(files ? [`sidecars: ${files}`] : []),
-    ...(removed > 0 ? [`sidecars: ${removed} taken away`] : []),
+    ...(gone > 0 ? [prune ? `${rows} went` : `${rows}: --prune takes them out`] : []),
   ];
 }

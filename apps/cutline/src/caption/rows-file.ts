@@ -5,29 +5,31 @@ import {
   type ImageRef,
   imageName,
   type PartRow,
-  parseRow,
-  type ResultRow,
   type Run,
   type RunStore,
   readRows,
-  rowName,
 } from '@cutline/shared/run';
 import type { StorePool } from '@cutline/shared/stores';
 import { formatJsonLines, isRows } from '../print-rows.ts';
 import { requireWritable } from '../require-writable.ts';
 import { writeWhole } from '../write-whole.ts';
+import { FileLock } from './file-lock.ts';
+import {
+  type FoundRows,
+  isOutdating,
+  linesWithout,
+  lookThrough,
+  noRows,
+  takeUp,
+} from './found-rows.ts';
 import { takeUpPapers } from './take-up-papers.ts';
 
-/** What a file has rows of, by name. */
-interface FoundRows {
-  /** ETags of what is not tried again. */
-  done: Map<string, string | null>;
-  /** What is, where it is among the images. */
-  toTry: Set<string>;
+interface Opened {
+  file: FileHandle;
+  found: FoundRows;
+  papers?: RunStore;
+  lock?: FileLock;
 }
-
-/** How many rows of a name are outdated: the first ones of it in the file. */
-type Outdated = ReadonlyMap<string, number>;
 
 /**
  * The rows of `cutline caption`, one a line, in a file that a later call goes on with: what has a
@@ -40,25 +42,27 @@ export class RowsFile {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #found: FoundRows;
+  readonly #lock: FileLock | undefined;
+  readonly #asked = new Set<string>();
+  readonly #dropped = new Set<string>();
   /** Whether there is another row now for some that were found. */
   #hasOutdated = false;
   #writing: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  private constructor(
-    path: string,
-    { file, found, papers }: { file: FileHandle; found: FoundRows; papers?: RunStore },
-  ) {
+  private constructor(path: string, { file, found, papers, lock }: Opened) {
     this.#path = path;
     this.#file = file;
     this.#found = found;
+    this.#lock = lock;
     this.papers = papers;
   }
 
   /**
    * @param request what captions now
    * @throws UserError where the file is something else's, has captions of another model, of other
-   *   images or with other settings, or cannot be written: then it stays as it is
+   *   images or with other settings, is being written by another process, or cannot be written: then
+   *   it stays as it is
    */
   static async open(path: string, request: Run, stores: StorePool): Promise<RowsFile> {
     await requireWritable(path, isRows);
@@ -66,10 +70,33 @@ export class RowsFile {
     if (stats && !stats.isFile()) {
       return new RowsFile(path, { file: await openToAppend(path), found: noRows() });
     }
-    const bytes = stats?.size ?? 0;
-    const { papers, isNew } = await takeUpPapers(path, { request, stores, hasRows: bytes > 0 });
-    const found = bytes > 0 ? await takeUp(path, { bytes, isNew, model: request.model }) : noRows();
-    return new RowsFile(path, { file: await openToAppend(path), found, papers });
+    const lock = await FileLock.take(path);
+    try {
+      const bytes = (await stat(path).catch(() => undefined))?.size ?? 0;
+      const { papers, isNew } = await takeUpPapers(path, { request, stores, hasRows: bytes > 0 });
+      const { model } = request;
+      const found = bytes > 0 ? await takeUp(path, { bytes, isNew, model }) : noRows();
+      return new RowsFile(path, { file: await openToAppend(path), found, papers, lock });
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Names of rows that were there before, of images that `has` was not asked about: where all that
+   * is there has been, they are gone.
+   * @param prefix of their keys
+   */
+  unasked(prefix: string): string[] {
+    const names = [...this.#found.done.keys(), ...this.#found.toTry];
+    const start = imageName({ key: prefix, etag: null, bytes: null });
+    return names.filter((name) => !this.#asked.has(name) && name.startsWith(start));
+  }
+
+  /** Their rows go when the file is closed. */
+  drop(names: readonly string[]): void {
+    for (const name of names) this.#dropped.add(name);
   }
 
   /** Images whose rows were there before, and stay. */
@@ -78,7 +105,9 @@ export class RowsFile {
   }
 
   has(image: ImageRef): boolean {
-    const etag = this.#found.done.get(imageName(image));
+    const name = imageName(image);
+    this.#asked.add(name);
+    const etag = this.#found.done.get(name);
     return etag !== undefined && (image.etag === null || image.etag === etag);
   }
 
@@ -123,6 +152,19 @@ export class RowsFile {
     this.#isClosed = true;
     await this.#writing.catch(() => {}); // whoever wrote has heard it
     try {
+      await this.#end();
+      if (!this.papers || !(this.#hasOutdated || this.#dropped.size > 0)) return;
+      const whole = () => readRows(createReadStream(this.#path), this.#path);
+      const { outdated } = await lookThrough(whole());
+      for (const name of this.#dropped) outdated.set(name, Number.POSITIVE_INFINITY);
+      await writeWhole(this.#path, linesWithout(whole(), outdated));
+    } finally {
+      await this.#lock?.release();
+    }
+  }
+
+  async #end(): Promise<void> {
+    try {
       if (this.papers) await this.#file.datasync();
       await this.#requireThere();
     } catch (cause) {
@@ -131,21 +173,7 @@ export class RowsFile {
     } finally {
       await this.#file.close();
     }
-    if (!this.papers || !this.#hasOutdated) return;
-    const whole = () => readRows(createReadStream(this.#path), this.#path);
-    await writeWhole(this.#path, linesWithout(whole(), (await lookThrough(whole())).outdated));
   }
-}
-
-function noRows(): FoundRows {
-  return { done: new Map(), toTry: new Set() };
-}
-
-/** Whether another row of the same image is there. A list may name one again and again. */
-function isOutdating(row: ResultRow, { done, toTry }: FoundRows): boolean {
-  const isRepeat = row.status === 'skipped' && row.reason === 'duplicate';
-  const name = rowName(row as PartRow);
-  return !isRepeat && (done.has(name) || toTry.has(name));
 }
 
 async function openToAppend(path: string): Promise<FileHandle> {
@@ -153,131 +181,6 @@ async function openToAppend(path: string): Promise<FileHandle> {
     throw cannotWrite(path, cause);
   });
 }
-
-/**
- * Makes the file fit to go on with, once all that is in it is known to be rows: where a process died
- * before it had come to an end, there may be a torn line, and rows that are outdated.
- */
-async function takeUp(
-  path: string,
-  { bytes, isNew, model }: { bytes: number; isNew: boolean; model: string },
-): Promise<FoundRows> {
-  const { end, rest } = await findEnd(path, bytes);
-  const last = rest === '' ? undefined : parseLast(rest, path, { mayBeTorn: end > 0 || !isNew });
-  const whole = () => readWhole(path, end, last);
-  const requireOwn = (row: ResultRow) => requireSameModel(row, { path, model });
-  const { found, outdated } = await lookThrough(whole(), requireOwn);
-  if (outdated.size > 0 || rest !== '') await writeWhole(path, linesWithout(whole(), outdated));
-  return found;
-}
-
-/** @param onRow is told of each row, and may throw */
-async function lookThrough(
-  batches: AsyncIterable<ResultRow[]>,
-  onRow: (row: ResultRow) => void = () => {},
-): Promise<{ found: FoundRows; outdated: Outdated }> {
-  const found = noRows();
-  const outdated = new Map<string, number>();
-  for await (const rows of batches) {
-    for (const row of rows) {
-      onRow(row);
-      const name = rowName(row as PartRow);
-      if (isOutdating(row, found)) outdated.set(name, (outdated.get(name) ?? 0) + 1);
-      note(found, name, row);
-    }
-  }
-  return { found, outdated };
-}
-
-function note({ done, toTry }: FoundRows, name: string, row: ResultRow): void {
-  if (isToTry(row)) {
-    toTry.add(name);
-    done.delete(name);
-  } else {
-    done.set(name, row.etag);
-    toTry.delete(name);
-  }
-}
-
-/** The rows of the lines that end, and the one that only lacks its end. */
-async function* readWhole(
-  path: string,
-  end: number,
-  last: ResultRow | undefined,
-): AsyncGenerator<ResultRow[]> {
-  if (end > 0) yield* readRows(createReadStream(path, { end: end - 1 }), path);
-  if (last) yield [last];
-}
-
-async function* linesWithout(
-  batches: AsyncIterable<ResultRow[]>,
-  outdated: Outdated,
-): AsyncGenerator<string> {
-  const left = new Map(outdated);
-  const isOutdated = (row: ResultRow) => {
-    const name = rowName(row as PartRow);
-    const rows = left.get(name) ?? 0;
-    if (rows > 0) left.set(name, rows - 1);
-    return rows > 0;
-  };
-  for await (const rows of batches) yield formatJsonLines(rows.filter((row) => !isOutdated(row)));
-}
-
-/** What was archived may have been restored since; if it was not, the listing says so again. */
-function isToTry(row: ResultRow): boolean {
-  return row.status === 'failed' || (row.status === 'skipped' && row.reason === 'archived');
-}
-
-function requireSameModel(row: ResultRow, { path, model }: { path: string; model: string }): void {
-  if (!('model' in row) || row.model === model) return;
-  throw new UserError(
-    `${path} has captions of ${row.model}, and this is ${model}: choose another file.`,
-  );
-}
-
-/**
- * A line that was being written when the process died has no end, and is no row any more.
- * @param mayBeTorn whether that is how such a line comes here: else it is somebody else's text
- * @throws UserError
- */
-function parseLast(
-  text: string,
-  path: string,
-  { mayBeTorn }: { mayBeTorn: boolean },
-): ResultRow | undefined {
-  if (mayBeTorn && !isJson(text)) return undefined;
-  return parseRow(text, `${path}, last line`);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Where the last line ends that has an end, and what comes after it. */
-async function findEnd(path: string, bytes: number): Promise<{ end: number; rest: string }> {
-  const file = await open(path);
-  const rest: Buffer[] = [];
-  try {
-    for (let end = bytes; end > 0; ) {
-      const start = Math.max(0, end - pieceBytes);
-      const { buffer } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
-      const at = buffer.lastIndexOf('\n');
-      rest.unshift(buffer.subarray(at + 1));
-      if (at >= 0) return { end: start + at + 1, rest: Buffer.concat(rest).toString('utf8') };
-      end = start;
-    }
-    return { end: 0, rest: Buffer.concat(rest).toString('utf8') };
-  } finally {
-    await file.close();
-  }
-}
-
-const pieceBytes = 64 * 1024;
 
 function cannotWrite(path: string, cause: NodeJS.ErrnoException): UserError {
   const message = `${path} could not be written (${cause.code}). The rows before stay, and the same command goes on after them.`;

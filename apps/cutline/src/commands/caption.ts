@@ -1,5 +1,6 @@
 import { defaultBundleFolder } from '@cutline/inference';
 import { requestLocal } from '@cutline/pipeline';
+import { UserError } from '@cutline/shared/errors';
 import { addSettings, Closers, readSettings } from '@cutline/shared/process';
 import {
   addCaptionFlags,
@@ -13,7 +14,7 @@ import {
 } from '@cutline/shared/run';
 import { type Command, Option } from 'commander';
 import { captionSource } from '../caption/caption-source.ts';
-import { type OutputFlags, planOutputs, requireOutputs } from '../caption/outputs.ts';
+import { type OutputFlags, type Outputs, planOutputs, requireOutputs } from '../caption/outputs.ts';
 import { fileFormats, parseLink } from '../export/index.ts';
 import { addInto } from '../into-option.ts';
 import { stageSettings } from '../open-stages.ts';
@@ -22,6 +23,7 @@ const settingNames = [...stageSettings, 's3PathStyle'] as const;
 
 interface CaptionCommandFlags extends CaptionFlags, SelectionFlags, SidecarFlags, OutputFlags {
   featureType: FeatureType;
+  prune?: boolean;
 }
 
 export function addCaption(program: Command): void {
@@ -43,6 +45,7 @@ export function addCaption(program: Command): void {
         'jsonl, csv, xlsx or parquet, where the ending of the file does not say it',
       ).choices(Object.keys(fileFormats)),
     )
+    .option('--prune', 'take the rows of images that are not there any more out of the file')
     .option('--gallery <page.html>', 'make a page to look at, too')
     .option('--link <url>', 'of the page: where originals are: https://…/{key}, photos/{key}')
     .addHelpText('after', '\nThe exit status is 1 when an image failed; its row says why.');
@@ -51,6 +54,7 @@ export function addCaption(program: Command): void {
   addSettings(addCaptionFlags(addSelectionFlags(command)), settingNames).action(
     async (source: string, flags: CaptionCommandFlags) => {
       const outputs = planOutputs(flags);
+      requirePrunable(flags, outputs);
       const link = flags.link ? parseLink(flags.link, '--link', { isForPage: true }) : undefined;
       await requireOutputs(outputs);
       const closers = new Closers();
@@ -58,11 +62,25 @@ export function addCaption(program: Command): void {
         const settings = readSettings({ ...flags }, settingNames);
         const bundleFolder = settings.model ?? defaultBundleFolder();
         const { model, request } = await requestLocal(source, flags, bundleFolder);
-        const what = { source, request, model, bundleFolder, outputs, link };
+        const { prune = false } = flags;
+        const what = { source, request, model, bundleFolder, outputs, link, prune };
         await captionSource(what, { settings, closers });
       } finally {
         await closers.closeAll();
       }
     },
   );
+}
+
+/** @throws UserError where it could not be known what is gone */
+function requirePrunable(flags: CaptionCommandFlags, { rows }: Outputs): void {
+  if (!flags.prune) return;
+  if (rows === undefined) throw new UserError('--prune is of a file: give -o <file>, too.');
+  const { include = [], exclude = [], keysFrom, limit, sample } = flags;
+  if (include.length + exclude.length > 0 || (keysFrom ?? limit ?? sample) !== undefined) {
+    throw new UserError(
+      '--prune looks at all that is there: leave --include, --exclude, --keys-from, --limit and ' +
+        '--sample out.',
+    );
+  }
 }

@@ -10,12 +10,14 @@ import {
 } from '../export/index.ts';
 import { addInto } from '../into-option.ts';
 import { addResultsArguments, reviewedRows, withResults } from '../results/index.ts';
+import { RowFilter } from '../where/index.ts';
 
 interface ExportFlags extends Destination {
   status?: PartRow['status'][];
   class?: FailureClass[];
   minScore?: number;
   reviewed?: boolean;
+  where?: RowFilter;
 }
 
 export function addExport(program: Command): void {
@@ -47,6 +49,11 @@ export function addExport(program: Command): void {
       minScoreOption('only captions with this score or more, and those that people judged'),
     )
     .option('--reviewed', 'only what people have judged')
+    .addOption(
+      new Option('--where <condition>', 'only such rows: see "cutline results --help"').argParser(
+        RowFilter.parse,
+      ),
+    )
     .option('--bom', 'begin the CSV with a byte order mark, by which Excel knows UTF-8')
     .option('--link <url>', 'of iiif: what is described: https://…/{key}, an image or a canvas')
     .option('--pages <url>', `of iiif: where its pages will be (default: <link>${pageEnding})`)
@@ -55,9 +62,9 @@ export function addExport(program: Command): void {
     async (name: string, flags: ExportFlags & Record<string, unknown>) => {
       checkFlags(flags);
       await withResults(name, flags, async ({ results, stores }) => {
-        const { status, class: classes, minScore: scoreMin, reviewed } = flags;
+        const { status, class: classes, minScore: scoreMin, reviewed, where } = flags;
         const rows = reviewedRows(results, await readReviews(results.papers));
-        const wanted = selectRows(rows, { status, classes, scoreMin, reviewed });
+        const wanted = selectRows(rows, { status, classes, scoreMin, reviewed, where });
         const said = await exportRows(wanted, flags, results, stores);
         process.stderr.write(`${said}\n`);
         if (!results.isFinished) {

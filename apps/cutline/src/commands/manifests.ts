@@ -4,7 +4,6 @@ import { addSettings, version } from '@cutline/shared/process';
 import { addRunFlags, type RunFlags, selectionOf } from '@cutline/shared/run';
 import { parseLocation } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
 import { producingSettings } from '../follow-run.ts';
 import { givenFlags } from '../kubernetes/given-flags.ts';
 import { producerJob } from '../kubernetes/producer-job.ts';
@@ -22,7 +21,7 @@ export function addManifests(program: Command): void {
     .option('--image <image>', 'container image that has the producer', `cutline:${version}`)
     .option('--namespace <name>', 'Kubernetes namespace that has the workers', 'cutline');
   addSettings(addRunFlags(command), [...producingSettings, 'model']).action(
-    (source: string, flags: ManifestFlags) => {
+    async (source: string, flags: ManifestFlags) => {
       const run = requestName(flags.run, new Date());
       requireReachable(source, flags);
       const given = givenFlags(command, flagsOfProducer(command)).filter(
@@ -32,6 +31,7 @@ export function addManifests(program: Command): void {
       const { image, namespace } = flags;
       // It may be started again, in another pod, and then goes on.
       const args = [source, `--run=${run}`, ...given, '--go-on'];
+      const { stringify } = await import('yaml'); // which no other command needs
       process.stdout.write(
         stringify(producerJob({ run, args, image, namespace }), { lineWidth: 0 }),
       );

@@ -24,8 +24,6 @@ import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import { formatModel } from '../format-model.ts';
 import { formatServed } from '../format-served.ts';
 import { addInto } from '../into-option.ts';
-import { addModel as addPublished } from '../models/add-model.ts';
-import { addServed } from '../models/add-served.ts';
 import { createStatusLine } from '../status-line.ts';
 
 const bundleArgument = new Argument('[model]', 'name or folder of a model bundle').default(
@@ -141,10 +139,15 @@ function addAdd(model: Command): void {
       const status = createStatusLine(process.stderr);
       const onStep = (what: string) => status.show(what);
       const { weights, ...rest } = options;
-      const folder = await (source.startsWith(serverScheme)
-        ? addServed({ ...rest, url: source.slice(serverScheme.length), onStep })
-        : addPublished({ source, ...rest, weightType: weights, onStep })
-      ).finally(() => status.clear());
+      const add = async () => {
+        if (source.startsWith(serverScheme)) {
+          const { addServed } = await import('../models/add-served.ts');
+          return addServed({ ...rest, url: source.slice(serverScheme.length), onStep });
+        }
+        const { addModel } = await import('../models/add-model.ts');
+        return addModel({ source, ...rest, weightType: weights, onStep });
+      };
+      const folder = await add().finally(() => status.clear());
       const summary = await describeModel(folder);
       const { name } = summary.description;
       let trial: Trial | undefined;

@@ -1,38 +1,99 @@
-import { type ResultRow, wholeNumber } from '@cutline/shared/run';
-import type { Command } from 'commander';
+import { pipeline } from 'node:stream/promises';
+import { UserError } from '@cutline/shared/errors';
+import { wholeNumber } from '@cutline/shared/run';
+import { type Command, Option } from 'commander';
+import { type ExportedRow, fileFormats } from '../export/index.ts';
 import { formatQuantity } from '../format.ts';
 import { rowPrinter } from '../print-rows.ts';
-import { addResultsArguments, withRows } from '../results/index.ts';
+import { addResultsArguments, type FoundRows, withRows } from '../results/index.ts';
+import { RowFilter, whereHelp } from '../where/index.ts';
+
+const formats = ['table', 'jsonl', 'csv', 'parquet'] as const;
+
+interface ResultsFlags {
+  where?: RowFilter;
+  format?: (typeof formats)[number];
+  json?: true;
+  limit?: number;
+}
 
 export function addResults(program: Command): void {
   const command = program
     .command('results')
     .description('Print what a run has so far: image, caption and score, or whole rows.')
-    .option('--json', 'print whole rows as JSON Lines')
-    .option('--limit <n>', 'the first n images', wholeNumber({ min: 1 }));
-  addResultsArguments(command).action(async (name: string, options) => {
-    const limit: number = options.limit ?? Number.POSITIVE_INFINITY;
-    await withRows(name, options, async (title, rows) => {
-      const print = rowPrinter(process.stdout, { json: options.json ?? false });
-      const { shown, more } = await printFirst(rows, limit, print);
-      if (more) process.stderr.write(`  … (the first ${formatQuantity(shown, 'image')})\n`);
-      if (shown === 0) process.stderr.write(`${title} has no results yet.\n`);
-    });
-  });
+    .addOption(
+      new Option('--where <condition>', 'only such rows: see below').argParser(RowFilter.parse),
+    )
+    .addOption(
+      new Option('--format <format>', 'table; jsonl: whole rows; csv or parquet: as of "export"')
+        .choices(formats)
+        .default(undefined, 'table'),
+    )
+    .option('--json', 'the same as --format jsonl')
+    .option('--limit <n>', 'the first n images', wholeNumber({ min: 1 }))
+    .addHelpText('after', whereHelp);
+  addResultsArguments(command).action(
+    async (name: string, flags: ResultsFlags & Record<string, unknown>) => {
+      const format = formatOf(flags);
+      await withRows(name, flags, flags.where, async ({ title, rows, ...about }) => {
+        const first = new FirstRows(rows, flags.limit ?? Number.POSITIVE_INFINITY);
+        await print(first, format, about);
+        const { shown, hasMore } = first;
+        if (hasMore) process.stderr.write(`  … (the first ${formatQuantity(shown, 'image')})\n`);
+        if (shown > 0) return;
+        const none = flags.where ? 'no such results' : 'no results yet';
+        process.stderr.write(`${title} has ${none}.\n`);
+      });
+    },
+  );
 }
 
-/** @returns how many rows were printed, and whether there are others. */
-async function printFirst(
-  batches: AsyncIterable<ResultRow[]>,
-  limit: number,
-  print: (rows: readonly ResultRow[]) => void,
-): Promise<{ shown: number; more: boolean }> {
-  let shown = 0;
-  for await (const rows of batches) {
-    const wanted = rows.slice(0, limit - shown);
-    print(wanted);
-    shown += wanted.length;
-    if (wanted.length < rows.length) return { shown, more: true };
+/** @throws UserError where flags contradict each other */
+function formatOf({ json, format }: ResultsFlags): (typeof formats)[number] {
+  if (json && format && format !== 'jsonl') {
+    throw new UserError(`--json is --format jsonl: choose that, or --format ${format}.`);
   }
-  return { shown, more: false };
+  return json ? 'jsonl' : (format ?? 'table');
+}
+
+async function print(
+  rows: FirstRows,
+  format: (typeof formats)[number],
+  { source, carried }: Pick<FoundRows, 'source' | 'carried'>,
+): Promise<void> {
+  if (format === 'csv' || format === 'parquet') {
+    const { isBinary, write } = fileFormats[format];
+    if (isBinary && process.stdout.isTTY) {
+      throw new UserError('That is nothing for a terminal: send it into a file, with > <path>.');
+    }
+    const chunks = write(rows, { bom: false, metadata: { source }, carried: await carried() });
+    await pipeline(chunks, process.stdout, { end: false });
+    return;
+  }
+  const printRows = rowPrinter(process.stdout, { json: format === 'jsonl' });
+  for await (const batch of rows) printRows(batch.map(({ row }) => row));
+}
+
+/** The first so many rows, counted as they are taken. */
+class FirstRows {
+  shown = 0;
+  /** Whether there are others. */
+  hasMore = false;
+  readonly #rows: FoundRows['rows'];
+  readonly #limit: number;
+
+  constructor(rows: FoundRows['rows'], limit: number) {
+    this.#rows = rows;
+    this.#limit = limit;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ExportedRow[]> {
+    for await (const rows of this.#rows) {
+      const wanted = rows.slice(0, this.#limit - this.shown);
+      if (wanted.length > 0) yield wanted;
+      this.shown += wanted.length;
+      this.hasMore = wanted.length < rows.length;
+      if (this.hasMore) return;
+    }
+  }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type Plan, readPlan } from '@cutline/pipeline';
 import { addSettings, readSettings } from '@cutline/shared/process';
-import type { Run } from '@cutline/shared/run';
+import type { Run, RunStore } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { formatDeadline } from '../format-deadline.ts';
@@ -11,7 +11,7 @@ import { finishedImages, statusLine } from '../progress-display.ts';
 import { formatReviewStatus, type ReviewStatus, readReviewStatus } from '../review-status.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 import type { RunStatus } from '../run-status.ts';
-import { fit } from '../say.ts';
+import { fit, say } from '../say.ts';
 import { statusReader, watchRun } from '../watch-run.ts';
 
 export function addStatus(program: Command): void {
@@ -26,7 +26,7 @@ export function addStatus(program: Command): void {
       await withRun(name, options, async ({ run: runStore, closers }) => {
         const run = await runStore.readRun();
         const read = statusReader(runStore, settings, closers);
-        const status = options.watch ? await watchUntilInterrupted(read) : await read();
+        const status = options.watch ? await watchUntilInterrupted(read, runStore) : await read();
         if (!status) return;
         const reviews = await readReviewStatus(runStore);
         const plan = await readPlan(runStore);
@@ -50,7 +50,9 @@ function reviewLines(reviews: ReviewStatus | undefined): string {
 /** @returns undefined after Ctrl-C: whoever watched has seen enough. */
 async function watchUntilInterrupted(
   read: () => Promise<RunStatus>,
+  { run, url }: RunStore,
 ): Promise<RunStatus | undefined> {
+  say(process.stderr, `Run ${run} → ${url}`);
   const interrupted = once(process, 'SIGINT');
   const status = await watchRun(read, { until: interrupted });
   if (status?.summary) return status;

@@ -10,11 +10,12 @@ export function addVerify(program: Command): void {
     .description('Recompute a run from its results alone: every key, every hash, every total.');
   addRunArguments(command).action(async (name: string, options) => {
     await withRun(name, options, async ({ run }) => {
-      const { problems, images, parts, chunks, decisions } = await verifyRun(run, (problem) => {
-        say(process.stdout, problem);
-      });
+      const verified = await verifyRun(run, (problem) => say(process.stdout, problem));
+      const { problems, images, parts, files, chunks, decisions } = verified;
       const what =
-        `${formatQuantity(images, 'image')}, ${formatQuantity(parts, 'part')}, ` +
+        `${formatQuantity(images, 'image')}, ` +
+        (files > 0 ? `${formatQuantity(files, 'file')} of results, ` : '') +
+        (parts > 0 || files === 0 ? `${formatQuantity(parts, 'part')}, ` : '') +
         formatQuantity(chunks, 'chunk') +
         (decisions > 0 ? `, ${formatQuantity(decisions, 'decision')} of reviewers` : '');
       if (problems.length === 0) {

@@ -1,10 +1,5 @@
-import type {
-  Candidate,
-  CaptionedRow,
-  FailedRow,
-  ResultRow,
-  ReviewedRow,
-} from '@cutline/shared/run';
+import type { TableColumn } from '@cutline/shared/parquet';
+import type { CaptionedRow, FailedRow, ResultRow, ReviewedRow } from '@cutline/shared/run';
 
 /**
  * What a row is in a table: the columns of CSV, Excel and Parquet, in their order. Where the model
@@ -23,15 +18,8 @@ export interface ExportedRow {
 /** Rows of a run, as they are read from it. */
 export type RowBatches = AsyncIterable<readonly ExportedRow[]>;
 
-export type Column = { readonly name: string } & (
-  | { readonly kind: 'text'; readonly of: (exported: ExportedRow) => string | null | undefined }
-  | {
-      readonly kind: 'number' | 'whole number';
-      readonly of: (exported: ExportedRow) => number | null | undefined;
-    }
-  | { readonly kind: 'texts'; readonly of: (exported: ExportedRow) => string[] | undefined }
-  | { readonly kind: 'candidates'; readonly of: (exported: ExportedRow) => Candidate[] | undefined }
-);
+/** What rows carry has a column a field, and is one structure in Parquet alone. */
+export type Column = Exclude<TableColumn<ExportedRow>, { kind: 'fields' }>;
 
 /**
  * @param carried columns of the list of keys that rows carry, which come last: `source.id`. So a
@@ -45,10 +33,10 @@ export function columnsOf(carried: readonly string[]): readonly Column[] {
   return [...columns, ...own];
 }
 
-const columns: readonly Column[] = [
-  { name: 'key', kind: 'text', of: ({ row }) => row.key },
+export const columns: readonly Column[] = [
+  { name: 'key', isRequired: true, kind: 'text', of: ({ row }) => row.key },
   { name: 'etag', kind: 'text', of: ({ row }) => row.etag },
-  { name: 'status', kind: 'text', of: ({ row }) => row.status },
+  { name: 'status', isRequired: true, kind: 'text', of: ({ row }) => row.status },
   {
     name: 'caption',
     kind: 'text',
@@ -63,7 +51,7 @@ const columns: readonly Column[] = [
   { name: 'width', kind: 'whole number', of: (exported) => captioned(exported)?.width },
   { name: 'height', kind: 'whole number', of: (exported) => captioned(exported)?.height },
   { name: 'model', kind: 'text', of: (exported) => captioned(exported)?.model },
-  { name: 'attempt', kind: 'text', of: ({ attempt }) => attempt },
+  { name: 'attempt', isRequired: true, kind: 'text', of: ({ attempt }) => attempt },
   { name: 'altText', kind: 'text', of: (exported) => captioned(exported)?.altText },
   { name: 'keywords', kind: 'texts', of: (exported) => captioned(exported)?.keywords },
   { name: 'visibleText', kind: 'text', of: (exported) => captioned(exported)?.visibleText },

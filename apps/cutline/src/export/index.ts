@@ -1,4 +1,4 @@
-export type { RowBatches } from './columns.ts';
+export type { ExportedRow, RowBatches } from './columns.ts';
 export { csvOf } from './csv.ts';
 export { type Destination, exportRows, type Origin } from './export-rows.ts';
 export { fileFormats } from './formats.ts';

@@ -12,13 +12,19 @@ export interface RowSelection {
   scoreMin?: number | undefined;
   /** Only what people have judged. */
   reviewed?: boolean | undefined;
+  /** Of which a condition on columns holds. */
+  where?: { wants: (row: ExportedRow) => boolean } | undefined;
 }
 
 export async function* selectRows(
   rows: RowBatches,
   selection: RowSelection,
 ): AsyncGenerator<ExportedRow[]> {
-  for await (const batch of rows) yield batch.filter(({ row }) => isWanted(row, selection));
+  const { where } = selection;
+  for await (const batch of rows) {
+    const some = where ? batch.filter((each) => where.wants(each)) : batch;
+    yield some.filter(({ row }) => isWanted(row, selection));
+  }
 }
 
 function isWanted(row: ResultRow, { status, classes, scoreMin, reviewed }: RowSelection): boolean {

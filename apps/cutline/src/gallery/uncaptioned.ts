@@ -11,6 +11,7 @@ import {
   skipReasons,
 } from '@cutline/shared/errors';
 import type { FailedRow, ResultRow, SkippedRow } from '@cutline/shared/run';
+import { describeReason } from '../format.ts';
 import { formatCount, formatInteger } from './format.ts';
 import type { Gallery } from './gallery.ts';
 import { type Html, type HtmlValue, html } from './html.ts';
@@ -64,7 +65,7 @@ export class Uncaptioned {
       this.#renderGroup(name, failureMeanings[name], this.#failed.get(name)),
     );
     const skipped = skipReasons.map((name) =>
-      this.#renderGroup(name, skipMeanings[name], this.#skipped.get(name)),
+      this.#renderGroup(describeReason(name), skipMeanings[name], this.#skipped.get(name)),
     );
     return html`${[
       this.#failed.size + this.#written > 0

@@ -52,7 +52,7 @@ const formatShare = (share: number) => `${(100 * share).toFixed(1)}%`;
 
 export function estimateFields(plan: Plan): Field[] {
   const { estimate, source, output } = plan;
-  const { bytes, parts, resultBytes, redisBytesMax, failed } = estimate;
+  const { bytes, parts, resultBytes, files, redisBytesMax, failed } = estimate;
   const fields: Field[] = [];
   const add = (name: string, text: string) => fields.push([name, text]);
   fields.push(...timeFields(plan));
@@ -74,7 +74,8 @@ export function estimateFields(plan: Plan): Field[] {
   const written = bytes.written ? `, ${formatBytes(bytes.written.expected)} written` : '';
   add('bytes', `${formatBytes(bytes.read.expected)} read${written}`);
   const size = resultBytes ? `, ${formatBytes(resultBytes.expected)}` : '';
-  add('results', `${formatQuantity(parts, 'part')}${size}`);
+  const compacted = files > 0 ? `, which become ${formatQuantity(files, 'file')}` : '';
+  add('results', `${formatQuantity(parts, 'part')}${size}${compacted}`);
   add('Redis', `${formatBytes(redisBytesMax)} at most, where decoders do not keep up`);
   return [...fields, ...costFields(plan)];
 }

@@ -1,9 +1,11 @@
 import { Closers, readSettings, storeConfig } from '@cutline/shared/process';
 import {
+  applyReview,
   glanceAtRun,
+  placeRows,
   type ResultRow,
-  type Reviews,
-  readReviewedResults,
+  type ResultsFilter,
+  type RunStore,
   readReviews,
   readRunState,
 } from '@cutline/shared/run';
@@ -49,27 +51,69 @@ export async function withResults<T>(
   }
 }
 
+/** Rows with what people decided, and the attempts that made them. */
+export interface FoundRows {
+  /** Whose they are, as people know it. */
+  title: string;
+  /** Where they are. */
+  source: string;
+  /** Columns of the list of keys that they carry. */
+  carried: () => Promise<readonly string[]>;
+  rows: AsyncIterable<ReviewedRow[]>;
+}
+
+interface ReviewedRow {
+  row: ResultRow;
+  attempt: string;
+}
+
+/** Which rows are wanted; and what of that can be told from the files of a run. */
+interface Wanted {
+  wants: (found: ReviewedRow) => boolean;
+  ofFiles: (isReviewed: boolean) => ResultsFilter;
+}
+
 /**
- * Rows alone, with what people decided, from the first: of a run, at the least cost.
- * @param work is told whose they are, as people know it
+ * Rows alone, from the first: of a run, at the least cost.
+ * @param wanted undefined: all
  */
 export async function withRows<T>(
   name: string,
   options: Record<string, unknown>,
-  work: (title: string, rows: AsyncIterable<ResultRow[]>) => Promise<T>,
+  wanted: Wanted | undefined,
+  work: (found: FoundRows) => Promise<T>,
 ): Promise<T> {
   if (!isFile(name)) {
-    return withRun(name, options, async ({ run }) =>
-      work(titleOfRun(run.run), readReviewedResults(run, await glanceAtRun(run))),
-    );
+    return withRun(name, options, async ({ run }) => {
+      const rows = selected(rowsOfRun(run, wanted), wanted);
+      const carried = async () => (await run.readRun()).selection.carry ?? [];
+      return work({ title: titleOfRun(run.run), source: run.url, carried, rows });
+    });
   }
-  return withResults(name, options, async ({ results }) =>
-    work(results.title, rowsOf(results, await readReviews(results.papers))),
-  );
+  return withResults(name, options, async ({ results }) => {
+    const rows = selected(reviewedRows(results, await readReviews(results.papers)), wanted);
+    const { title, origin, request } = results;
+    const carried = async () => request?.selection.carry ?? [];
+    return work({ title, source: origin.source, carried, rows });
+  });
 }
 
-async function* rowsOf(results: Results, reviews: Reviews): AsyncGenerator<ResultRow[]> {
-  for await (const found of reviewedRows(results, reviews)) yield found.map(({ row }) => row);
+async function* rowsOfRun(
+  run: RunStore,
+  wanted: Wanted | undefined,
+): AsyncGenerator<ReviewedRow[]> {
+  const reviews = await readReviews(run);
+  const filter = wanted?.ofFiles(reviews.size > 0);
+  for await (const { rows } of placeRows(run, await glanceAtRun(run), filter)) {
+    yield rows.map(({ row, attempt }) => ({ row: applyReview(row, reviews), attempt }));
+  }
+}
+
+async function* selected(
+  batches: AsyncIterable<ReviewedRow[]>,
+  wanted: Wanted | undefined,
+): AsyncGenerator<ReviewedRow[]> {
+  for await (const rows of batches) yield wanted ? rows.filter((row) => wanted.wants(row)) : rows;
 }
 
 /** Names of runs have neither dots nor slashes. */

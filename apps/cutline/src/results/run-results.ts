@@ -2,44 +2,35 @@ import { renewSidecars, withdrawSidecars } from '@cutline/pipeline';
 import {
   addCounts,
   countResults,
-  type PartName,
-  type PartRow,
   placeRows,
   type ResultRow,
   type Reviews,
+  type RowPlace,
+  RowReader,
   type Run,
   type RunState,
   type RunStore,
 } from '@cutline/shared/run';
 import type { FoundRow, Overview, Results } from './results.ts';
 
-/** A line of a part. */
-interface Place {
-  part: PartName;
-  line: number;
-}
-
-/** Parts that are kept in memory: reviewers go through lists, and back. */
-const partsMax = 64;
-
 export function titleOfRun(name: string): string {
   return `Run ${name}`;
 }
 
 /** The results of a run, as far as it is. */
-export class RunResults implements Results<Place> {
+export class RunResults implements Results<RowPlace> {
   readonly papers: RunStore;
   readonly request: Run;
   readonly isFinished: boolean;
   readonly #state: RunState;
-  /** By key, the one that was used last at the end. */
-  readonly #parts = new Map<string, Promise<PartRow[]>>();
+  readonly #rows: RowReader;
 
   constructor(run: RunStore, state: RunState) {
     this.papers = run;
     this.request = state.run;
     this.isFinished = state.summary !== undefined;
     this.#state = state;
+    this.#rows = new RowReader(run, state);
   }
 
   get name(): string {
@@ -62,24 +53,12 @@ export class RunResults implements Results<Place> {
     return this.#state.summary?.finished;
   }
 
-  async *batches(): AsyncGenerator<FoundRow<Place>[]> {
-    for await (const placed of placeRows(this.papers, this.#state)) {
-      yield placed.map(({ row, part }) => {
-        const place = { part: part.name, line: part.rows.indexOf(row) };
-        return { row, attempt: part.attempt, place };
-      });
-    }
+  async *batches(): AsyncGenerator<FoundRow<RowPlace>[]> {
+    for await (const { rows } of placeRows(this.papers, this.#state)) yield rows;
   }
 
-  async readRow({ part, line }: Place): Promise<ResultRow> {
-    const { key } = part;
-    const rows = this.#parts.get(key) ?? this.#readPart(part);
-    this.#parts.delete(key);
-    this.#parts.set(key, rows);
-    if (this.#parts.size > partsMax) this.#parts.delete(this.#parts.keys().next().value as string);
-    const row = (await rows)[line];
-    if (!row) throw new Error(`${key} has no line ${line + 1} any more`);
-    return row;
+  readRow(place: RowPlace): Promise<ResultRow> {
+    return this.#rows.read(place);
   }
 
   async overview(): Promise<Overview> {
@@ -102,14 +81,5 @@ export class RunResults implements Results<Place> {
 
   withdrawSidecars() {
     return withdrawSidecars(this.papers);
-  }
-
-  async #readPart(part: PartName): Promise<PartRow[]> {
-    try {
-      return (await this.papers.readPart(part)).rows;
-    } catch (error) {
-      this.#parts.delete(part.key); // so that it is tried again
-      throw error;
-    }
   }
 }

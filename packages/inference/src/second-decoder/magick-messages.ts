@@ -29,6 +29,8 @@ export type MagickReply =
       /** Of the source as seen upright, in pixels. */
       width: number;
       height: number;
+      /** What the file says of itself, by name, for a person. */
+      facts: Record<string, string>;
     }
   | { state: 'too-large'; width: number; height: number }
   /** With a class where the message is one to be shown, not ImageMagick's. */

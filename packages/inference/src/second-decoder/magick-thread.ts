@@ -58,6 +58,7 @@ function answer({ bytes: given, page, pixelsMax, sideMax }: MagickRequest): Magi
 
 /** Upright, sRGB, 8 bit, on white. Sizes are of the source as seen upright. */
 function toPixels(image: IMagickImage, sideMax: number) {
+  const facts = factsOf(image);
   image.autoOrient();
   const { width, height } = image;
   // Far larger than any model sees it: nothing is lost, and less has to be converted.
@@ -82,5 +83,19 @@ function toPixels(image: IMagickImage, sideMax: number) {
   image.depth = 8;
   const size = { decodedWidth: image.width, decodedHeight: image.height };
   const pixels = image.write(MagickFormat.Rgb, (data) => new Uint8Array(data));
-  return { pixels, width, height, ...size };
+  return { pixels, width, height, facts, ...size };
+}
+
+const colourNames = new Map(Object.entries(ColorSpace).map(([name, value]) => [value, name]));
+
+function factsOf(image: IMagickImage): Record<string, string> {
+  const { width, height, depth, channels, hasAlpha, colorSpace, orientation } = image;
+  const colours = `${colourNames.get(colorSpace) ?? 'colours of an unknown kind'}`;
+  const profile = image.getColorProfile()?.description;
+  return {
+    size: `${width}×${height}`,
+    samples: `${channels.length}, ${colours}${hasAlpha ? ' and transparency' : ''}, ${depth} bits`,
+    ...(profile && { profile: profile.trim() }),
+    ...(orientation > 1 && { orientation: String(orientation) }),
+  };
 }

@@ -118,7 +118,7 @@ async function finish(
       const { batch, attempt, output, sidecars: kinds, sidecarRules: rules } = job;
       const request = { run, batch, attempt, prefix: output.prefix, kinds };
       const noted = await writeSidecars({ ...request, rules: rules ?? sidecarRulesDefault }, found);
-      return run.createPart(batch, attempt, noted);
+      return (await run.createPart(batch, attempt, noted)) ?? noted;
     });
     await countRows(context, job, rows);
     // Of two tries at an attempt, the first part stays: what it has no row of is left.

@@ -8,7 +8,13 @@ import {
 } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
-import { isWanted, noRenewal, type Renewal, renewRows } from '../sidecars/renew-sidecars.ts';
+import {
+  countOutcomes,
+  isWanted,
+  noRenewal,
+  type Renewal,
+  renewRows,
+} from '../sidecars/renew-sidecars.ts';
 import { readWholeBook, type WholeBook } from '../sidecars/sidecar-book.ts';
 import type { SidecarRow } from '../sidecars/sidecar-row.ts';
 import {
@@ -52,22 +58,27 @@ export class LocalSidecars {
 
   /**
    * Of what was captioned just now.
+   * @param renewal what becomes of the files is added to it
    * @returns the rows, with what became of their sidecars
    */
-  async write(rows: readonly PartRow[]): Promise<PartRow[]> {
+  async write(rows: readonly PartRow[], renewal = noRenewal()): Promise<PartRow[]> {
     const { rules } = this.#place;
     const wanted = rows.filter((row): row is SidecarRow & PartRow => wantsSidecars(row, rules));
     const sidecars = wanted.flatMap((row) => sidecarsOf(row, '', this.#kinds));
     const { outcomes } = await bringAbout(this.#place, sidecars);
+    countOutcomes(outcomes.values(), renewal);
     return rows.map((row) => noteSidecars(row, outcomes));
   }
 
   /**
    * Of rows that were there before, with what people decided: they may have none yet, or others.
    * Beside an image that is not there any more nothing is written: it was moved, or thrown away.
+   * @param renewal what becomes of the files is added to it
    */
-  async renew(batches: AsyncIterable<readonly ResultRow[]>): Promise<Renewal> {
-    const renewal = noRenewal();
+  async renew(
+    batches: AsyncIterable<readonly ResultRow[]>,
+    renewal = noRenewal(),
+  ): Promise<Renewal> {
     for await (const rows of batches) {
       const renewed = await this.#withoutGone(rows);
       await renewRows(this.#place, renewed, { prefix: '', kinds: this.#kinds }, renewal);

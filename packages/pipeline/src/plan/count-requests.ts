@@ -35,6 +35,8 @@ export interface Work {
   decoders: number;
   /** Whether these get features from other processes. */
   handsOver: boolean;
+  /** Whether chunks become one file each. */
+  compacts: boolean;
 }
 
 /** Of a page of S3's. */
@@ -58,10 +60,15 @@ export function batchesIn({ listed, batchSize }: Pick<Work, 'listed' | 'batchSiz
   return Math.ceil(listed / batchSize);
 }
 
+export function chunksIn(work: Pick<Work, 'listed' | 'batchSize' | 'chunkBatches'>): number {
+  return Math.ceil(batchesIn(work) / work.chunkBatches);
+}
+
 export function requestsOfOutput(work: Work): Requests {
   const { sidecars, features, decoders, handsOver } = work;
   const batches = batchesIn(work);
-  const chunks = Math.ceil(batches / work.chunkBatches);
+  const chunks = chunksIn(work);
+  const compacted = work.compacts ? chunks : 0;
   const files = sidecars.images * sidecars.kinds;
   const records = files > 0 ? batches : 0;
   const kept = features.kept ? batches : 0;
@@ -69,12 +76,14 @@ export function requestsOfOutput(work: Work): Requests {
   // Who puts first asks whether the store knows conditions, and puts once more to see it.
   const first = 1 + (batches > 0 ? decoders : 0);
   return {
-    list: ofRun.list + chunks + records,
+    // What is left of parts and files is looked for at the end.
+    list: ofRun.list + chunks + records + (compacted > 0 ? 1 + Math.ceil(compacted / pageKeys) : 0),
     // A chunk of the manifest to enqueue it, and once more, with its parts, to close it.
     get: ofRun.get + 2 * chunks + batches + (handsOver ? kept : 0) + stored,
-    head: ofRun.head + first + files,
-    put: ofRun.put + 2 * chunks + batches + first + files + records + 2 * kept + stored,
-    delete: stored,
+    // Before parts go, whether somebody has claimed the run.
+    head: ofRun.head + first + files + compacted,
+    put: ofRun.put + 2 * chunks + compacted + batches + first + files + records + 2 * kept + stored,
+    delete: stored + (work.compacts ? batches : 0),
   };
 }
 

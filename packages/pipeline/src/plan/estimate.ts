@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { costOf, costSchema } from './cost.ts';
 import {
   batchesIn,
+  chunksIn,
   requestsOfOutput,
   requestsOfSource,
   requestsSchema,
@@ -39,7 +40,10 @@ export const estimateSchema = z.strictObject({
   /** Jobs and features of the run in Redis, at most. */
   redisBytesMax: z.number().nonnegative(),
   parts: z.int().nonnegative(),
+  /** Of rows, in parts. */
   resultBytes: intervalSchema.optional(),
+  /** Files that parts become in the end; 0 where they stay. */
+  files: z.int().nonnegative(),
   cost: costSchema,
 });
 
@@ -50,8 +54,14 @@ export interface EstimateContext {
   drawn: readonly ImageRef[];
   trial: Trial | undefined;
   workers: Workers;
-  /** As the run asks for it. */
-  run: { batchSize: number; chunkBatches: number; window: number; sidecarKinds: number };
+  /** As the run asks for it. `compacts`: parts of a chunk become one file. */
+  run: {
+    batchSize: number;
+    chunkBatches: number;
+    window: number;
+    sidecarKinds: number;
+    compacts: boolean;
+  };
   features: {
     /** Of an image. */
     bytes: number;
@@ -80,9 +90,10 @@ export function estimate(context: EstimateContext): Estimate {
     ...(times && { seconds: times.seconds, workerHours: times.workerHours }),
     ...(trial && { failed: scaled(trial.failed.share, survey.images) }),
     requests,
-    bytes: { read, ...(results && { written: plus(results, manifestBytes(context)) }) },
+    bytes: { read, ...(results && { written: writtenBytes(context, results) }) },
     redisBytesMax: redisBytesMax(context),
-    parts: batchesIn({ listed: work.listed, batchSize: run.batchSize }),
+    parts: batchesIn(work),
+    files: run.compacts ? chunksIn(work) : 0,
     ...(results && { resultBytes: results }),
     cost: costOf(figures, context.prices, context.isS3),
   };
@@ -100,10 +111,12 @@ function workOf({ survey, trial, run, features, workers }: EstimateContext): Wor
     features: { kept: features.kept, stored: features.home === 'store' },
     decoders: 'decoders' in workers ? workers.decoders : workers.captioners,
     handsOver: 'decoders' in workers,
+    compacts: run.compacts,
   };
 }
 
-function listedImages({ images, skippedByReason }: Survey): number {
+/** In the manifest: those that are skipped, too. */
+export function listedImages({ images, skippedByReason }: Survey): number {
   return Object.values(skippedByReason).reduce((sum, n) => sum + n, images);
 }
 
@@ -138,6 +151,15 @@ function resultBytes({ survey, trial }: EstimateContext): Interval {
   const skipped = (listedImages(survey) - survey.images) * skippedRowBytes;
   return plus(scaled(trial?.rowBytes ?? exactly(0), survey.images), skipped);
 }
+
+/** Rows in parts, and again in files where they become some; the manifest, and ledgers. */
+function writtenBytes(context: EstimateContext, results: Interval): Interval {
+  const copies = context.run.compacts ? 1 + compactedShare : 1;
+  return plus(scaled(results, copies), manifestBytes(context));
+}
+
+/** Of rows as JSON Lines, what they are in a file of a chunk (record 32). */
+const compactedShare = 0.09;
 
 /** A row that only says why, without its key. */
 const skippedRowBytes = 120;

@@ -4,8 +4,15 @@ import { version } from '@cutline/shared/process';
 import { deadlineSchema, type Run, type RunStore, runIdSchema } from '@cutline/shared/run';
 import type { StorePool } from '@cutline/shared/stores';
 import { z } from 'zod';
+import { isCompacting } from '../produce/compact-chunk.ts';
 import { describeExcluded, resultsPrefix } from '../produce/run-request.ts';
-import { type EstimateContext, estimate, estimateSchema, workersSchema } from './estimate.ts';
+import {
+  type EstimateContext,
+  estimate,
+  estimateSchema,
+  listedImages,
+  workersSchema,
+} from './estimate.ts';
 import { pricesSchema } from './prices.ts';
 import { type SurveyedListing, surveyListing, surveySchema } from './survey-listing.ts';
 import { type Trial, trialSchema } from './trial.ts';
@@ -87,12 +94,14 @@ export function planOf(context: PlanContext): Plan {
   const { survey, drawn } = surveyed;
   // A listing of a store is a page after the other; a list is read as the one file that it is.
   const keys = run.selection.keysFrom === null ? survey.keys : 0;
+  const listed = listedImages(survey);
   const isStored = /^(s3|file):/.test(features.home);
   const figures = estimate({
     ...{ survey: { ...survey, keys }, drawn, trial, workers, prices },
     run: {
       ...{ batchSize: run.batchSize, chunkBatches: run.chunkBatches, window: context.window },
       sidecarKinds: run.sidecars.length,
+      compacts: isCompacting(run, 0, Math.min(listed, run.batchSize * run.chunkBatches)),
     },
     features: {
       bytes: trial?.featureBytes ?? bytesOfFeatures(run, model),

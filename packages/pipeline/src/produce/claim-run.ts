@@ -83,11 +83,14 @@ export async function resumeRun(
   context: LockContext,
   {
     retry = [],
+    compact = false,
     mayGoOn = () => {},
-  }: { retry?: readonly RetryClass[]; mayGoOn?: (state: RunState) => void },
+  }: { retry?: readonly RetryClass[]; compact?: boolean; mayGoOn?: (state: RunState) => void },
 ): Promise<ClaimedRun | { finished: Summary }> {
   const nothingToDo = ({ summary }: RunState) =>
-    summary && countToRetry(summary, retry) === 0 ? summary : undefined;
+    summary && !(compact && summary.parts > 0) && countToRetry(summary, retry) === 0
+      ? summary
+      : undefined;
   const before = nothingToDo(await readRunState(context.runStore));
   if (before) return { finished: before };
   const lock = await lockRun(context);

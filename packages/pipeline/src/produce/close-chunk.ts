@@ -1,13 +1,34 @@
-import type { ImageRef, Ledger } from '@cutline/shared/run';
+import type { Logger } from '@cutline/shared/process';
+import type { Claim, Counts, ImageRef, Ledger } from '@cutline/shared/run';
+import { ledgerParts } from '@cutline/shared/run';
+import type { RunLock } from '../board/run-lock.ts';
 import type { World } from '../world.ts';
+import { compactChunk, isCompacting } from './compact-chunk.ts';
 import { type ChunkContext, examineChunk } from './examine-chunk.ts';
 import { examineReopened } from './examine-reopened.ts';
+import type { Removals } from './removals.ts';
 
 /** What a producer remembers of a ledger: of all chunks, so not the names of all parts. */
-export type ClosedChunk = Omit<Ledger, 'parts'> & { parts: number };
+export type ClosedChunk = Counts &
+  Pick<Ledger, 'chunk' | 'generation' | 'repeated'> & {
+    parts: number;
+    /** The name of the file, where it is compacted. */
+    results: string | undefined;
+  };
 
 export function closedBy(ledger: Ledger): ClosedChunk {
-  return { ...ledger, parts: ledger.parts.length };
+  const results = ledger.format === 4 ? ledger.results.name : undefined;
+  return { ...ledger, parts: ledgerParts(ledger).length, results };
+}
+
+export interface CloseContext extends ChunkContext {
+  claim: Claim;
+  lock: Pick<RunLock, 'held'>;
+  /** Whether what is closed is compacted in any case. */
+  compacts: boolean;
+  removals: Removals;
+  world: World;
+  log: Logger;
 }
 
 /**
@@ -18,24 +39,30 @@ export function closedBy(ledger: Ledger): ClosedChunk {
  * @returns the ledger, or what is still missing.
  */
 export async function closeChunk(
-  context: ChunkContext & { generation: number; world: World },
+  context: CloseContext,
   chunk: number,
   before?: Ledger,
 ): Promise<{ ledger: Ledger } | { missing: Map<number, ImageRef[]> }> {
-  const { runStore, run, generation, world } = context;
-  const changed = before && (await examineReopened(context, before, true));
-  const { images, missing, content } = changed ?? (await examineChunk(context, chunk));
+  const { runStore, run, claim, compacts, world } = context;
+  const isPartial = before && !compacts && before.format !== 4;
+  const changed = isPartial ? await examineReopened(context, before, true) : undefined;
+  const whole = changed ? undefined : await examineChunk(context, chunk, before);
+  const { images, missing, content } = changed ?? whole!;
   if (missing.size > 0) return { missing };
   if (content.images !== images) {
     throw new Error(
       `chunk ${chunk} of run ${run.run}: ${content.images} rows for ${images} images`,
     );
   }
+  if (whole && (compacts || before?.format === 4 || isCompacting(run, chunk, images))) {
+    const ledger = await compactChunk(context, chunk, whole, before);
+    if (ledger) return { ledger };
+  }
   const ledger = await runStore.createLedger({
     format: 3,
     run: run.run,
     chunk,
-    generation,
+    generation: claim.generation,
     ...content,
     closed: new Date(world.now()).toISOString(),
   });

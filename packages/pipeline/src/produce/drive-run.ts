@@ -6,6 +6,7 @@ import { type Location, type ObjectStore, patientStore } from '@cutline/shared/s
 import type { RunBoard } from '../board/run-board.ts';
 import type { LockContext } from '../board/run-lock.ts';
 import type { Queues } from '../queue/open-queues.ts';
+import { traceQueues } from '../queue/traced-queues.ts';
 import type { World } from '../world.ts';
 import { beginOrGoOn, beginRun, type ClaimedRun, resumeRun } from './claim-run.ts';
 import { listKept } from './kept-source.ts';
@@ -15,7 +16,14 @@ import { describeExcluded, resultsPrefix } from './run-request.ts';
 
 export interface DriveRunContext {
   /** A new run (which `orGoOn` may have been begun before), or the name of one that exists. */
-  what: { begin: Run; orGoOn?: boolean } | { resume: string; retry?: readonly RetryClass[] };
+  what:
+    | { begin: Run; orGoOn?: boolean }
+    | {
+        resume: string;
+        retry?: readonly RetryClass[];
+        /** Of a run that is finished: its chunks that are in parts are compacted. */
+        compact?: boolean;
+      };
   output: Location;
   openStore: (url: string) => Promise<ObjectStore>;
   board: RunBoard;
@@ -50,13 +58,14 @@ export async function driveRun(context: DriveRunContext): Promise<Summary> {
   if ('finished' in claimed) return claimed.finished;
   try {
     const { run } = claimed.state;
-    const queues = context.openQueues(run.model);
+    const queues = traceQueues(context.openQueues(run.model), 'producer', metrics.tracing);
     const listing = await openListing(context, claimed, runStore);
     await context.onClaimed?.(claimed, runStore, queues);
     const { generation } = claimed.claim;
     log.info({ run: run.run, results: runStore.url, generation }, 'producing');
     const kept = await openKept(context, run);
-    const base = { runStore, output, queues, board, kept, window, world, metrics, log };
+    const compacts = 'resume' in what && what.compact === true;
+    const base = { runStore, output, queues, board, kept, window, compacts, world, metrics, log };
     const summary = await Promise.race([produce(base, claimed, listing), claimed.lock.lost]);
     const { captioned, failed } = summary;
     log.info({ run: run.run, captioned, failed }, 'run finished');

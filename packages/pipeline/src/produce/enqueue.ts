@@ -16,6 +16,19 @@ export interface PlannedBatch {
  * once, which then counts as encoded.
  */
 export async function enqueue(context: PassContext, planned: PlannedBatch): Promise<void> {
+  const { metrics, manifest, claimed } = context;
+  const { tracing } = metrics;
+  const { run, chunkBatches } = claimed.state.run;
+  const attributes = { 'cutline.run': run, 'cutline.batch': planned.batch };
+  // The trace of the batch begins here; the listing, which it has in common with others, is told in each.
+  await tracing.span('produce batch', { parent: 'none', attributes }, () => {
+    const listed = manifest.listed.get(Math.floor(planned.batch / chunkBatches));
+    if (listed) tracing.note('list', listed);
+    return add(context, planned);
+  });
+}
+
+async function add(context: PassContext, planned: PlannedBatch): Promise<void> {
   const { queues, board, kept, claimed } = context;
   const job = toJob(context, planned);
   if (!kept) {

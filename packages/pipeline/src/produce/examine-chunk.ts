@@ -1,24 +1,30 @@
 import {
+  type AttemptedRow,
   type Claim,
   type Counts,
   countParts,
   countRepeated,
   countRows,
+  generationOf,
   type ImageRef,
   imageToTry,
+  type Ledger,
   type Ledger3,
   type LedgerPart,
+  ledgerParts,
   listChunkParts,
   needsWork,
+  type PartName,
   type PartRow,
   type Run,
   type RunStore,
   readChunk,
+  readResultsFile,
   type StoredPart,
   settleChunk,
   sha256,
 } from '@cutline/shared/run';
-import { countByOutcome, partStep } from '../board/run-progress.ts';
+import { countByOutcome, countsOfOutcomes, partStep } from '../board/run-progress.ts';
 
 /** A chunk as its parts leave it. */
 export interface ChunkState {
@@ -32,6 +38,14 @@ export interface ChunkState {
   progress: Map<string, Record<string, number>>;
 }
 
+/** Of a chunk all of whose rows were read. */
+export interface WholeChunkState extends ChunkState {
+  /** That count, and stay, in the order of the manifest. */
+  rows: AttemptedRow[];
+  /** All that there are of it. */
+  parts: PartName[];
+}
+
 export type LedgerContent = Pick<
   Ledger3,
   keyof Counts | 'manifest' | 'repeated' | 'parts' | 'continues'
@@ -43,40 +57,68 @@ export interface ChunkContext {
   claims: readonly Claim[];
 }
 
-/** Holds a chunk of the manifest against all parts that there are. */
-export async function examineChunk(context: ChunkContext, chunk: number): Promise<ChunkState> {
+/**
+ * Holds a chunk of the manifest against all that there is of it: its parts; of one that was closed
+ * before, what its ledger names and the parts that are newer. What the ledger does not name of older
+ * ones is void.
+ */
+export async function examineChunk(
+  context: ChunkContext,
+  chunk: number,
+  closedBy?: Ledger,
+): Promise<WholeChunkState> {
   const { runStore, run, claims } = context;
   const manifest = await readChunk(runStore, claims, chunk);
   const missing = new Map<number, ImageRef[]>();
-  const rows: PartRow[] = [];
+  const rows: AttemptedRow[] = [];
   const parts: LedgerPart[] = [];
   const progress: ChunkState['progress'] = new Map();
   const names = await listChunkParts(runStore, run, chunk);
-  const open = { chunk, images: manifest.images, parts: names };
+  const before =
+    closedBy?.format === 4 ? await readResultsFile(runStore, closedBy.results.name) : [];
+  const open = { chunk, images: manifest.images, parts: wanted(runStore, names, closedBy), before };
+  const earlier: PartRow[] = [];
   for await (const { batch, images, parts: read } of settleChunk(runStore, run, open)) {
     const wanting = images.filter((each) => needsWork(each, claims)).map(imageToTry);
     const staying = images.map((each) =>
       needsWork(each, claims) ? { ...each, row: undefined, part: undefined } : each,
     );
     if (wanting.length > 0) missing.set(batch, wanting);
+    for (const { row, part } of staying) {
+      if (row && part) rows.push({ row, attempt: part.attempt });
+      if (row && part && !read.some((each) => each === part)) earlier.push(row);
+    }
     const counted = countParts(staying);
     for (const part of read) {
       const counts = counted.get(part);
       if (!counts) continue;
       const own = staying.flatMap((each) => (each.part === part && each.row ? [each.row] : []));
-      for (const row of own) rows.push(row);
       parts.push(ledgerPart(runStore, part, counts));
       progress.set(partStep(part.name), countByOutcome(own));
     }
   }
+  if (before.length > 0) progress.set(`chunk:${chunk}`, countsOfOutcomes(countRows(earlier)));
   const { name, bytes, images } = manifest;
+  const plain = rows.map(({ row }) => row);
   const content: LedgerContent = {
     manifest: { name, sha256: sha256(bytes) },
-    ...countRows(rows),
-    repeated: countRepeated(rows),
+    ...countRows(plain),
+    repeated: countRepeated(plain),
     parts,
   };
-  return { images: images.length, missing, content, progress };
+  return { images: images.length, missing, content, progress, rows, parts: names };
+}
+
+/** The parts whose rows may count. */
+function wanted(
+  { prefix }: RunStore,
+  names: readonly PartName[],
+  closedBy: Ledger | undefined,
+): readonly PartName[] {
+  if (!closedBy) return names;
+  const named = new Set(ledgerParts(closedBy).map(({ name }) => prefix + name));
+  const isNewer = ({ attempt }: PartName) => generationOf(attempt) > closedBy.generation;
+  return names.filter((name) => isNewer(name) || named.has(name.key));
 }
 
 export function ledgerPart(

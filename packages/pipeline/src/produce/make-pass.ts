@@ -1,5 +1,6 @@
 import type { QueueName } from '@cutline/shared/process';
-import { batchesOf, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
+import { batchesOf, isGone, isReopened, type Ledger, readChunk } from '@cutline/shared/run';
+import { superseded } from '../board/run-lock.ts';
 import { countsOfOutcomes } from '../board/run-progress.ts';
 import { patiently } from '../patience.ts';
 import type { ClaimedRun } from './claim-run.ts';
@@ -8,6 +9,7 @@ import { enqueue, type PlannedBatch } from './enqueue.ts';
 import { examineChunk } from './examine-chunk.ts';
 import { examineReopened } from './examine-reopened.ts';
 import type { ProduceContext } from './produce.ts';
+import type { Removals } from './removals.ts';
 
 /** What a pass works with: the run as it was claimed for it. */
 export interface PassContext extends ProduceContext {
@@ -16,6 +18,7 @@ export interface PassContext extends ProduceContext {
   ledgers: Map<number, ClosedChunk>;
   /** The ledgers that chunks had whose failures are tried again, while they are open. */
   reopened: Map<number, Ledger>;
+  removals: Removals;
 }
 
 /** Looks soon at first, for short runs, then every second. */
@@ -51,7 +54,7 @@ export async function makePass(
     for (const chunk of [...open]) {
       const isOfChunk = (batch: number) => chunkOf(batch) === chunk;
       if (waiting.some(({ batch }) => isOfChunk(batch)) || (await jobs.some(isOfChunk))) continue;
-      const missing = await settle(context, chunk);
+      const missing = await whileOurs(context, () => settle(context, chunk));
       if (missing > 0) left.set(chunk, missing);
       open.splice(open.indexOf(chunk), 1);
     }
@@ -63,7 +66,7 @@ export async function makePass(
       } else if (next < manifest.chunks) {
         const chunk = next++;
         if (only && !only.has(chunk)) continue;
-        waiting = await plan(context, chunk, jobs);
+        waiting = await whileOurs(context, () => plan(context, chunk, jobs));
         if (!context.ledgers.has(chunk)) open.push(chunk);
         await tellProgress(context, next);
       } else break;
@@ -121,11 +124,12 @@ class LiveJobs {
 
 /** The batches of a chunk that want a job. It may turn out to be closed: then `ledgers` has it. */
 async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promise<PlannedBatch[]> {
-  const { board, runStore, ledgers, reopened, claimed } = context;
+  const { board, runStore, ledgers, reopened, claimed, compacts } = context;
   const { run, claims } = claimed.state;
   const { run: name } = run;
   const ledger = ledgers.get(chunk);
-  if (ledger && !isReopened(ledger, claims)) {
+  const isClosed = ledger && !isReopened(ledger, claims);
+  if (isClosed && (!compacts || ledger.results !== undefined)) {
     await patiently(
       'progress',
       () => board.count(name, `chunk:${chunk}`, countsOfOutcomes(ledger)),
@@ -135,6 +139,7 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
   }
   if (ledger) reopened.set(chunk, await runStore.readLedger(chunk, ledger.generation));
   ledgers.delete(chunk);
+  if (isClosed) return []; // it is only to be compacted
   if (chunk >= claimed.claim.chunks) {
     // Listed under this claim: nobody can have worked on it.
     const { images } = await readChunk(runStore, claims, chunk);
@@ -143,7 +148,7 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
   const live = await jobs.batches();
   const before = reopened.get(chunk);
   const changed = before && (await examineReopened({ runStore, run, claims }, before, false));
-  const found = changed ?? (await examineChunk({ runStore, run, claims }, chunk));
+  const found = changed ?? (await examineChunk({ runStore, run, claims }, chunk, before));
   for (const [step, counts] of found.progress) {
     await patiently('progress', () => board.count(name, step, counts), context);
   }
@@ -154,12 +159,12 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
 
 /** @returns images that are left without a row. */
 async function settle(context: PassContext, chunk: number): Promise<number> {
-  const { runStore, world, ledgers, reopened, claimed, log } = context;
-  const { run, claims } = claimed.state;
-  const { generation } = claimed.claim;
-  await claimed.lock.held();
-  const chunkContext = { runStore, run, claims, generation, world };
-  const closed = await closeChunk(chunkContext, chunk, reopened.get(chunk));
+  const { runStore, world, ledgers, reopened, claimed, compacts, removals, log } = context;
+  const { claim, lock, state } = claimed;
+  const { run, claims } = state;
+  await lock.held();
+  const closing = { runStore, run, claims, claim, lock, compacts, removals, world, log };
+  const closed = await closeChunk(closing, chunk, reopened.get(chunk));
   if ('ledger' in closed) {
     reopened.delete(chunk);
     ledgers.set(chunk, closedBy(closed.ledger));
@@ -168,6 +173,22 @@ async function settle(context: PassContext, chunk: number): Promise<number> {
   const images = [...closed.missing.values()].reduce((sum, refs) => sum + refs.length, 0);
   log.info({ run: run.run, chunk, images }, 'images are left without a row');
   return images;
+}
+
+/** A producer that slept may find gone what its successor has compacted. */
+async function whileOurs<T>(
+  { runStore, claimed }: PassContext,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { generation, owner } = claimed.claim;
+    if (isGone(error) && (await runStore.isSuperseded(generation, owner))) {
+      throw superseded(runStore.run);
+    }
+    throw error;
+  }
 }
 
 async function tellProgress(context: PassContext, chunks: number): Promise<void> {

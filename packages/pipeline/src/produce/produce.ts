@@ -11,8 +11,10 @@ import type { World } from '../world.ts';
 import { type ClaimedRun, claimRun } from './claim-run.ts';
 import { type ClosedChunk, closedBy } from './close-chunk.ts';
 import { makePass } from './make-pass.ts';
+import { Removals } from './removals.ts';
 import type { Listing } from './resume-listing.ts';
 import { writeSummary } from './summarise.ts';
+import { sweepRun } from './sweep-run.ts';
 import { ManifestProgress, writeManifest } from './write-manifest.ts';
 
 export interface ProduceContext {
@@ -25,6 +27,8 @@ export interface ProduceContext {
   kept: KeptFeatures | undefined;
   /** Jobs of the run at most that wait, are delayed or in hand, in both queues together. */
   window: number;
+  /** Whether chunks that are in parts are compacted, whatever else there is to do. */
+  compacts: boolean;
   world: World;
   metrics: Metrics;
   log: Logger;
@@ -58,7 +62,8 @@ export async function produce(
   await patiently('progress', () => board.raiseFloor(run.run, claimed.state.floor), base);
   await patiently('progress', () => board.enlist({ run: run.run, model: run.model }), base);
   const ledgers = await readLedgers(runStore, claimed);
-  const context = { ...base, manifest, ledgers, reopened: new Map() };
+  const removals = new Removals(runStore, log);
+  const context = { ...base, manifest, ledgers, reopened: new Map(), removals };
 
   const listed = listing ? writeListing(context, claimed, listing) : Promise.resolve();
   listed.catch(() => {}); // it is heard below, also when the pass fails first
@@ -87,11 +92,13 @@ export async function produce(
   await patiently('progress', () => board.raiseFloor(run.run, summary.generation + 1), base);
   const counts = { listed: summary.images, listingComplete: 1, ...countsOfOutcomes(summary) };
   await patiently('progress', () => board.endProgress(run.run, counts), base);
+  await removals.end(); // of what the sweep would find as well
+  await sweepRun({ runStore, run, claim: claimed.claim, removals }, ledgers.values());
   return summary;
 }
 
 async function writeListing(
-  { runStore, manifest, metrics }: ProduceContext,
+  { runStore, manifest, metrics, world }: ProduceContext,
   { state, claim, lock }: ClaimedRun,
   { rest }: Listing,
 ): Promise<void> {
@@ -100,6 +107,7 @@ async function writeListing(
     generation: claim.generation,
     progress: manifest,
     metrics,
+    now: () => world.now(),
     held: () => lock.held(),
   });
 }

@@ -14,7 +14,10 @@ import { requestName } from './run-request.ts';
 /** What is asked of a run that decodes what another kept. */
 export interface DecodeFlags
   extends CaptionFlags,
-    Pick<RunFlags, 'run' | 'sidecars' | 'existing' | 'minScore' | 'priority' | 'deadline'> {}
+    Pick<
+      RunFlags,
+      'run' | 'sidecars' | 'existing' | 'minScore' | 'priority' | 'deadline' | 'keepParts'
+    > {}
 
 /**
  * The run that the flags ask for: of the images of another, in its batches, from its features.
@@ -55,6 +58,7 @@ export async function requestDecode(
     sidecars: flags.sidecars,
     sidecarRules: { existing: flags.existing, scoreMin: flags.minScore ?? null },
     ...(flags.priority !== 'normal' && { priority: flags.priority }),
+    ...(flags.keepParts && { keepParts: true as const }),
     ...(flags.deadline !== undefined && { deadline: flags.deadline }),
     decodes: { run: kept.run, location: kept.keepFeatures.location },
     ...{ batchSize, chunkBatches },

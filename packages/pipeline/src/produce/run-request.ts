@@ -47,6 +47,7 @@ export async function requestRun(
     sidecars: flags.sidecars,
     sidecarRules: { existing: flags.existing, scoreMin: flags.minScore ?? null },
     ...(flags.priority !== 'normal' && { priority: flags.priority }),
+    ...(flags.keepParts && { keepParts: true as const }),
     ...(flags.deadline !== undefined && { deadline: flags.deadline }),
     ...requestFeatures(flags, model),
     batchSize: flags.batchSize,

@@ -9,7 +9,7 @@ import type { ProduceContext } from './produce.ts';
  * @throws Error where the ledgers do not add up to the manifest; nothing is written then.
  */
 export async function writeSummary(
-  { runStore, manifest, world }: ProduceContext,
+  { runStore, manifest, world, compacts }: ProduceContext,
   { state, claim, lock }: ClaimedRun,
   ledgers: ReadonlyMap<number, ClosedChunk>,
 ): Promise<Summary> {
@@ -43,7 +43,7 @@ export async function writeSummary(
       finished: last?.value.finished ?? now.toISOString(),
       imagesPerSecond:
         last?.value.imagesPerSecond ?? Math.round((totals.captioned / seconds) * 100) / 100,
-      retried: last ? now.toISOString() : null,
+      retried: last ? (compacts ? last.value.retried : now.toISOString()) : null,
       batchSize: run.batchSize,
       chunkBatches: run.chunkBatches,
       ledgers: ledgerStretches(inOrder.map(([, { generation }]) => generation)),

@@ -9,6 +9,8 @@ export class ManifestProgress {
   /** Of these images; undefined where others listed some of them. */
   bytes: number | undefined;
   isComplete: boolean;
+  /** When each chunk was listed that this process wrote, in ms since 1970. */
+  readonly listed = new Map<number, { startMs: number; endMs: number }>();
 
   constructor(from: Pick<ManifestProgress, 'chunks' | 'images' | 'bytes' | 'isComplete'>) {
     this.chunks = from.chunks;
@@ -33,18 +35,23 @@ export async function writeManifest(
     generation: number;
     progress: ManifestProgress;
     metrics: Metrics;
+    /** Milliseconds since 1970. */
+    now: () => number;
     /** Awaited before each chunk is written. */
     held: () => Promise<void>;
   },
 ): Promise<void> {
-  const { chunkImages, generation, progress, metrics, held } = options;
+  const { chunkImages, generation, progress, metrics, now, held } = options;
   let rows: ImageRef[] = [];
+  let startMs = now();
   let stopTimer = metrics.stepSeconds.startTimer({ stage: 'list' });
   const flush = async () => {
     if (rows.length === 0) return;
     await held();
     if (!(await createChunk(run, progress.chunks, generation, rows))) throw superseded(run.run);
     stopTimer();
+    progress.listed.set(progress.chunks, { startMs, endMs: now() });
+    startMs = now();
     stopTimer = metrics.stepSeconds.startTimer({ stage: 'list' });
     metrics.images.inc({ stage: 'list', state: 'listed' }, rows.length);
     progress.images += rows.length;

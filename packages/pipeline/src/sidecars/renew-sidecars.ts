@@ -1,5 +1,6 @@
 import {
   applyReview,
+  placeRows,
   type ResultRow,
   type Reviews,
   type RunState,
@@ -7,16 +8,23 @@ import {
   reviewedImage,
   type SidecarKind,
   type SidecarRules,
-  settleRun,
 } from '@cutline/shared/run';
 import { batchBook } from './sidecar-book.ts';
 import type { SidecarRow } from './sidecar-row.ts';
 import { takeAway } from './withdraw-sidecars.ts';
-import { bringAbout, type SidecarPlace, sidecarsOf, wantsSidecars } from './write-sidecars.ts';
+import {
+  bringAbout,
+  type Outcome,
+  type SidecarPlace,
+  sidecarsOf,
+  wantsSidecars,
+} from './write-sidecars.ts';
 
 export interface Renewal {
   /** Images whose sidecars say now what people decided. */
   images: number;
+  /** Files that were written just now. */
+  written: number;
   /** Files of others that stay as they are. */
   kept: number;
   /** Files of others that something was added to. */
@@ -38,9 +46,9 @@ export async function renewSidecars(
 ): Promise<Renewal> {
   const judged = new Set(Array.from(reviews.decisions(), reviewedImage));
   const renewal = noRenewal();
-  for await (const { batch, images } of settleRun(run, state)) {
-    const rows = images.flatMap(({ row }) =>
-      row && judged.has(reviewedImage(row)) ? [applyReview(row, reviews)] : [],
+  for await (const { batch, rows: all } of placeRows(run, state)) {
+    const rows = all.flatMap(({ row }) =>
+      judged.has(reviewedImage(row)) ? [applyReview(row, reviews)] : [],
     );
     const place = { store: run.store, run: run.run, book: batchBook(run, batch), rules };
     await renewRows(place, rows, { prefix, kinds }, renewal);
@@ -49,7 +57,7 @@ export async function renewSidecars(
 }
 
 export function noRenewal(): Renewal {
-  return { images: 0, kept: 0, merged: 0, removed: 0, refused: 0 };
+  return { images: 0, written: 0, kept: 0, merged: 0, removed: 0, refused: 0 };
 }
 
 /**
@@ -68,13 +76,18 @@ export async function renewRows(
   const wanted = able.filter((row): row is SidecarRow => isWanted(row, rules));
   const sidecars = wanted.flatMap((row) => sidecarsOf(row, prefix, kinds));
   const { outcomes } = await bringAbout(place, sidecars);
-  for (const outcome of outcomes.values()) {
-    if (typeof outcome === 'string') renewal[outcome] += 1;
-    else if (outcome) renewal.refused += 1;
-  }
+  countOutcomes(outcomes.values(), renewal);
   const unwanted = able.filter((row) => !isWanted(row, rules));
   renewal.removed += await removeAll(place, unwanted, { prefix, kinds });
   renewal.images += able.length;
+}
+
+/** Adds what became of files. */
+export function countOutcomes(outcomes: Iterable<Outcome>, renewal: Renewal): void {
+  for (const outcome of outcomes) {
+    if (typeof outcome === 'string') renewal[outcome] += 1;
+    else if (outcome) renewal.refused += 1;
+  }
 }
 
 /** Whether files are to say it. Of what a person stands behind, the score does not matter. */

@@ -1,6 +1,7 @@
 import { describeError } from '@cutline/shared/errors';
 import {
   type CaptionedRow,
+  findAttempt,
   type PartRow,
   type RunStore,
   type SidecarKind,
@@ -32,8 +33,8 @@ export interface Sidecar {
   row: SidecarRow;
 }
 
-/** What became of a sidecar that is not plainly written. */
-type Outcome = 'kept' | 'merged' | { warning: string } | undefined;
+/** What became of a sidecar; undefined where what is there is what would be written. */
+export type Outcome = 'written' | 'kept' | 'merged' | { warning: string } | undefined;
 
 export const sidecarContentTypes: Record<SidecarKind, string> = {
   txt: 'text/plain; charset=utf-8',
@@ -72,7 +73,7 @@ export async function writeSidecars(
   const wanted = rows.filter((row): row is CaptionedRow => wantsSidecars(row, rules));
   const sidecars = wanted.flatMap((row) => sidecarsOf(row, prefix, kinds));
   const place = { store: run.store, run: run.run, book: batchBook(run, batch), rules };
-  const findPart = () => run.findPart(batch, attempt);
+  const findPart = () => findAttempt(run, batch, attempt);
   const { part, outcomes } = await bringAbout(place, sidecars, findPart);
   return part ?? rows.map((row) => noteSidecars(row, outcomes));
 }
@@ -221,7 +222,7 @@ async function carryOut(
   const condition = plan.etag === undefined ? { ifAbsent: true as const } : { ifMatch: plan.etag };
   try {
     await store.put(key, plan.bytes, { contentType: sidecarContentTypes[kind], ...condition });
-    return plan.action === 'merge' ? 'merged' : undefined;
+    return plan.action === 'merge' ? 'merged' : 'written';
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     if (error.reason === 'exists') return 'taken';
@@ -238,7 +239,7 @@ export function noteSidecars(row: PartRow, outcomes: ReadonlyMap<Sidecar, Outcom
   const warnings = [...(row.warnings ?? [])];
   const noted: NonNullable<CaptionedRow['sidecars']> = {};
   for (const [{ row: of, kind }, outcome] of outcomes) {
-    if (of !== row || outcome === undefined) continue;
+    if (of !== row || outcome === undefined || outcome === 'written') continue;
     if (typeof outcome === 'string') noted[kind] = outcome;
     else warnings.push(outcome.warning);
   }

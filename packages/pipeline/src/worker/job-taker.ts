@@ -7,6 +7,7 @@ import type { JobQueue, TakenJob } from '../queue/job-queue.ts';
 import type { World } from '../world.ts';
 import { Breaker } from './breaker.ts';
 import { BrokenWorkerError, type JobHandler, UnwantedJobError } from './job-context.ts';
+import { traceJob } from './trace-job.ts';
 
 export interface JobTakerOptions<J extends BatchAttempt> {
   stage: QueueName;
@@ -123,7 +124,7 @@ export class JobTaker<J extends BatchAttempt> {
   }
 
   async #see(taken: TakenJob): Promise<void> {
-    const { stage, queue, schema, world, metrics, log, onFatal } = this.#options;
+    const { stage, queue, schema, world, metrics, log } = this.#options;
     const started = world.now();
     metrics.queueWaitSeconds.observe({ queue: stage }, taken.waitedMs / 1000);
     const parsed = schema.safeParse(taken.data);
@@ -133,6 +134,11 @@ export class JobTaker<J extends BatchAttempt> {
       return;
     }
     const job = parsed.data;
+    return traceJob(taken, job, this.#options, () => this.#handle(taken, job, started));
+  }
+
+  async #handle(taken: TakenJob, job: J & { images: unknown[] }, started: number): Promise<void> {
+    const { stage, queue, world, metrics, log, onFatal } = this.#options;
     const { run, batch, attempt } = job;
     const part = attemptName(batch, attempt);
     const jobLog = log.child({ run, batch, attempt: describeAttempt(attempt), part });

@@ -7,7 +7,9 @@ import {
   type Logger,
   MemoryCeiling,
   Metrics,
+  noTracing,
   openHttpPort,
+  openTracing,
   type QueueName,
   readSettings,
   refuseUnknownVariables,
@@ -18,6 +20,7 @@ import {
   SystemdNotifier,
   stopProcess,
   storeConfig,
+  type Tracing,
   untilStopped,
 } from '@cutline/shared/process';
 import { StorePool } from '@cutline/shared/stores';
@@ -31,6 +34,7 @@ import { type FeatureStore, redisHome } from '../features/feature-store.ts';
 import type { DecodeJob, EncodeJob } from '../jobs.ts';
 import type { JobQueue } from '../queue/job-queue.ts';
 import { closeQueues, openQueues, type Queues } from '../queue/open-queues.ts';
+import { traceQueues } from '../queue/traced-queues.ts';
 import { connectRedis, logOutages } from '../redis/redis.ts';
 import { realWorld, type World } from '../world.ts';
 import { Breaker } from './breaker.ts';
@@ -130,10 +134,18 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
   settings: Settings<WorkerSetting | S>,
 ): Promise<void> {
   const { name, queue: stageName } = program;
-  const log = createLogger({ process: name, level: settings.logLevel });
+  let tracing = noTracing;
+  const log = createLogger({
+    ...{ process: name, level: settings.logLevel },
+    fields: () => tracing.logFields(),
+  });
   const stop = untilStopped();
   const closers = new Closers();
-  const opened = await openContext(settings, { log, closers, stop });
+  tracing = await openTracing(`cutline-${name}`, (message) =>
+    log.warn({ error: message }, noTraces),
+  );
+  closers.add('traces', () => tracing.close());
+  const opened = await openContext(settings, { log, closers, stop, tracing, stageName });
   const { metrics, redis, queues, board, stores, world, breaker } = opened;
 
   // A signal is heard while the model loads, too: there is nothing in hand yet.
@@ -213,15 +225,22 @@ async function serve<J extends EncodeJob | DecodeJob, S extends SettingName>(
 
 async function openContext<S extends SettingName>(
   settings: Settings<WorkerSetting | S>,
-  { log, closers, stop }: { log: Logger; closers: Closers; stop: Stop },
+  {
+    log,
+    closers,
+    stop,
+    tracing,
+    stageName,
+  }: { log: Logger; closers: Closers; stop: Stop; tracing: Tracing; stageName: QueueName },
 ): Promise<WorkerContext<S>> {
   const world = realWorld;
-  const metrics = new Metrics({ processMetrics: true });
+  const metrics = new Metrics({ processMetrics: true, tracing });
   const model = await describeModel(settings.model ?? defaultBundleFolder());
   const redis = await connectRedis(settings.redis);
   closers.add('Redis', () => redis.disconnect());
   logOutages(redis, log);
-  const queues = openQueues({ model: model.id, redis, lockMs: settings.jobLockMs, world });
+  const opened = openQueues({ model: model.id, redis, lockMs: settings.jobLockMs, world });
+  const queues = traceQueues(opened, stageName, tracing);
   closers.add('queues', () => closeQueues(queues));
   const stores = new StorePool({
     ...storeConfig(settings),
@@ -243,6 +262,8 @@ async function openContext<S extends SettingName>(
     model,
   };
 }
+
+const noTraces = 'traces cannot be sent';
 
 /** From when the model is loaded: then most of what a worker takes is taken. */
 function watchMemory(

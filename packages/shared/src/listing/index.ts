@@ -1,6 +1,7 @@
 export { Draw, seededRandom } from './draw.ts';
 export { listAhead } from './list-ahead.ts';
 export {
+  isSidecarName,
   type ListedImage,
   type ListImagesOptions,
   listImages,

@@ -140,6 +140,14 @@ const otherExtensions = new Set(
   ).split(' '),
 );
 
+/** Whether a key is that of a file beside an image, by its name: `photo.jpg.txt`, `photo.xmp`. */
+export function isSidecarName(key: string): boolean {
+  return sidecarName.test(key);
+}
+
+const sidecarName =
+  /\.xmp$|\.(jpe?g|png|gif|tiff?|webp|avif|hei[cf]|jp2|j2k|jxl|bmp|psd|dng|nef|cr[23]|arw)\.(txt|json)$/i;
+
 function classify({
   key,
   etag,

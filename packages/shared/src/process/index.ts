@@ -16,6 +16,7 @@ export {
 export { createLogger, createNotesLogger, type Logger } from './logging.ts';
 export { MemoryCeiling, type MemoryCeilingOptions, type MemoryExcess } from './memory-ceiling.ts';
 export { Metrics, type QueueName, type Stage, type Step } from './metrics.ts';
+export { openTracing } from './open-tracing.ts';
 export { redactUrl } from './redact-url.ts';
 export { isRedisUrl, parseRedisUrl, type RedisAddress } from './redis-url.ts';
 export {
@@ -29,4 +30,11 @@ export {
 } from './settings.ts';
 export { SystemdNotifier } from './systemd.ts';
 export { terminalColumns } from './terminal-columns.ts';
+export {
+  noTracing,
+  type SpanOptions,
+  type TraceContext,
+  type Tracing,
+  traceContextPattern,
+} from './tracing.ts';
 export { describeWholeNumber, parseWholeNumber, type WholeNumberRange } from './whole-number.ts';

@@ -7,7 +7,12 @@ export type { Logger };
  * Logs go to stderr: one JSON line an event for machines, readable lines where stderr is a
  * terminal. Secrets never reach a log: URLs are logged without their passwords.
  */
-export function createLogger(options: { process: string; level: string }): Logger {
+export function createLogger(options: {
+  process: string;
+  level: string;
+  /** What every line says besides, of the moment when it is written. */
+  fields?: () => object;
+}): Logger {
   const stream = process.stderr.isTTY
     ? loadPretty()({ destination: 2, sync: true, ignore: 'pid,hostname,process' })
     : pino.destination({ dest: 2, sync: true });
@@ -16,6 +21,7 @@ export function createLogger(options: { process: string; level: string }): Logge
       level: options.level,
       base: { process: options.process, pid: process.pid },
       formatters: { level: (label) => ({ level: label }) },
+      ...(options.fields && { mixin: options.fields }),
       timestamp: pino.stdTimeFunctions.isoTime,
     },
     stream,

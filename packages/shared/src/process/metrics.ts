@@ -3,6 +3,7 @@ import { failureClasses } from '../errors.ts';
 import { version } from '../version.ts';
 import { CaptionShare } from './caption-share.ts';
 import { RunMetrics } from './run-metrics.ts';
+import { noTracing, type Tracing } from './tracing.ts';
 
 /**
  * Every metric that Cutline exports, in one place, so that the dashboard and the processes cannot
@@ -174,7 +175,11 @@ export class Metrics {
     ['stage', 'backend', 'reason', 'model'],
   );
 
-  constructor(options: { processMetrics?: boolean } = {}) {
+  /** Where steps that are timed are told as spans. */
+  readonly tracing: Tracing;
+
+  constructor(options: { processMetrics?: boolean; tracing?: Tracing } = {}) {
+    this.tracing = options.tracing ?? noTracing;
     if (options.processMetrics) collectDefaultMetrics({ register: this.registry });
     this.#startAtZero();
     this.forgetShared();
@@ -232,11 +237,15 @@ export class Metrics {
     for (const kind of ['prompt', 'completion']) this.serverTokens.inc({ kind }, 0);
   }
 
-  /** Runs `work` and records how long it took, whether or not it throws. */
-  async time<T>(step: Step, work: () => Promise<T>): Promise<T> {
+  /** Runs `work` as a span, and records how long it took, whether or not it throws. */
+  async time<T>(
+    step: Step,
+    work: () => Promise<T>,
+    attributes: Record<string, string> = {},
+  ): Promise<T> {
     const stop = this.stepSeconds.startTimer({ stage: step });
     try {
-      return await work();
+      return await this.tracing.span(step, { attributes }, work);
     } finally {
       stop();
     }

@@ -21,7 +21,9 @@ export {
   isReopened,
   type Ledger,
   type Ledger3,
+  type Ledger4,
   type LedgerPart,
+  ledgerParts,
   sha256,
 } from './ledger.ts';
 export {
@@ -51,20 +53,6 @@ export {
 } from './part.ts';
 export { type Priority, priorities, prioritySchema } from './priority.ts';
 export { getIfThere } from './read-if-there.ts';
-export {
-  countLedgers,
-  countResults,
-  listChunkParts,
-  placeRows,
-  type ReadableRun,
-  readAhead,
-  readResults,
-  type SettledBatch,
-  type SettledRow,
-  type StoredPart,
-  settleChunk,
-  settleRun,
-} from './read-results.ts';
 export { type PlacedRow, parseRow, readPlacedRows, readRows } from './read-rows.ts';
 export {
   continueRepeated,
@@ -73,6 +61,34 @@ export {
   type Repeated,
   RepeatedCaptions,
 } from './repeated-captions.ts';
+export {
+  isGone,
+  type ReadableRun,
+  type RowPlace,
+  type RowsOfBatch,
+  type SettledRow,
+} from './results/chunk-rows.ts';
+export { countLedgers, countResults } from './results/count-results.ts';
+export { findAttempt } from './results/find-attempt.ts';
+export { readAhead } from './results/in-turn.ts';
+export { placeRows, readResults } from './results/place-rows.ts';
+export {
+  createResults,
+  formatResults,
+  parseResults,
+  parseResultsName,
+  type ResultsFilter,
+  readResultsFile,
+  resultsName,
+} from './results/results-file.ts';
+export { type AttemptedRow, resultColumns } from './results/row-columns.ts';
+export { RowReader } from './results/row-reader.ts';
+export {
+  listChunkParts,
+  type SettledBatch,
+  type StoredPart,
+  settleChunk,
+} from './results/settle-chunk.ts';
 export {
   captionOf,
   captionSchema,
@@ -167,4 +183,4 @@ export {
   type UsageTotals,
   usageSchema,
 } from './usage.ts';
-export { type Verification, verifyRun } from './verify-run.ts';
+export { type Verification, verifyRun } from './verify/verify-run.ts';

@@ -53,6 +53,15 @@ const ledger3Schema = z.strictObject({
 
 export type Ledger3 = z.infer<typeof ledger3Schema>;
 
+/** The same of a chunk that is compacted: its rows are in one file, and no part counts any more. */
+const ledger4Schema = z.strictObject({
+  format: z.literal(4),
+  ...ledgerFields,
+  results: z.strictObject({ name: z.string(), sha256: z.string(), bytes: z.int().positive() }),
+});
+
+export type Ledger4 = z.infer<typeof ledger4Schema>;
+
 export const ledgerSchema = z.discriminatedUnion('format', [
   z.strictObject({
     format: z.literal(2),
@@ -60,9 +69,15 @@ export const ledgerSchema = z.discriminatedUnion('format', [
     parts: z.array(z.strictObject(partFields)),
   }),
   ledger3Schema,
+  ledger4Schema,
 ]);
 
 export type Ledger = z.infer<typeof ledgerSchema>;
+
+/** The parts whose rows count: none of a chunk that is compacted. */
+export function ledgerParts(ledger: Ledger): readonly { name: string; sha256: string }[] {
+  return ledger.format === 4 ? [] : ledger.parts;
+}
 
 /** Within the run's folder. */
 export function ledgerName(chunk: number, generation: number): string {

@@ -26,6 +26,7 @@ export interface RunFlags extends CaptionFlags, SelectionFlags, SidecarFlags {
   priority: Priority;
   /** ISO 8601, UTC. */
   deadline?: string;
+  keepParts?: boolean;
   dryRun?: boolean;
 }
 
@@ -88,6 +89,7 @@ export function addRequestFlags(command: Command): Command {
       '--keep-features <where>',
       'keep features, for "cutline decode": output (beside the results), s3://bucket/prefix, a folder',
     ),
+    keepParts(),
   ]);
   command.on('option:o', (location: string) => {
     command.setOptionValueWithSource('output', location, 'cli');
@@ -107,9 +109,13 @@ export function addDecodeFlags(command: Command): Command {
     priorityOption(),
     deadlineOption(),
     ...sidecarOptions(),
+    keepParts(),
   ]);
   return addCaptionFlags(command);
 }
+
+const keepParts = () =>
+  new Option('--keep-parts', 'leave results in JSON Lines, and do not compact them into Parquet');
 
 const runName = () =>
   new Option('--run <name>', 'name of the run')

@@ -1,6 +1,6 @@
 import { type Claim, floorOf } from './claim.ts';
 import { measureManifest } from './manifest.ts';
-import type { ReadableRun } from './read-results.ts';
+import type { ReadableRun } from './results/chunk-rows.ts';
 import type { Run, Summary } from './run.ts';
 import type { RunStore } from './run-store.ts';
 

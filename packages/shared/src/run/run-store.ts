@@ -18,6 +18,7 @@ import { checkSummary, type Run, runSchema, type Summary, summarySchema } from '
  *   <prefix>runs/<run>/manifest/end.json          … and how much that is in all
  *   <prefix>runs/<run>/parts/000000.jsonl         results: one object for each attempt at a batch
  *   <prefix>runs/<run>/sidecars/000000.….jsonl    what was written beside images: sidecar-records.ts
+ *   <prefix>runs/<run>/results/000000.parquet     the same of a chunk that is compacted: results/
  *   <prefix>runs/<run>/ledger/000000.json         what counts of a chunk of the manifest
  *   <prefix>runs/<run>/reviews/                   what people decided: reviews/
  *   <prefix>runs/<run>/summary.json               the sum of ledgers; written last
@@ -142,19 +143,17 @@ export class RunStore {
     return { rows: parsePart(bytes, part.key), bytes };
   }
 
-  /** The rows of an attempt, if it has its part. */
-  async findPart(batch: number, attempt: string): Promise<PartRow[] | undefined> {
-    const key = this.partKey(batch, attempt);
-    if (!(await this.store.head(key))) return undefined;
-    return (await this.readPart({ batch, attempt, key })).rows;
-  }
-
   /**
    * Writes the results of an attempt, unless it has some: the first ones stay.
-   * @returns the rows that count for the attempt: these, or those that were there before.
+   * @returns the rows that count for the attempt: these, or those that were there before. undefined
+   *   where these are gone in this moment, with all parts of a chunk that is compacted.
    * @throws Error where a row is not as its readers want it; nothing is written then.
    */
-  async createPart(batch: number, attempt: string, rows: PartRow[]): Promise<PartRow[]> {
+  async createPart(
+    batch: number,
+    attempt: string,
+    rows: PartRow[],
+  ): Promise<PartRow[] | undefined> {
     const key = this.partKey(batch, attempt);
     try {
       const contentType = 'application/x-ndjson';
@@ -162,7 +161,8 @@ export class RunStore {
       return rows;
     } catch (error) {
       if (!isTaken(error)) throw error;
-      return (await this.readPart({ batch, attempt, key })).rows;
+      const part = await getIfThere(this.store, key);
+      return part && parsePart(part.bytes, key);
     }
   }
 

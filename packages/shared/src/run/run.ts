@@ -66,6 +66,8 @@ export const runSchema = z.strictObject({
   decodes: decodesSchema.optional(),
   /** Present where its features are kept. */
   keepFeatures: keepFeaturesSchema.optional(),
+  /** Present where results stay in parts: its chunks are not compacted. */
+  keepParts: z.literal(true).optional(),
   batchSize: z.int().min(1).max(1024),
   /** Batches in a chunk of the manifest. */
   chunkBatches: z.int().min(1).max(1_000_000),

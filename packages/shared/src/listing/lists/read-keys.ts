@@ -6,7 +6,6 @@ import { copyToDisk } from './list-file.ts';
 import { extensionOf, type KnownList, recognise } from './list-format.ts';
 import type { ListRow } from './list-row.ts';
 import { cannotRead, type OpenList, openList, type Stores } from './open-list.ts';
-import { readParquet } from './parquet/read-parquet.ts';
 import { readLines } from './read-lines.ts';
 import { readTable, tableForm } from './read-table.ts';
 import { SeenKeys } from './seen-keys.ts';
@@ -96,6 +95,7 @@ async function* rowsOf(
   const { name } = list;
   if (known.kind === 'inventory') yield* readInventory(list, known, request);
   else if (known.kind === 'parquet') {
+    const { readParquet } = await import('./parquet/read-parquet.ts');
     const copy = known.isAsStored && list.file ? undefined : (await copyToDisk(known.pieces)).file;
     try {
       yield* readParquet(copy ?? list.file!, name, request);

@@ -1,5 +1,4 @@
 import { finished } from 'node:stream/promises';
-import { parse as parseCsv } from 'csv-parse';
 import { UserError } from '../../errors.ts';
 import {
   carriedOf,
@@ -93,7 +92,8 @@ export async function* parseTable(
   pieces: AsyncIterable<Uint8Array>,
   options: { delimiter: string; from_line?: number },
 ): AsyncGenerator<TableRow[]> {
-  const parser = parseCsv({
+  const { parse } = await import('csv-parse');
+  const parser = parse({
     ...options,
     bom: true,
     info: true,

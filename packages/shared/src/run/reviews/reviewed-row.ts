@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { columnsSchema } from '../image-ref.ts';
 import { captionedRowSchema, failedRowSchema, type PartRow } from '../part.ts';
-import { type ReadableRun, readResults } from '../read-results.ts';
+import type { ReadableRun } from '../results/chunk-rows.ts';
+import { readResults } from '../results/place-rows.ts';
 import type { RunStore } from '../run-store.ts';
 import { captionOf, judgementSchema, reviewerSchema } from './decision.ts';
 import { readReviews } from './review-objects.ts';

@@ -6,7 +6,6 @@ import { copyToDisk, type ListFile, objectFile, piecesOf } from '../list-file.ts
 import { type KnownList, recognise } from '../list-format.ts';
 import type { ListRow } from '../list-row.ts';
 import type { OpenList, Stores } from '../open-list.ts';
-import { openParquet } from '../parquet/open-parquet.ts';
 import { parseTable } from '../read-table.ts';
 import { type InventoryManifest, parseInventory } from './inventory-manifest.ts';
 import { InventoryRows } from './inventory-rows.ts';
@@ -106,6 +105,7 @@ async function* rowsOf(
   wanted: WantedColumns,
 ): AsyncGenerator<ListRow[]> {
   if (fileFormat === 'Parquet') {
+    const { openParquet } = await import('../parquet/open-parquet.ts');
     const { names, blocks } = await openParquet(file, name);
     const rows = new InventoryRows(names, { name, wanted, isEncoded: false });
     for await (const { start, rows: count, cell } of blocks(rows.places)) {

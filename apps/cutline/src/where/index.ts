@@ -1,0 +1,2 @@
+export { RowFilter } from './row-filter.ts';
+export { whereHelp } from './where-help.ts';

@@ -1,0 +1,147 @@
+import { isDeepStrictEqual } from 'node:util';
+import { UserError } from '../../errors.ts';
+import { type ColumnRange, ParquetTable, writeTable } from '../../parquet/index.ts';
+import { batchNumber, numberIn } from '../attempt.ts';
+import { generationSuffix } from '../claim.ts';
+import { isTaken, type RunStore } from '../run-store.ts';
+import { type AttemptedRow, resultColumns, rowOf } from './row-columns.ts';
+
+/**
+ * The results of a chunk of the manifest in one Parquet file: a row for each of its images, in their
+ * order, with the attempt that made it. It takes the place of the chunk's parts once every image has
+ * its row and a ledger names the file.
+ */
+
+/** `results/000000.parquet` in the run's folder; `results/000000.3.parquet` of generation 3. */
+export function resultsName(chunk: number, generation: number): string {
+  return `results/${batchNumber(chunk)}${generationSuffix(generation)}.parquet`;
+}
+
+/** The inverse; undefined for what Cutline did not call so. */
+export function parseResultsName(name: string): { chunk: number; generation: number } | undefined {
+  const match = /^results\/([a-z]?\d+)(?:\.(\d+))?\.parquet$/.exec(name);
+  if (!match) return undefined;
+  const [chunk, generation] = [numberIn(match[1]!), Number(match[2] ?? 0)];
+  return name === resultsName(chunk, generation) ? { chunk, generation } : undefined;
+}
+
+/**
+ * The file of a chunk. It has been read back: its parts may go.
+ * @param carried columns of the list of keys that rows of the run carry
+ * @throws Error where it does not say what it was made from: it must not be written.
+ */
+export async function formatResults(
+  rows: readonly AttemptedRow[],
+  { metadata, carried = [] }: { metadata: Record<string, string>; carried?: readonly string[] },
+): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  const options = {
+    columns: resultColumns(carried),
+    codec: 'ZSTD',
+    createdBy: 'cutline',
+    metadata,
+  } as const;
+  for await (const piece of writeTable([rows], options)) pieces.push(piece);
+  const bytes = Buffer.concat(pieces);
+  const again = await parseResults(bytes);
+  const isSame = ({ row, attempt }: AttemptedRow, image: number) =>
+    isDeepStrictEqual(again[image], { row, attempt, image });
+  if (again.length !== rows.length || !rows.every(isSame)) {
+    throw new Error('results as Parquet are others than the rows that they were made from');
+  }
+  return bytes;
+}
+
+/** All rows, in the order of the chunk's images. @throws Error where it is no such file */
+export async function parseResults(bytes: Uint8Array): Promise<NumberedRow[]> {
+  return selectResults(bytes, everything);
+}
+
+/** Which rows of a file are wanted, as far as its columns tell. */
+export interface ResultsFilter {
+  /** That it looks at, by name. */
+  columns: readonly string[];
+  /** Whether any of so many rows may be wanted, by the statistics of columns. */
+  mayKeep: (rows: number, rangeOf: (column: string) => ColumnRange | undefined) => boolean;
+  keeps: (values: Record<string, unknown>) => boolean;
+}
+
+const everything: ResultsFilter = { columns: [], mayKeep: () => true, keeps: () => true };
+
+/** A row of a file, and the number of its image in the chunk. */
+export interface NumberedRow extends AttemptedRow {
+  image: number;
+}
+
+/**
+ * The rows that are wanted, and of the others little more than what tells that they are not. What
+ * columns do not say all of is taken: whoever wants to know looks at the row.
+ */
+export async function selectResults(
+  bytes: Uint8Array,
+  filter: ResultsFilter,
+): Promise<NumberedRow[]> {
+  const table = await ParquetTable.open(bytes);
+  const found: NumberedRow[] = [];
+  for (const [group, { start, rows }] of table.groups.entries()) {
+    const { nulls } = table.rangeOf(group, 'json') ?? {};
+    const isPlain = nulls === rows;
+    if (isPlain && !filter.mayKeep(rows, (name) => table.rangeOf(group, name))) continue;
+    const wanted = await wantedRows(table, { start, end: start + rows }, filter);
+    const [first, last] = [wanted.indexOf(true), wanted.lastIndexOf(true)];
+    if (first < 0) continue;
+    const values = await table.read({ start: start + first, end: start + last + 1 });
+    for (const [at, each] of values.entries()) {
+      if (!wanted[first + at]) continue;
+      found.push({ row: rowOf(each), attempt: String(each.attempt), image: start + first + at });
+    }
+  }
+  return found;
+}
+
+async function wantedRows(
+  table: ParquetTable,
+  range: { start: number; end: number },
+  { columns, keeps }: ResultsFilter,
+): Promise<boolean[]> {
+  if (columns.length === 0) return Array.from({ length: range.end - range.start }, () => true);
+  const values = await table.read(range, [...columns, 'json']);
+  return values.map((each) => typeof each.json === 'string' || keeps(each));
+}
+
+/** @returns false where there is one of that name already. */
+export async function createResults(run: RunStore, name: string, bytes: Buffer): Promise<boolean> {
+  try {
+    const contentType = 'application/vnd.apache.parquet';
+    await run.store.put(run.prefix + name, bytes, { contentType, ifAbsent: true });
+    return true;
+  } catch (error) {
+    if (isTaken(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * @param name within the run's folder
+ * @throws UserError where it is not as this version writes it, StoreError where it is not there
+ */
+export async function readResultsFile(run: RunStore, name: string): Promise<AttemptedRow[]> {
+  const { bytes } = await run.store.get(run.prefix + name);
+  return parseNamed(run, name, bytes);
+}
+
+/** @param bytes of it, that were read before */
+export async function parseNamed(
+  run: RunStore,
+  name: string,
+  bytes: Uint8Array,
+  filter = everything,
+): Promise<NumberedRow[]> {
+  try {
+    return await selectResults(bytes, filter);
+  } catch (cause) {
+    throw new UserError(`${run.url}${name} cannot be read: it is damaged, or of another version.`, {
+      cause,
+    });
+  }
+}
