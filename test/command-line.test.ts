@@ -116,7 +116,7 @@ describe('without workers', minutes, () => {
     const { code, stdout, stderr } = await pipeline.call('run', 's3://archive/mixed/', '--dry-run');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^ {2}images {5}2 of 3 keys, [\d.]+ (KB|bytes)$/m);
-    expect(stdout).toMatch(/^ {2}skipped {4}not a photograph 1$/m);
+    expect(stdout).toMatch(/^ {2}skipped {4}1 not a photograph$/m);
     expect(stdout).toMatch(/^Nothing was written\.\n {2}mixed\/empty\.jpg\n {2}mixed\/good\.jpg$/m);
   });
 });
@@ -152,7 +152,7 @@ describe('with workers', minutes, () => {
     expect(stdout.split('\n')).toEqual([
       expect.stringMatching(/^Run mixed: 3 images in \d+ s( \([\d.]+ images\/s\))?$/),
       '  captioned  1',
-      '  skipped    1  (not-an-image 1)',
+      '  skipped    1  (1 not a photograph)',
       '  failed     1  (empty 1)',
       '  results    s3://captions/runs/mixed/',
     ]);

@@ -239,6 +239,20 @@ describe.concurrent('places', deadline, () => {
       /list of keys none\.csv cannot be read: there is no such file\.$/,
     ],
     [
+      'ETags that say nothing',
+      'cutline',
+      ['run', '/photos', ...toRun.slice(1), '--duplicates', 'etag'],
+      {},
+      /--duplicates etag is for images in S3: /,
+    ],
+    [
+      'copies without features',
+      'cutline',
+      ['run', ...toRun, '--duplicates', 'etag', '--keep-features', 'output'],
+      {},
+      /--duplicates etag keeps no features of copies: leave --keep-features out\.$/,
+    ],
+    [
       'no server',
       'cutline',
       ['caption', 's3://archive'],

@@ -112,7 +112,7 @@ test('the run ends well, in one batch, with one row for each image', () => {
 
 test('the person who started it is told how many failed, and of what', () => {
   expect(ended.stdout).toMatch(/captioned +15 +\(blank 1\)$/m);
-  expect(ended.stdout).toMatch(/skipped +2 +\(not-an-image 2\)$/m);
+  expect(ended.stdout).toMatch(/skipped +2 +\(2 not a photograph\)$/m);
   expect(ended.stdout).toMatch(
     /failed +8 +\(empty 1, unsupported 2, corrupt 1, too-large 1, not-found 1, changed 1, access-denied 1\)$/m,
   );

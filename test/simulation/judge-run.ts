@@ -1,6 +1,7 @@
 import {
   countRows,
   type PartRow,
+  type Run,
   type RunStore,
   readResults,
   readRunState,
@@ -32,7 +33,9 @@ export async function judgeRun(
   const isOther = run.source.store !== sources[0];
   if (!isOther) violations.push(...judgeKeys(rows, archive));
   for (const row of rows) {
-    const wrong = isOther ? judgeOther(row) : judgeRow(row, archive);
+    const wrong = isOther
+      ? judgeOther(row)
+      : (judgeRow(row, archive) ?? judgeCopy(row, run, archive));
     if (wrong) violations.push(`${short(row.key)} ${wrong}`);
   }
   violations.push(...(await people.judge(run, rows)));
@@ -47,7 +50,7 @@ export async function judgeRun(
 export async function judgeDecoded(
   runStore: RunStore,
   first: readonly PartRow[],
-  { kinds }: SimulatedArchive,
+  { kinds, copies }: SimulatedArchive,
 ): Promise<string[]> {
   const { problems } = await verifyRun(runStore);
   const violations = problems.map((problem) => `verify: ${problem}`);
@@ -57,15 +60,21 @@ export async function judgeDecoded(
   }
   for (const [n, row] of rows.entries()) {
     const was = first[n]!;
-    const wrong = judgeAgain(row, was, kinds.get(row.key) === 'strange');
+    const content = copies.get(row.key) ?? row.key;
+    const wrong = judgeAgain(row, was, { content, isStrange: kinds.get(row.key) === 'strange' });
     if (row.key !== was.key || wrong) violations.push(`decoded again, ${short(row.key)} ${wrong}`);
   }
   return violations;
 }
 
-function judgeAgain(row: PartRow, was: PartRow, isStrange: boolean): string | undefined {
+/** @param content the key that its caption is made of */
+function judgeAgain(
+  row: PartRow,
+  was: PartRow,
+  { content, isStrange }: { content: string; isStrange: boolean },
+): string | undefined {
   if (row.status === 'captioned') {
-    const keys = [row.key, 'another archive'].filter(
+    const keys = [row.key, content, 'another archive'].filter(
       (key) => was.status !== 'captioned' || isCaptionOf(was.caption, key),
     );
     const isRight = keys.some((key) => isCaptionOf(row.caption, key));
@@ -111,10 +120,28 @@ function judgeOther(row: PartRow): string | undefined {
   return 'has the caption of another image';
 }
 
-function judgeRow(row: PartRow, { kinds, disturbed }: SimulatedArchive): string | undefined {
+/** What is copied is the caption of an image of the same content, where that was asked for. */
+function judgeCopy(
+  row: PartRow,
+  { duplicates }: Run,
+  { copies }: SimulatedArchive,
+): string | undefined {
+  if (row.status !== 'captioned' || row.duplicateOf === undefined) return undefined;
+  if (!duplicates) return 'is a copy, and nobody asked for such';
+  const contentOf = (key: string) => copies.get(key) ?? key;
+  const isSame = contentOf(row.duplicateOf) === contentOf(row.key) && row.duplicateOf !== row.key;
+  return isSame ? undefined : `is said to be a copy of ${short(row.duplicateOf)}`;
+}
+
+function judgeRow(
+  row: PartRow,
+  { kinds, copies, disturbed }: SimulatedArchive,
+): string | undefined {
   const kind = disturbed.has(row.key) ? 'disturbed' : kinds.get(row.key);
   if (row.status === 'captioned') {
-    if (!isCaptionOf(row.caption, row.key)) return 'has the caption of another image';
+    const keys = [row.key, copies.get(row.key) ?? row.key];
+    if (!keys.some((key) => isCaptionOf(row.caption, key)))
+      return 'has the caption of another image';
     if (kind !== undefined && ['corrupt', 'strange', 'text'].includes(kind)) {
       return `is ${kind} and has a caption`;
     }

@@ -278,7 +278,9 @@ function drawRequest(draw: Draw, keysFrom: string | null): Run {
       existing: draw.chance(0.5) ? 'keep' : draw.chance(0.8) ? 'merge' : 'replace',
       scoreMin: null,
     },
-    ...(draw.chance(0.3) && { keepFeatures: { location: null, encoder: 'simulated' } }),
+    ...(draw.chance(0.3)
+      ? { keepFeatures: { location: null, encoder: 'simulated' } }
+      : draw.chance(0.6) && { duplicates: 'etag' as const }),
     ...(draw.chance(0.2) && { keepParts: true as const }),
     batchSize: draw.count(1, 5),
     chunkBatches: draw.count(1, 3),

@@ -4,12 +4,15 @@ import { type ImageKind, imageBytes } from './simulated-model.ts';
 
 /**
  * The images of a round: a few in a bucket, some of them damaged, some such that the model gives
- * them a score that is no number, some of a name so long that no sidecar can stand beside them.
+ * them a score that is no number, some of a name so long that no sidecar can stand beside them, and
+ * some that are there twice.
  * They are listed, or named by a list of keys, in which a key may stand several times, and which
  * says something of each that its row has to carry.
  */
 export interface SimulatedArchive {
   kinds: ReadonlyMap<string, ImageKind>;
+  /** Of images that are copies, the key of the one that they are copies of. */
+  copies: ReadonlyMap<string, string>;
   /** How often each key has to be in the manifest. */
   listed: ReadonlyMap<string, number>;
   /** Where the list of keys is, if there is one. */
@@ -26,9 +29,18 @@ export async function fillArchive(
   const source = cutline.store(sources[0]);
   const images = draw.count(1, 13);
   const kinds = new Map<string, ImageKind>();
+  const copies = new Map<string, string>();
   for (let i = 0; i < images; i++) {
     const number = String(i).padStart(3, '0');
     const key = draw.chance(0.05) ? `${number}${'x'.repeat(1015)}.jpg` : `${number}.jpg`;
+    const original = draw.chance(0.2) ? [...kinds.keys()][draw.count(0, i)] : undefined;
+    if (original !== undefined) {
+      const content = copies.get(original) ?? original;
+      copies.set(key, content);
+      kinds.set(key, kinds.get(content) as ImageKind);
+      await source.put(key, imageBytes(content, kinds.get(key)));
+      continue;
+    }
     const drawn = draw.random();
     const kind = drawn < 0.1 ? 'corrupt' : drawn < 0.15 ? 'strange' : drawn < 0.2 ? 'text' : 'good';
     kinds.set(key, kind);
@@ -42,7 +54,7 @@ export async function fillArchive(
   await cutline.store(sources[1]).put('000.jpg', imageBytes('another archive'));
   const disturbed = new Set<string>();
   if (draw.chance(0.75)) {
-    return { kinds, listed: countKeys(keys), keysFrom: null, disturbed };
+    return { kinds, copies, listed: countKeys(keys), keysFrom: null, disturbed };
   }
   const list = keys.flatMap((key) =>
     Array<string>(draw.chance(0.3) ? draw.count(2, 4) : 1).fill(key),
@@ -50,7 +62,7 @@ export async function fillArchive(
   if (draw.chance(0.5)) list.sort(() => draw.random() - 0.5);
   const store = draw.chance(0.5) ? sources[0] : output.store;
   await cutline.store(store).put('lists/keys', Buffer.from(linesOf(list)));
-  return { kinds, listed: countKeys(list), keysFrom: `${store}/lists/keys`, disturbed };
+  return { kinds, copies, listed: countKeys(list), keysFrom: `${store}/lists/keys`, disturbed };
 }
 
 /** What repeats of a key carry is partly the same. */

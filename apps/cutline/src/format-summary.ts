@@ -12,13 +12,16 @@ import {
 /** The end of a run, for a person. */
 export function formatSummary(summary: Summary, results: string): string {
   const { images, captioned, skipped, failed, imagesPerSecond } = summary;
-  const { usage, sidecars, blank, repeated = [] } = summary;
+  const { usage, sidecars, blank, duplicates, repeated = [] } = summary;
+  const notes = Object.entries({ blank, copied: duplicates }).flatMap(([name, count]) =>
+    count ? [`${name} ${formatCount(count)}`] : [],
+  );
   const seconds = (Date.parse(summary.finished) - Date.parse(summary.created)) / 1000;
   const rate = formatRate(imagesPerSecond);
   const lines = [
     `Run ${summary.run}: ${formatQuantity(images, 'image')} in ${formatDuration(seconds)}` +
       (rate && ` (${rate})`),
-    `  captioned  ${formatCount(captioned)}${blank ? `  (blank ${formatCount(blank)})` : ''}`,
+    `  captioned  ${formatCount(captioned)}${notes.length > 0 ? `  (${notes.join(', ')})` : ''}`,
     `  skipped    ${formatCount(skipped)}${inBrackets(formatReasons(summary.skippedByReason))}`,
     `  failed     ${formatCount(failed)}${inBrackets(formatCounts(summary.failedByClass))}`,
     ...describeRepeated(repeated, captioned).map((each) => `             ${each}`),

@@ -43,7 +43,7 @@ async function* batches(all: readonly ExportedRow[] = rows, size = 3) {
 
 const names =
   'key,etag,status,caption,score,logProb,candidates,class,message,reason,width,height,model,' +
-  'attempt,altText,keywords,visibleText,warnings,decision,reviewedBy,reviewedAt,modelCaption';
+  'attempt,altText,keywords,visibleText,warnings,duplicateOf,decision,reviewedBy,reviewedAt,modelCaption';
 
 /** As docs/EXPORT.md says it, for those who want texts back exactly. */
 function rearm(text: string): string {
@@ -217,7 +217,7 @@ describe('Parquet', () => {
       { min_value: -0.25, max_value: -0.25, null_count: 3n },
       { min_value: -1.5, max_value: -1.5, null_count: 0n },
     ]);
-    expect(columns.flat().map((each) => each?.codec)).toEqual(Array(48).fill('SNAPPY'));
+    expect(columns.flat().map((each) => each?.codec)).toEqual(Array(50).fill('SNAPPY'));
     expect(key_value_metadata).toEqual([{ key: 'run', value: 'r1' }]);
   });
 

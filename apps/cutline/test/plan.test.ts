@@ -59,7 +59,7 @@ test('of a bucket: what is there, what fails of it, how long it takes, what it c
   });
   expect(stdout).toMatch(/^Plan for s3:\/\/archive\/, captioned by tiny-show-attend-tell@/);
   expect(stdout).toMatch(/^ {2}images {5}6 of 7 keys, /m);
-  expect(stdout).toMatch(/^ {2}skipped {4}not a photograph 1$/m);
+  expect(stdout).toMatch(/^ {2}skipped {4}1 not a photograph$/m);
   expect(stdout).toMatch(/^ {2}failed {5}16\.7% \([\d.]+% to [\d.]+%\)\n +unsupported 1: /m);
   expect(stdout).toMatch(/^ {2}time {7}\d+ s .*one machine like this, which does both$/m);
   expect(stdout).toMatch(/^ {2}requests {3}\d+ to S3\n +source: 2 LIST · 6 GET\n/m);

@@ -106,6 +106,8 @@ export const decodeJobSchema = z.strictObject({
    * list: whatever is repeated, an image is then in the part or in the remainder, never in both.
    */
   deferred: z.array(imageRefSchema),
+  /** Images that are to have the caption of another of the same content, and were not encoded. */
+  same: z.array(imageRefSchema).optional(),
 });
 
 export type EncodeJob = z.infer<typeof encodeJobSchema>;
@@ -122,7 +124,15 @@ export function imageRefs(job: EncodeJob | DecodeJob): ImageRef[] {
     if (image.status === 'skipped') return { ...ref, skipped: image.reason };
     return image.columns ? { ...ref, columns: image.columns } : ref;
   });
-  return 'deferred' in job ? [...refs, ...job.deferred] : refs;
+  return 'deferred' in job ? [...refs, ...job.deferred, ...(job.same ?? [])] : refs;
+}
+
+/** How many times the caption of another is looked for, before an image is captioned itself. */
+const looksMax = 3;
+
+/** Whether an image is to have the caption of another, as far as this attempt knows. */
+export function waitsForOther({ sameAs, skipped }: ImageRef, { attempt }: { attempt: string }) {
+  return sameAs !== undefined && !skipped && countDivisions(attempt, 'r') < looksMax;
 }
 
 /**
@@ -183,7 +193,7 @@ function takeRows(features: KeptFeaturesRef, first: number, end: number): KeptFe
   return pieces.length > 0 ? { ...features, pieces } : null;
 }
 
-/** Images of a job, deferred ones too, that another try at it has no row of, or did not find. */
+/** Images of a job, deferred ones and copies too, that another try at it has no row of, or did not find. */
 export function withoutRow(job: DecodeJob, found: readonly (PartRow | EncodedImage)[]): ImageRef[] {
   const names = new Set(found.map(rowName));
   return imageRefs(job).filter((ref) => !names.has(imageName(ref)));

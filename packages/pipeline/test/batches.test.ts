@@ -26,7 +26,7 @@ import {
   UnwantedJobError,
 } from '@cutline/pipeline';
 import { createLogger, Metrics } from '@cutline/shared/process';
-import { jobId, type PartRow, RunStore } from '@cutline/shared/run';
+import { countRows, type ImageRef, jobId, type PartRow, RunStore } from '@cutline/shared/run';
 import { MemoryStore, type ObjectStore, type PutOptions, StoreError } from '@cutline/shared/stores';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeJob, imagesOf } from './support/example-jobs.ts';
@@ -160,6 +160,73 @@ async function rowsOf(attempt = '0'): Promise<PartRow[]> {
   const key = run.partKey(0, attempt);
   return (await run.readPart({ batch: 0, attempt, key })).rows;
 }
+
+describe('images of the content of others', () => {
+  const [a, b, c, d] = imagesOf('a', 'b', 'c', 'd') as [ImageRef, ImageRef, ImageRef, ImageRef];
+  /** `c` is in batch 3, under the key `z`; `b` is `a` again, `d` is like one that is not done. */
+  const images = [
+    a,
+    { ...b, etag: a.etag, sameAs: 0, source: { id: '2' } },
+    { ...c, sameAs: 3 },
+    { ...d, sameAs: 4 },
+  ];
+  const original: PartRow = {
+    ...{ key: 'z', etag: c.etag, status: 'captioned', ...captionOf('a mill') },
+    ...{ width: 2, height: 3, model, warnings: ['blank', 'no .txt sidecar'] },
+    ...{ source: { id: '9' }, sidecars: { txt: 'kept' } },
+  };
+  const run = () => new RunStore(output, 'a/', 'r1');
+  const decode = async (attempt = '0') => {
+    await encoder()(encodeJob({ images, attempt }), jobContext());
+    const [job] = await decodeJobs();
+    await decoder()(job as DecodeJob, jobContext());
+    return job;
+  };
+
+  test('are not encoded, and get the caption of those, which they name', async () => {
+    await run().createPart(3, '0', [original]);
+    const job = await decode();
+    expect(job?.images.map(({ key }) => key)).toEqual(['a']);
+    const rows = await rowsOf();
+    expect(rows.map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+    expect(rows[1]).toMatchObject({ caption: 'caption 0', duplicateOf: 'a', source: { id: '2' } });
+    expect(rows[2]).toEqual({
+      ...{ key: 'c', etag: c.etag, status: 'captioned', ...captionOf('a mill') },
+      ...{ width: 2, height: 3, model, duplicateOf: 'z', warnings: ['blank'] },
+    });
+    expect(countRows(rows)).toMatchObject({ captioned: 3, duplicates: 2, blank: 1 });
+  });
+
+  test('wait for those that have none yet, and are captioned themselves in the end', async () => {
+    await decode();
+    const [remainder] = await encodeJobs();
+    expect(remainder?.attempt).toBe('0r');
+    expect(remainder?.images).toEqual([images[2], images[3]]);
+    const last = await decode('0rrr');
+    expect(last?.images.map(({ status }) => status)).toEqual(Array(4).fill('encoded'));
+    expect(last?.same).toBeUndefined();
+  });
+
+  test('are not given the caption of a failure, nor that of another ETag', async () => {
+    const failure = { class: 'corrupt', message: 'cut off' } as const;
+    await run().createPart(3, '0', [
+      { key: 'z', etag: c.etag, status: 'failed', failure },
+      { ...original, etag: 'another' } as PartRow,
+    ]);
+    await decode();
+    expect((await rowsOf()).map(({ key }) => key)).toEqual(['a', 'b']);
+  });
+
+  test('have one row when their batch is tried twice, before and after there is a caption', async () => {
+    const job = (await decode()) as DecodeJob;
+    await run().createPart(3, '0', [original]);
+    await decoder()(job, jobContext());
+    expect((await rowsOf()).map(({ key }) => key)).toEqual(['a', 'b']);
+    const remainders = await encodeJobs();
+    expect(remainders.map(({ attempt }) => attempt)).toEqual(['0r']);
+    expect(remainders[0]?.images.map(({ key }) => key)).toEqual(['c', 'd']);
+  });
+});
 
 describe('a batch to encode', () => {
   test('becomes features and one decode job', async () => {

@@ -88,6 +88,21 @@ test('tells how far a run is, who produces it, and what its queues hold', async 
   await Promise.all([queues.encode.close(), queues.decode.close()]);
 });
 
+test('passes over what is among the runs and is none', async () => {
+  await runSome('1920s', 40);
+  await redis.zadd(
+    'cutline:runs',
+    Date.now() * 1000,
+    'somebody else’s',
+    Date.now() * 1000,
+    '{"run":7}',
+  );
+  await exporter.look();
+  expect(await samples('cutline_redis_up')).toEqual([{ value: 1 }]);
+  expect((await samples('cutline_run_info')).map(({ run }) => run)).toEqual(['1920s']);
+  await exporter.stop();
+});
+
 test('after a thousand runs its page is no longer than after fifty', async () => {
   const sizes: number[] = [];
   for (let n = 0; n < 1_000; n += 1) {

@@ -216,6 +216,19 @@ describe('an estimate', () => {
     ]);
   });
 
+  test('leaves out what gets the caption of another image', async () => {
+    const infos = Array.from({ length: 100 }, (_, n) => ({
+      ...{ key: `${100 + n}.jpg`, etag: `e${n % 75}`, bytes: 1_000 },
+    }));
+    const surveyed = await surveyOf(infos);
+    const run = { ...exampleRun, duplicates: 'etag' as const, batchSize: 50, chunkBatches: 128 };
+    const trial = await tryWith(40, () => false);
+    const { estimate } = await planWith(trial, { surveyed, run });
+    expect(estimate).toMatchObject({ copied: 25, bytes: { read: { expected: 75_000 } } });
+    expect(estimate.requests.source.get).toBe(75);
+    expect(estimate.seconds?.expected).toBeCloseTo(75 * 1.25 + 2);
+  });
+
   test('without a try tells no time, and what is known nevertheless', async () => {
     const { estimate } = await planWith(undefined);
     expect(estimate.seconds).toBeUndefined();

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRandom } from '@cutline/captioner';
-import { SeenKeys } from '@cutline/shared/listing';
+import { FirstPlaces, SeenKeys } from '@cutline/shared/listing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let folder: string;
@@ -31,11 +31,23 @@ test.each([
   expect(await readdir(folder)).toEqual([]);
 });
 
+test('of texts that fill many tables it is known where each was first', () => {
+  const first = new FirstPlaces({ folder, bitsMax: 6 });
+  const random = createRandom(2);
+  const truth = new Map<string, number>();
+  for (let n = 0; n < 5_000; n++) {
+    const text = `${Math.floor(3_000 * random())} etag`;
+    expect(first.firstOf(text, n)).toBe(truth.get(text));
+    if (!truth.has(text)) truth.set(text, n);
+  }
+  first.close();
+});
+
 test('where the temporary file cannot be, it says what to do', async () => {
   const seen = new SeenKeys({ folder: join(folder, 'none'), bitsMax: 3 });
   const fill = () => {
     for (let n = 0; n < 9; n++) seen.add(`${n}`);
   };
-  expect(fill).toThrow(/Cannot keep in .*none which keys .*TMPDIR/);
+  expect(fill).toThrow(/Cannot keep in .*none what was listed before.*TMPDIR/);
   seen.close();
 });

@@ -56,6 +56,7 @@ export const columns: readonly Column[] = [
   { name: 'keywords', kind: 'texts', of: (exported) => captioned(exported)?.keywords },
   { name: 'visibleText', kind: 'text', of: (exported) => captioned(exported)?.visibleText },
   { name: 'warnings', kind: 'texts', of: (exported) => captioned(exported)?.warnings },
+  { name: 'duplicateOf', kind: 'text', of: (exported) => captioned(exported)?.duplicateOf },
   { name: 'decision', kind: 'text', of: (exported) => reviewed(exported)?.decision },
   { name: 'reviewedBy', kind: 'text', of: (exported) => reviewed(exported)?.who },
   { name: 'reviewedAt', kind: 'text', of: (exported) => reviewed(exported)?.at },

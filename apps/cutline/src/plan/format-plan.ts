@@ -1,5 +1,5 @@
 import type { Amount, Plan, Survey } from '@cutline/pipeline';
-import { describeReason, formatBytes, formatCount, formatQuantity } from '../format.ts';
+import { formatBytes, formatCount, formatQuantity, formatReasons } from '../format.ts';
 import { formatFields } from '../format-model.ts';
 import { estimateFields, trialFields } from './format-estimate.ts';
 
@@ -9,7 +9,7 @@ export type Field = [name: string, text: string];
 export function formatPlan(plan: Plan, columns = Number.POSITIVE_INFINITY): string {
   const { survey, trial, source, model } = plan;
   const sections = [
-    surveyFields(survey),
+    surveyFields(survey, plan.estimate.copied),
     trial ? trialFields(trial) : [],
     survey.images > 0 ? estimateFields(plan) : [],
   ];
@@ -19,7 +19,7 @@ export function formatPlan(plan: Plan, columns = Number.POSITIVE_INFINITY): stri
   ].join('\n');
 }
 
-function surveyFields(survey: Survey): Field[] {
+function surveyFields(survey: Survey, copied: number): Field[] {
   const { images, keys, bytes, unsized, skippedByReason, duplicates } = survey;
   const fields: Field[] = [];
   const add = (name: string, text: string | false) => text && fields.push([name, text]);
@@ -30,14 +30,15 @@ function surveyFields(survey: Survey): Field[] {
   add('sizes', sizes(survey.sizes));
   const isUsual = Object.keys(survey.storageClasses).join() === 'STANDARD';
   add('storage', !isUsual && amounts(survey.storageClasses));
-  const reasons = Object.entries(skippedByReason);
-  add(
-    'skipped',
-    reasons.map(([reason, n]) => `${describeReason(reason)} ${formatCount(n)}`).join(' · '),
-  );
+  add('skipped', formatReasons(skippedByReason));
   add('to restore', amounts(survey.archived, withBytes));
   if (duplicates && duplicates.images > 0) {
-    add('duplicates', `${withBytes(duplicates)} have the ETag and size of another image`);
+    add(
+      'duplicates',
+      `${withBytes(duplicates)} have the ETag and size of another image; ${
+        copied > 0 ? 'they get its caption' : 'with --duplicates etag, they get its caption'
+      }`,
+    );
   }
   return fields;
 }

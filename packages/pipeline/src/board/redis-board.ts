@@ -21,8 +21,15 @@ import { progressOfCounters, type RunProgress } from './run-progress.ts';
 export class RedisBoard implements RunBoard {
   readonly #redis: Redis;
 
-  constructor(redis: Redis) {
+  readonly #onForeign: (entry: string) => void;
+
+  /** @param options.onForeign is told of each entry among the runs that is none, every time */
+  constructor(
+    redis: Redis,
+    { onForeign = () => {} }: { onForeign?: (entry: string) => void } = {},
+  ) {
     this.#redis = redis;
+    this.#onForeign = onForeign;
   }
 
   async lock(run: string, owner: string, ttlMs: number): Promise<string | undefined> {
@@ -88,7 +95,11 @@ export class RedisBoard implements RunBoard {
 
   async enlisted(): Promise<EnlistedRun[]> {
     const names = await this.#redis.zrevrange(enlistedKey, 0, runsEnlistedMax - 1);
-    return names.map((name) => enlistedSchema.parse(JSON.parse(name)));
+    return names.flatMap((name) => {
+      const run = parseEnlisted(name);
+      if (!run) this.#onForeign(name);
+      return run ? [run] : [];
+    });
   }
 
   async progress(run: string): Promise<RunProgress | undefined> {
@@ -125,6 +136,15 @@ export function boardKeys(run: string) {
 /** Sorted set of runs, by when they were entered. */
 const enlistedKey = 'cutline:runs';
 const enlistedSchema = z.strictObject({ run: z.string(), model: z.string() });
+
+/** undefined for what another version, or somebody else, put there. */
+function parseEnlisted(name: string): EnlistedRun | undefined {
+  try {
+    return enlistedSchema.safeParse(JSON.parse(name)).data;
+  } catch {
+    return undefined;
+  }
+}
 
 function nameOf({ run, model }: EnlistedRun): string {
   return JSON.stringify({ run, model });

@@ -36,6 +36,8 @@ export function countByOutcome(rows: readonly PartRow[]): Record<string, number>
   for (const row of rows) {
     add(row.status);
     if (row.status === 'failed') add(`failed:${row.failure.class}`);
+    // Nobody encodes a copy: it counts when it is there.
+    if (row.status === 'captioned' && row.duplicateOf !== undefined) add('encoded');
   }
   return counts;
 }

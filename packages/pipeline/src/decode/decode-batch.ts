@@ -3,6 +3,7 @@ import { describeError, type FailureClass, isForUser, isTransient } from '@cutli
 import type { Metrics } from '@cutline/shared/process';
 import {
   type EncodedImage,
+  findAttempt,
   formatPart,
   type PartRow,
   RunStore,
@@ -30,6 +31,7 @@ import { writeSidecars } from '../sidecars/write-sidecars.ts';
 import { type Breaker, requireProof } from '../worker/breaker.ts';
 import type { JobContext, JobHandler } from '../worker/job-context.ts';
 import { lostWorkersMax } from '../worker/try-suspects-alone.ts';
+import { copyRows } from './copy-rows.ts';
 import { loadFeatures } from './load-features.ts';
 import { enqueueRemainder } from './remainder.ts';
 
@@ -74,6 +76,7 @@ export async function decodeEncoded(
   let rows: PartRow[];
   try {
     rows = await captionBatch(context, job, given);
+    rows.push(...(await copyRows(() => openRun(context, job), job, rows)));
     formatPart(rows); // what its readers would refuse is found here, before it is written
     context.breaker.succeeded();
   } catch (error) {
@@ -111,7 +114,7 @@ async function finish(
 ): Promise<void> {
   const { metrics, queues } = context;
   await jobContext.requireWanted();
-  let { deferred } = job;
+  let deferred = [...job.deferred, ...(job.same ?? [])];
   if (found.length > 0) {
     const run = await openRun(context, job);
     const rows = await metrics.time('write', async () => {
@@ -164,8 +167,10 @@ async function encodeAgain(
   const run = await openRun(context, job);
   // This attempt may have been written before: then its features are gone because they should be,
   // and all that may be missing is the remainder.
-  if (await run.store.head(run.partKey(job.batch, job.attempt))) {
-    return finish(context, { ...job, images: [] }, jobContext, []);
+  const written = await findAttempt(run, job.batch, job.attempt);
+  if (written) {
+    const deferred = withoutRow({ ...job, images: [] }, written);
+    return finish(context, { ...job, images: [], same: [], deferred }, jobContext, []);
   }
   if (job.source === null) return isolate(context, job, jobContext, failureClass, message);
   if (countDivisions(job.attempt) >= divisionsMax) {

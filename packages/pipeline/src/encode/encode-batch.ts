@@ -1,7 +1,7 @@
 import type { EncodedImages, EncodeOutcome, EncodeStage, Features } from '@cutline/inference';
 import { describeError, type FailureClass, isForUser, isTransient } from '@cutline/shared/errors';
 import type { Metrics } from '@cutline/shared/process';
-import { KeptFeatures } from '@cutline/shared/run';
+import { type ImageRef, KeptFeatures } from '@cutline/shared/run';
 import { type ObjectStore, StoreError } from '@cutline/shared/stores';
 import { applyOutcomes } from '../batch-results.ts';
 import { patientWithFeatures } from '../features/feature-objects.ts';
@@ -13,6 +13,7 @@ import {
   type EncodeJob,
   halve,
   remaindersMax,
+  waitsForOther,
 } from '../jobs.ts';
 import type { Queues } from '../queue/open-queues.ts';
 import { type Breaker, requireProof } from '../worker/breaker.ts';
@@ -49,7 +50,7 @@ export function encodeBatch(context: EncodeBatchContext): JobHandler<EncodeJob> 
       const message = `${deaths} workers died holding this image`;
       return isolate(context, job, jobContext, 'worker-lost', message);
     }
-    const wanted = job.images.filter((image) => !image.skipped);
+    const wanted = wantedOf(job);
     let encoded: EncodedImages;
     try {
       const store = await context.openStore(job.source);
@@ -85,7 +86,15 @@ function isMissingStore(error: unknown): boolean {
 function toDecodeJob(job: EncodeJob, outcomes: readonly EncodeOutcome[]): DecodeJob {
   const { images: refs, ...batch } = job;
   const defer = countDivisions(job.attempt, 'r') < remaindersMax;
-  return { ...batch, ...applyOutcomes(refs, outcomes, { defer }), features: null };
+  const same = refs.filter((image) => waitsForOther(image, job));
+  const own = refs.filter((image) => !waitsForOther(image, job));
+  const decodeJob = { ...batch, ...applyOutcomes(own, outcomes, { defer }), features: null };
+  return same.length > 0 ? { ...decodeJob, same } : decodeJob;
+}
+
+/** The images that are to be encoded. */
+function wantedOf(job: EncodeJob): ImageRef[] {
+  return job.images.filter((image) => !image.skipped && !waitsForOther(image, job));
 }
 
 /** Halves a batch, or gives up on the one image that is left. */
@@ -104,9 +113,7 @@ async function isolate(
   }
   if (failureClass === 'internal') await requireProof(() => context.stage.prove());
   const failure = { class: failureClass, message };
-  const outcomes = job.images
-    .filter((image) => !image.skipped)
-    .map((): EncodeOutcome => ({ status: 'failed', failure }));
+  const outcomes = wantedOf(job).map((): EncodeOutcome => ({ status: 'failed', failure }));
   await handOver(context, toDecodeJob(job, outcomes), undefined, jobContext);
 }
 

@@ -21,7 +21,7 @@ const intervalMs = 5_000;
 const answerMsMax = 1_500;
 
 export class Exporter {
-  readonly #options: Required<ExporterOptions>;
+  readonly #options: Required<Omit<ExporterOptions, 'onForeign'>>;
   readonly #figures: FiguresReader;
   #timer: NodeJS.Timeout | undefined;
   /** A look that Redis has not answered yet. */
@@ -31,7 +31,10 @@ export class Exporter {
 
   constructor(options: ExporterOptions) {
     this.#options = { now: Date.now, ...options };
-    this.#figures = new FiguresReader(options);
+    this.#figures = new FiguresReader({
+      ...options,
+      onForeign: (entry) => options.log.warn({ entry }, 'passed over: no run of this version'),
+    });
   }
 
   /** @returns once it has looked for the first time. */

@@ -16,6 +16,8 @@ import { isFinished, RunRate } from './run-figures.ts';
 export interface FiguresOptions {
   redis: Redis;
   features: Pick<FeatureBooks, 'bytesInFlight'>;
+  /** Told once of what is in the list of runs and is none. */
+  onForeign?: (entry: string) => void;
   /** Milliseconds since 1970; default: the clock. */
   now?: () => number;
 }
@@ -28,14 +30,20 @@ const lockMs = 30_000;
 const finishedRunsMax = 10;
 
 export class FiguresReader {
-  readonly #options: Required<FiguresOptions>;
+  readonly #options: Required<Omit<FiguresOptions, 'onForeign'>>;
   readonly #board: RunBoard;
   readonly #queues = new Map<string, Queues>();
   readonly #rates = new Map<string, RunRate>();
 
   constructor(options: FiguresOptions) {
     this.#options = { now: Date.now, ...options };
-    this.#board = new RedisBoard(options.redis);
+    const told = new Set<string>();
+    this.#board = new RedisBoard(options.redis, {
+      onForeign(entry) {
+        if (!told.has(entry)) options.onForeign?.(entry);
+        told.add(entry);
+      },
+    });
   }
 
   async close(): Promise<void> {

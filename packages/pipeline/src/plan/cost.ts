@@ -30,6 +30,8 @@ export interface CostFigures {
   read: Interval;
   workerHours: Partial<Record<'captioner' | 'encoder' | 'decoder', Interval>>;
   survey: Survey;
+  /** Images that a model is asked about. */
+  captioned: number;
   trial: Trial | undefined;
 }
 
@@ -37,7 +39,7 @@ export interface CostFigures {
 const gigabyte = 2 ** 30;
 
 export function costOf(
-  { requests, read, workerHours, survey, trial }: CostFigures,
+  { requests, read, workerHours, survey, captioned, trial }: CostFigures,
   prices: Prices,
   isS3: Record<'source' | 'output', boolean>,
 ): Cost {
@@ -63,7 +65,7 @@ export function costOf(
     if (price !== undefined) add(`${kind} hours`, scaled(hours, price));
   }
   const answers = trial?.usage?.costUsd;
-  if (answers) add('answers of the model’s server', scaled(answers, survey.images));
+  if (answers) add('answers of the model’s server', scaled(answers, captioned));
   for (const [storageClass, { images, bytes }] of Object.entries(survey.archived)) {
     const price = ownOf(prices.restoring, storageClass);
     if (!price) continue;

@@ -23,6 +23,8 @@ export interface Work {
   keys: number;
   /** Images that are fetched. */
   images: number;
+  /** Images that get the caption of another one, each of another batch at worst. */
+  copies: number;
   /** Images in the manifest: with those that are skipped. */
   listed: number;
   batchSize: number;
@@ -65,7 +67,7 @@ export function chunksIn(work: Pick<Work, 'listed' | 'batchSize' | 'chunkBatches
 }
 
 export function requestsOfOutput(work: Work): Requests {
-  const { sidecars, features, decoders, handsOver } = work;
+  const { sidecars, features, decoders, handsOver, copies } = work;
   const batches = batchesIn(work);
   const chunks = chunksIn(work);
   const compacted = work.compacts ? chunks : 0;
@@ -77,9 +79,14 @@ export function requestsOfOutput(work: Work): Requests {
   const first = 1 + (batches > 0 ? decoders : 0);
   return {
     // What is left of parts and files is looked for at the end.
-    list: ofRun.list + chunks + records + (compacted > 0 ? 1 + Math.ceil(compacted / pageKeys) : 0),
+    list:
+      ofRun.list +
+      chunks +
+      records +
+      copies +
+      (compacted > 0 ? 1 + Math.ceil(compacted / pageKeys) : 0),
     // A chunk of the manifest to enqueue it, and once more, with its parts, to close it.
-    get: ofRun.get + 2 * chunks + batches + (handsOver ? kept : 0) + stored,
+    get: ofRun.get + 2 * chunks + batches + copies + (handsOver ? kept : 0) + stored,
     // Before parts go, whether somebody has claimed the run.
     head: ofRun.head + first + files + compacted,
     put: ofRun.put + 2 * chunks + compacted + batches + first + files + records + 2 * kept + stored,

@@ -12,7 +12,7 @@ import {
 } from './count-requests.ts';
 import { exactly, type Interval, intervalSchema, larger, plus, scaled } from './interval.ts';
 import type { Prices } from './prices.ts';
-import type { Survey } from './survey-listing.ts';
+import type { Amount, Survey } from './survey-listing.ts';
 import type { Trial } from './trial.ts';
 
 /**
@@ -35,6 +35,8 @@ export const estimateSchema = z.strictObject({
   workerHours: intervalSchema.optional(),
   /** Images that will fail. */
   failed: intervalSchema.optional(),
+  /** Images that get the caption of another, and are not read. */
+  copied: z.int().nonnegative(),
   requests: z.strictObject({ source: requestsSchema, output: requestsSchema }),
   bytes: z.strictObject({ read: intervalSchema, written: intervalSchema.optional() }),
   /** Jobs and features of the run in Redis, at most. */
@@ -54,13 +56,15 @@ export interface EstimateContext {
   drawn: readonly ImageRef[];
   trial: Trial | undefined;
   workers: Workers;
-  /** As the run asks for it. `compacts`: parts of a chunk become one file. */
+  /** As the run asks for it. `compacts`: parts of a chunk become one file.
+   *  `copies`: duplicates are captioned once. */
   run: {
     batchSize: number;
     chunkBatches: number;
     window: number;
     sidecarKinds: number;
     compacts: boolean;
+    copies: boolean;
   };
   features: {
     /** Of an image. */
@@ -82,13 +86,17 @@ export function estimate(context: EstimateContext): Estimate {
   const { survey, trial, run } = context;
   const work = workOf(context);
   const requests = { source: requestsOfSource(work), output: requestsOfOutput(work) };
-  const read = bytesToRead(survey, trial);
+  const copied = copiedOf(context);
+  const read = bytesToRead(context);
   const results = trial && resultBytes(context);
   const times = trial && timesOf(context, trial);
-  const figures = { requests, read, workerHours: times?.byKind ?? {}, survey, trial };
+  const captioned = survey.images - copied.images;
+  const workerHours = times?.byKind ?? {};
+  const figures = { requests, read, workerHours, survey, captioned, trial };
   return {
     ...(times && { seconds: times.seconds, workerHours: times.workerHours }),
     ...(trial && { failed: scaled(trial.failed.share, survey.images) }),
+    copied: copied.images,
     requests,
     bytes: { read, ...(results && { written: writtenBytes(context, results) }) },
     redisBytesMax: redisBytesMax(context),
@@ -99,12 +107,19 @@ export function estimate(context: EstimateContext): Estimate {
   };
 }
 
-function workOf({ survey, trial, run, features, workers }: EstimateContext): Work {
+function copiedOf({ survey: { duplicates }, run }: EstimateContext): Amount {
+  return run.copies && duplicates ? duplicates : { images: 0, bytes: 0 };
+}
+
+function workOf(context: EstimateContext): Work {
+  const { survey, trial, run, features, workers } = context;
   const { images, keys } = survey;
+  const copies = copiedOf(context).images;
   const captioned = trial ? trial.captioned / trial.images : 1;
   return {
     keys,
-    images,
+    images: images - copies,
+    copies,
     listed: listedImages(survey),
     ...{ batchSize: run.batchSize, chunkBatches: run.chunkBatches },
     sidecars: { images: Math.round(images * captioned), kinds: run.sidecarKinds },
@@ -121,12 +136,15 @@ export function listedImages({ images, skippedByReason }: Survey): number {
 }
 
 /** What the listing says, and for the rest what was seen. */
-function bytesToRead({ bytes, unsized }: Survey, trial: Trial | undefined): Interval {
-  const rest = trial ? scaled(trial.imageBytes, unsized) : exactly(0);
-  return plus(rest, bytes);
+function bytesToRead(context: EstimateContext): Interval {
+  const { survey, trial } = context;
+  const rest = trial ? scaled(trial.imageBytes, survey.unsized) : exactly(0);
+  return plus(rest, survey.bytes - copiedOf(context).bytes);
 }
 
-function timesOf({ survey: { images }, workers }: EstimateContext, { seconds }: Trial) {
+function timesOf(context: EstimateContext, { seconds }: Trial) {
+  const { survey, workers } = context;
+  const images = survey.images - copiedOf(context).images;
   const hours = (interval: Interval, n: number) => scaled(interval, n / 3600);
   if ('captioners' in workers) {
     const { captioners } = workers;

@@ -101,6 +101,7 @@ export function planOf(context: PlanContext): Plan {
     run: {
       ...{ batchSize: run.batchSize, chunkBatches: run.chunkBatches, window: context.window },
       sidecarKinds: run.sidecars.length,
+      copies: run.duplicates === 'etag',
       compacts: isCompacting(run, 0, Math.min(listed, run.batchSize * run.chunkBatches)),
     },
     features: {

@@ -10,6 +10,7 @@ import { traceQueues } from '../queue/traced-queues.ts';
 import type { World } from '../world.ts';
 import { beginOrGoOn, beginRun, type ClaimedRun, resumeRun } from './claim-run.ts';
 import { listKept } from './kept-source.ts';
+import { markDuplicates } from './mark-duplicates.ts';
 import { produce } from './produce.ts';
 import { resumeListing } from './resume-listing.ts';
 import { describeExcluded, resultsPrefix } from './run-request.ts';
@@ -126,9 +127,11 @@ async function openListing(
     onExcluded: (keys: number) => log.info(describeExcluded(keys, exceptPrefix)),
     stores: { open },
   };
-  return resumeListing(runStore, state, (startAfter) =>
+  const listing = await resumeListing(runStore, state, (startAfter) =>
     listImages({ store, prefix: source.prefix }, selection, { ...options, startAfter }),
   );
+  if (!state.run.duplicates) return listing;
+  return { ...listing, rest: markDuplicates(listing, runStore, state) };
 }
 
 function told(log: Logger, name: string) {

@@ -36,16 +36,19 @@ export async function requestRun(
   const run = requestName(flags.run, now);
   const model = await describeModel(bundleFolder);
   const options = await requestCaptions(flags, model, bundleFolder);
+  const location = parseLocation(source);
+  if (flags.duplicates === 'etag') requireTellingEtags(location, flags);
   return {
     format: 2,
     run,
     created: now.toISOString(),
-    source: parseLocation(source),
+    source: location,
     selection: requestSelection(flags, model),
     model: model.id,
     options,
     sidecars: flags.sidecars,
     sidecarRules: { existing: flags.existing, scoreMin: flags.minScore ?? null },
+    ...(flags.duplicates === 'etag' && { duplicates: 'etag' as const }),
     ...(flags.priority !== 'normal' && { priority: flags.priority }),
     ...(flags.keepParts && { keepParts: true as const }),
     ...(flags.deadline !== undefined && { deadline: flags.deadline }),
@@ -54,6 +57,18 @@ export async function requestRun(
     chunkBatches: chunkBatchesDefault,
     cutline: version,
   };
+}
+
+/** @throws UserError where equal ETags say nothing, or copies would lack something */
+function requireTellingEtags({ store }: Location, { keepFeatures }: RunFlags): void {
+  if (!store.startsWith('s3://')) {
+    throw new UserError(
+      '--duplicates etag is for images in S3: in a folder, different images may have the same size ' +
+        'and time.',
+    );
+  }
+  if (keepFeatures === undefined) return;
+  throw new UserError('--duplicates etag keeps no features of copies: leave --keep-features out.');
 }
 
 /** What is asked of `cutline caption`: the same, but for what is about queues. */

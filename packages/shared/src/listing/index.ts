@@ -7,5 +7,6 @@ export {
   listImages,
   listWithClasses,
 } from './list-images.ts';
+export { FirstPlaces } from './lists/first-places.ts';
 export { requireKeysList } from './lists/read-keys.ts';
 export { SeenKeys } from './lists/seen-keys.ts';

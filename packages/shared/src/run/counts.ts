@@ -15,6 +15,8 @@ export const countsSchema = z.strictObject({
   usage: usageTotalsSchema.optional(),
   /** Captioned images that show nothing, where there are any. */
   blank: z.int().positive().optional(),
+  /** Captioned images that have the caption of another, of the same content. */
+  duplicates: z.int().positive().optional(),
   /** Files beside images that stayed as they were, or were added to, where there are any. */
   sidecars: sidecarCountsSchema.optional(),
 });
@@ -32,6 +34,7 @@ export function countRows(rows: Iterable<PartRow>): Counts {
     if (row.status !== 'captioned') continue;
     if (row.sidecars) countSidecars(counts, row.sidecars);
     if (row.warnings?.includes('blank')) counts.blank = (counts.blank ?? 0) + 1;
+    if (row.duplicateOf !== undefined) counts.duplicates = (counts.duplicates ?? 0) + 1;
   }
   return counts;
 }
@@ -48,6 +51,7 @@ export function addCounts(all: Iterable<Counts>): Counts {
     if (counts.usage) sum.usage = addUsage(sum.usage, counts.usage);
     if (counts.sidecars) addSidecars(sum, counts.sidecars);
     if (counts.blank) sum.blank = (sum.blank ?? 0) + counts.blank;
+    if (counts.duplicates) sum.duplicates = (sum.duplicates ?? 0) + counts.duplicates;
   }
   return sum;
 }

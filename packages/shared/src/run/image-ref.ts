@@ -16,6 +16,8 @@ export const imageRefSchema = z.strictObject({
   columns: columnsSchema.optional(),
   /** What it says in the columns that are carried into the row of results. */
   source: columnsSchema.optional(),
+  /** The batch of the first image that has the same ETag and size, where one caption is to do. */
+  sameAs: z.int().nonnegative().optional(),
 });
 
 export type ImageRef = z.infer<typeof imageRefSchema>;

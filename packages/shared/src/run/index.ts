@@ -69,7 +69,7 @@ export {
   type SettledRow,
 } from './results/chunk-rows.ts';
 export { countLedgers, countResults } from './results/count-results.ts';
-export { findAttempt } from './results/find-attempt.ts';
+export { findAttempt, findInFile, findInParts } from './results/find-attempt.ts';
 export { readAhead } from './results/in-turn.ts';
 export { placeRows, readResults } from './results/place-rows.ts';
 export {

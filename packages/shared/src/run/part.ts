@@ -44,6 +44,8 @@ export const captionedRowSchema = z.strictObject({
   /** Of the image as seen upright, in pixels. */
   width: z.int().positive(),
   height: z.int().positive(),
+  /** The key of the image of the same ETag and size whose caption this is. */
+  duplicateOf: z.string().optional(),
   /** Model id: `<name>@<12 hex digits of the bundle's hash>`. */
   model: z.string(),
   /** What went less than well beside it: a sidecar that could not be written, say. */

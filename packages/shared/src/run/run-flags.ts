@@ -22,6 +22,7 @@ export interface RunFlags extends CaptionFlags, SelectionFlags, SidecarFlags {
   batchSize: number;
   featureType: FeatureType;
   keepFeatures?: string;
+  duplicates?: 'off' | 'etag';
   window: number;
   priority: Priority;
   /** ISO 8601, UTC. */
@@ -89,6 +90,12 @@ export function addRequestFlags(command: Command): Command {
       '--keep-features <where>',
       'keep features, for "cutline decode": output (beside the results), s3://bucket/prefix, a folder',
     ),
+    new Option(
+      '--duplicates <how>',
+      'etag: of images with the same ETag and size, caption one, and copy it to the others',
+    )
+      .choices(['off', 'etag'])
+      .default('off'),
     keepParts(),
   ]);
   command.on('option:o', (location: string) => {

@@ -56,6 +56,8 @@ export const runSchema = z.strictObject({
   options: captionOptionsSchema,
   sidecars: z.array(z.enum(sidecarKinds)),
   sidecarRules: sidecarRulesSchema.optional(),
+  /** Which images are captioned once; absent: none. */
+  duplicates: z.enum(['etag']).optional(),
   /** Absent: normal. */
   priority: prioritySchema.optional(),
   /** By when it should be done, ISO 8601, UTC; absent where nobody said so. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { RetryClass } from '../errors.ts';
 import { compareKeys } from '../stores/key-order.ts';
 import { type Claim, generationOf } from './claim.ts';
@@ -83,6 +84,17 @@ export function needsWork(
 function retryClassOf(row: PartRow): RetryClass | undefined {
   if (row.status === 'failed') return row.failure.class;
   return row.status === 'skipped' && row.reason === 'archived' ? 'archived' : undefined;
+}
+
+/** What a row says of an image that its manifest does not, in words; undefined where that is nothing. */
+export function disagreement({ source, sameAs }: ImageRef, row: PartRow): string | undefined {
+  if (!isDeepStrictEqual(row.source, source)) {
+    return 'carries something else than the list of keys says';
+  }
+  const isCopy = row.status === 'captioned' && row.duplicateOf !== undefined;
+  return isCopy && sameAs === undefined
+    ? 'has the caption of an image that is not the same'
+    : undefined;
 }
 
 /** The image of `needsWork`, as a job is to have it: what is tried again is not skipped again. */

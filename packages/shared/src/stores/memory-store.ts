@@ -65,10 +65,14 @@ export class MemoryStore implements ObjectStore {
     if (key === '') throw new StoreError('refused', 'An empty key names no object.');
     requireCondition(options, this.#objects.get(key), JSON.stringify(key));
     this.#puts += 1;
-    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-    const etag = `${this.#puts}-${hash}`;
+    const etag = this.etagOf(key, bytes, this.#puts);
     this.#objects.set(key, { bytes: Buffer.from(bytes), etag });
     return { etag };
+  }
+
+  /** @param puts how many there were, with this one */
+  protected etagOf(_key: string, bytes: Uint8Array, puts: number): string {
+    return `${puts}-${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}`;
   }
 
   async delete(key: string, { ifMatch }: DeleteOptions = {}): Promise<void> {

@@ -95,6 +95,7 @@ async function* rowsOf(
   const { name } = list;
   if (known.kind === 'inventory') yield* readInventory(list, known, request);
   else if (known.kind === 'parquet') {
+    // Whoever lists a bucket needs no reader of Parquet.
     const { readParquet } = await import('./parquet/read-parquet.ts');
     const copy = known.isAsStored && list.file ? undefined : (await copyToDisk(known.pieces)).file;
     try {

@@ -45,6 +45,7 @@ const plainColumns: readonly TableColumn<AttemptedRow>[] = [
   { name: 'keywords', kind: 'texts', of: ({ row }) => captioned(row)?.keywords },
   { name: 'visibleText', kind: 'text', of: ({ row }) => captioned(row)?.visibleText },
   { name: 'warnings', kind: 'texts', of: ({ row }) => captioned(row)?.warnings },
+  { name: 'duplicateOf', kind: 'text', of: ({ row }) => captioned(row)?.duplicateOf },
   {
     name: 'promptTokens',
     kind: 'whole number',
@@ -88,7 +89,7 @@ function plainRow(values: Record<string, unknown>): unknown {
     ...{ logProb: values.logProb ?? null, score: values.score ?? null, candidates },
     ...optional(values, ['altText', 'keywords', 'visibleText']),
     ...{ width, height, model },
-    ...optional(values, ['warnings']),
+    ...optional(values, ['warnings', 'duplicateOf']),
     ...usage,
   };
 }

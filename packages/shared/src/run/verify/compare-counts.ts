@@ -19,8 +19,9 @@ export function compareCounts(name: string, said: Counts, found: Counts, report:
       if (a !== b) report(`${name}: ${field} ${each} is ${a}, counted ${b}`);
     }
   }
-  if ((said.blank ?? 0) !== (found.blank ?? 0)) {
-    report(`${name}: blank is ${said.blank ?? 0}, counted ${found.blank ?? 0}`);
+  for (const field of ['blank', 'duplicates'] as const) {
+    const [a, b] = [said[field] ?? 0, found[field] ?? 0];
+    if (a !== b) report(`${name}: ${field} is ${a}, counted ${b}`);
   }
   for (const field of ['kept', 'merged'] as const) {
     const [a, b] = [said.sidecars?.[field] ?? 0, found.sidecars?.[field] ?? 0];

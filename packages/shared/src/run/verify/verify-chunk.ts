@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import pLimit from 'p-limit';
 import { describeError } from '../../errors.ts';
 import { StoreError } from '../../stores/object-store.ts';
@@ -23,7 +22,7 @@ import { parseResults } from '../results/results-file.ts';
 import type { AttemptedRow } from '../results/row-columns.ts';
 import type { RunState } from '../run-state.ts';
 import type { RunStore } from '../run-store.ts';
-import { imageName, rowName, settleBatch } from '../settle.ts';
+import { disagreement, imageName, rowName, settleBatch } from '../settle.ts';
 import { compareCounts, compareRepeated, type Report, requireNoMore } from './compare-counts.ts';
 
 /** Recomputes the ledger of one chunk from its rows: in parts, or in one file. */
@@ -106,7 +105,7 @@ function requireRow(
 ): void {
   const key = JSON.stringify(image.key);
   if (!found || rowName(found.row) !== imageName(image)) report(`${key} has no row in ${name}`);
-  else requireSource(image, found.row, report);
+  else requireAgreement(image, found.row, report);
   if (!found) return;
   if (!attemptSchema.safeParse(found.attempt).success) {
     report(`${name}: ${key} has a row of "${found.attempt}", which is no attempt`);
@@ -115,9 +114,9 @@ function requireRow(
   }
 }
 
-function requireSource({ key, source }: ImageRef, row: PartRow, report: Report): void {
-  if (isDeepStrictEqual(row.source, source)) return;
-  report(`${JSON.stringify(key)} carries something else than the list says`);
+function requireAgreement(image: ImageRef, row: PartRow, report: Report): void {
+  const wrong = disagreement(image, row);
+  if (wrong) report(`${JSON.stringify(image.key)} ${wrong}`);
 }
 
 /** The rows of a chunk that is in parts; what its ledger says of each part is held against it. */
@@ -138,7 +137,7 @@ async function readPartRows(
     for (const { image, row } of settled) {
       if (row) {
         rows.push(row);
-        requireSource(image, row, report);
+        requireAgreement(image, row, report);
       } else report(`${JSON.stringify(image.key)} has no row (batch ${batch})`);
     }
   }

@@ -2,7 +2,6 @@ import { parquetHeader, readPage } from 'hyparquet/src/column.js';
 import { convert } from 'hyparquet/src/convert.js';
 import { decompressPage } from 'hyparquet/src/datapage.js';
 import type { ColumnDecoder, DecodedArray, PageHeader } from 'hyparquet/src/types.js';
-import { compressors, decompressZstd } from 'hyparquet-compressors';
 import type { ListFile } from '../list-file.ts';
 import { requireRuns } from './require-runs.ts';
 
@@ -83,7 +82,7 @@ function isWithin(value: number | undefined, max: number): boolean {
 function inflate(
   bytes: Uint8Array,
   header: PageHeader,
-  { codec }: ColumnDecoder,
+  { codec, compressors }: ColumnDecoder,
 ): { bytes: Uint8Array; header: PageHeader } {
   const v2 = header.data_page_header_v2;
   if (codec === 'UNCOMPRESSED' || v2?.is_compressed === false) return { bytes, header };
@@ -91,7 +90,9 @@ function inflate(
   const size = header.uncompressed_page_size - levels;
   if (size < 0) throw new Error('a page is smaller than its levels');
   const values =
-    size === 0 ? new Uint8Array() : decompressPage(bytes.subarray(levels), size, codec, codecs);
+    size === 0
+      ? new Uint8Array()
+      : decompressPage(bytes.subarray(levels), size, codec, compressors);
   const whole = levels === 0 ? values : Buffer.concat([bytes.subarray(0, levels), values]);
   const plain = { ...header, compressed_page_size: whole.length };
   return {
@@ -99,12 +100,6 @@ function inflate(
     header: v2 ? { ...plain, data_page_header_v2: { ...v2, is_compressed: false } } : plain,
   };
 }
-
-/** Into a buffer of the size that was checked, whatever the compressed bytes say of theirs. */
-const codecs: typeof compressors = {
-  ...compressors,
-  ZSTD: (bytes, size) => decompressZstd(bytes, new Uint8Array(size)),
-};
 
 function viewOf(bytes: Uint8Array): DataView<ArrayBuffer> {
   return new DataView(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);

@@ -1,9 +1,17 @@
-import { type FileMetaData, parquetMetadata, parquetSchema, type SchemaTree } from 'hyparquet';
+import {
+  type CompressionCodec,
+  type Compressors,
+  type FileMetaData,
+  parquetMetadata,
+  parquetSchema,
+  type SchemaTree,
+} from 'hyparquet';
 import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
 import type { ColumnMetaData, DecodedArray } from 'hyparquet/src/types.js';
 import { describeError, UserError } from '../../../errors.ts';
 import type { ListFile } from '../list-file.ts';
 import { type ColumnChunk, columnPages } from './column-pages.ts';
+import { decompressorsOf } from './decompressors.ts';
 
 /**
  * Tables in Parquet, read in order, with a few pages of each column in memory, however large the
@@ -81,6 +89,7 @@ async function* readBlocks(
   wanted: readonly SchemaTree[],
 ): AsyncGenerator<Block> {
   const root = parquetSchema(metadata);
+  const compressors = await decompressorsOf(codecsOf(metadata));
   let start = 0;
   for (const group of metadata.row_groups) {
     const rows = Number(group.num_rows);
@@ -88,7 +97,9 @@ async function* readBlocks(
       wanted.map((column) => {
         const chunk = group.columns.find(({ meta_data }) => isOf(column, meta_data));
         if (!chunk?.meta_data || chunk.file_path) throw new Error('a column is in another file');
-        return new Cursor(columnPages(file, chunkOf(file, root, column, chunk.meta_data, rows)));
+        return new Cursor(
+          columnPages(file, chunkOf(file, { root, column, compressors }, chunk.meta_data, rows)),
+        );
       }),
     );
     for (let row = 0; row < rows; ) {
@@ -115,10 +126,21 @@ function isOf(column: SchemaTree, chunk: ColumnMetaData | undefined): boolean {
   return chunk?.path_in_schema.length === 1 && chunk.path_in_schema[0] === column.element.name;
 }
 
+/** What pages of a column are decoded with. */
+interface Known {
+  root: SchemaTree;
+  column: SchemaTree;
+  compressors: Compressors;
+}
+
+function codecsOf({ row_groups }: FileMetaData): Set<CompressionCodec> {
+  const chunks = row_groups.flatMap(({ columns }) => columns.map(({ meta_data }) => meta_data));
+  return new Set(chunks.flatMap((chunk) => (chunk ? [chunk.codec] : [])));
+}
+
 function chunkOf(
   file: ListFile,
-  root: SchemaTree,
-  column: SchemaTree,
+  { root, column, compressors }: Known,
   chunk: ColumnMetaData,
   rows: number,
 ): ColumnChunk {
@@ -131,7 +153,7 @@ function chunkOf(
   const { type, codec } = chunk;
   const { path: pathInSchema } = column;
   const decoder = { pathInSchema, type, element, schemaPath: [root, column], codec };
-  return { decoder: { ...decoder, parsers: DEFAULT_PARSERS }, start, end, rows };
+  return { decoder: { ...decoder, compressors, parsers: DEFAULT_PARSERS }, start, end, rows };
 }
 
 function cellsOf(cursors: readonly Cursor[]): Pick<Block, 'cell'> {
