@@ -1,14 +1,13 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parse, stringify } from 'yaml';
+import { parse } from 'yaml';
 import { slowDown } from './support/fault-proxy.ts';
 import { dashboardQueries, readAlerts, withRanges } from './support/infra-metrics.ts';
 import { type Pipeline, startPipeline, untilDone } from './support/pipeline.ts';
-import { type Process, startProcess, stopProcess } from './support/processes.ts';
+import type { Process } from './support/processes.ts';
+import { hasPrometheus, type Prometheus, startPrometheus } from './support/prometheus.ts';
 import { sampleImages } from './support/sample-images.ts';
 import { waitFor } from './support/wait-for.ts';
 
@@ -17,20 +16,16 @@ import { waitFor } from './support/wait-for.ts';
  * alerts: every query of every dashboard has an answer, and what they say is what the ledger says.
  */
 
-const isInstalled = spawnSync('prometheus', ['--version']).status === 0;
-if (!isInstalled) console.warn('SKIPPED: prometheus is not on the PATH, so no run is watched.');
+const isInstalled = hasPrometheus('no run is watched');
 
 const images = 1_500;
 const broken = 30;
 
 describe.skipIf(!isInstalled)('a run that Prometheus watches', () => {
   let pipeline: Pipeline;
-  let prometheus: Process;
-  let data: string;
-  let url: string;
+  let prometheus: Prometheus;
 
   beforeAll(async () => {
-    data = await mkdtemp(join(tmpdir(), 'cutline-live-'));
     pipeline = await startPipeline({
       redisArgs: ['--maxmemory', '256mb'],
       env: { CUTLINE_MEMORY_BYTES_MAX: String(4 * 1024 ** 3) },
@@ -50,18 +45,7 @@ describe.skipIf(!isInstalled)('a run that Prometheus watches', () => {
       'encoder-worker': await portOf(encoder!),
       'decoder-worker': await portOf(decoder!),
     };
-    const file = join(data, 'prometheus.yml');
-    await writeFile(file, await configFor(ports));
-    prometheus = await startProcess({
-      command: 'prometheus',
-      args: [
-        `--config.file=${file}`,
-        `--storage.tsdb.path=${join(data, 'tsdb')}`,
-        '--web.listen-address=127.0.0.1:0',
-      ],
-    });
-    const [, address] = await prometheus.waitForLine(/Listening on".* address=(\S+)/, 20_000);
-    url = `http://${address}`;
+    prometheus = await startPrometheus(await configFor(ports));
     await waitFor(async () => (await ask('count(up == 1)')).includes(3), {
       deadlineMs: 60_000,
       what: 'Prometheus to have scraped all programs',
@@ -69,9 +53,8 @@ describe.skipIf(!isInstalled)('a run that Prometheus watches', () => {
   }, 180_000);
 
   afterAll(async () => {
-    if (prometheus) await stopProcess(prometheus);
+    await prometheus?.stop();
     await pipeline?.stop();
-    await rm(data, { recursive: true, force: true });
   });
 
   test('has data for every panel, and figures that are the ledger’s', {
@@ -148,8 +131,7 @@ describe.skipIf(!isInstalled)('a run that Prometheus watches', () => {
   test('evaluates every alert without an error, and none fires over a run that went well', async () => {
     const rules = await waitFor(
       async () => {
-        const response = await fetch(`${url}/api/v1/rules`);
-        const { data: answer } = (await response.json()) as { data: Rules };
+        const answer: Rules = await prometheus.api('rules');
         const found = answer.groups.flatMap((group) => group.rules);
         return found.every(({ health }) => health !== 'unknown') && found;
       },
@@ -162,16 +144,7 @@ describe.skipIf(!isInstalled)('a run that Prometheus watches', () => {
   });
 
   /** Values that Prometheus answers. */
-  async function ask(query: string): Promise<number[]> {
-    const response = await fetch(`${url}/api/v1/query?${new URLSearchParams({ query })}`);
-    const answer = (await response.json()) as {
-      status: string;
-      error?: string;
-      data: { result: { value: [number, string] }[] };
-    };
-    if (answer.status !== 'success') throw new Error(`${query}: ${answer.error}`);
-    return answer.data.result.map(({ value }) => Number(value[1]));
-  }
+  const ask = (query: string) => prometheus.ask(query);
 
   async function bytesListed(): Promise<number> {
     let bytes = 0;
@@ -203,15 +176,15 @@ async function portOf(process: Process): Promise<string> {
 }
 
 /** The real configuration, with fixed targets and short intervals. */
-async function configFor(ports: Record<string, string>): Promise<string> {
+async function configFor(ports: Record<string, string>): Promise<object> {
   const folder = fileURLToPath(new URL('../infra/prometheus/', import.meta.url));
   const config = parse(await readFile(join(folder, 'prometheus.yml'), 'utf8'));
-  return stringify({
+  return {
     global: { scrape_interval: '500ms', scrape_timeout: '500ms', evaluation_interval: '1s' },
     rule_files: config.rule_files.map((file: string) => join(folder, file)),
     scrape_configs: Object.entries(ports).map(([job, port]) => ({
       job_name: job,
       static_configs: [{ targets: [`127.0.0.1:${port}`] }],
     })),
-  });
+  };
 }

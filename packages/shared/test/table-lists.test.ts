@@ -41,6 +41,7 @@ describe('a table', () => {
     ['tabs', 'list.csv', 'id\tkey\n1\ta\n2\tb,1.jpg\n'],
     ['commas', 'list.csv', 'id,"Key"\n1,a\n2,"b,1.jpg"\n'],
     ['a head, whatever its name', 'export.dat', '"key","title"\r\na,A\r\n"b,1.jpg",B\r\n'],
+    ['a last line without an end', 'list.csv', 'key,title\na,A\n"b,1.jpg","B"'],
     ['a byte order mark', 'list.csv', '\ufeffkey;title\r\na;A\r\nb,1.jpg;B\r\n'],
   ])('may have %s', async (_, name, text) => {
     expect(keys(await read(name, text))).toEqual(['a', 'b,1.jpg']);

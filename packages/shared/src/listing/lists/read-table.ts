@@ -1,4 +1,3 @@
-import { finished } from 'node:stream/promises';
 import { UserError } from '../../errors.ts';
 import {
   carriedOf,
@@ -103,9 +102,8 @@ export async function* parseTable(
     // Tab-separated values have no quotes: one in a key is a part of it.
     quote: options.delimiter === '\t' ? null : '"',
   });
-  // To iterate over the parser would cost some promises a record.
-  const ended = finished(parser);
-  ended.catch(() => {}); // it is awaited at the end, and each write tells of it
+  parser.on('error', () => {}); // of which each write tells, too, or what is left
+  // To iterate over the parser would cost some promises a record: that is for the last ones.
   for await (const piece of pieces) {
     const written = new Promise<void>((resolve, reject) => {
       parser.write(piece, (error) => (error ? reject(error) : resolve()));
@@ -115,9 +113,7 @@ export async function* parseTable(
     yield [...rows, ...takeAll(parser)];
   }
   parser.end();
-  parser.once('readable', () => {});
-  yield takeAll(parser);
-  await ended;
+  for await (const row of parser) yield [row];
 }
 
 function takeAll(parser: { read(): TableRow | null }): TableRow[] {
