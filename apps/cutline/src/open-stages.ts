@@ -36,6 +36,8 @@ interface StageContext {
   settings: StageSettings & EncodeLimits;
   metrics: Metrics;
   closers: Closers;
+  /** As workers do at their start, who measure there how many images a GPU takes at a time. */
+  warmUp?: boolean;
 }
 
 /** Both stages of a model in this process; the closers end them. @throws UserError */
@@ -44,7 +46,7 @@ export async function openStages(
   bundleFolder: string,
   context: StageContext,
 ): Promise<Pick<LocalPipeline, 'encodeStage' | 'decodeStage' | 'batchSize'>> {
-  const { settings, metrics, closers } = context;
+  const { settings, metrics, closers, warmUp = false } = context;
   if (model.kind === 'served') return reachServer(model, context);
   const pool = await startInference({
     bundleFolder,
@@ -52,6 +54,7 @@ export async function openStages(
     backend: settings.backend,
     device: settings.device,
     threads: settings.threads,
+    warmUp,
   });
   closers.add('inference', () => pool.close());
   return stagesOf(pool, { limits: settings, metrics });

@@ -11,6 +11,7 @@ import { addGallery } from './commands/gallery.ts';
 import { addLook } from './commands/look.ts';
 import { addManifests } from './commands/manifests.ts';
 import { addModel } from './commands/model.ts';
+import { addPlan } from './commands/plan.ts';
 import { addResults } from './commands/results.ts';
 import { addResume } from './commands/resume.ts';
 import { addRetry } from './commands/retry.ts';
@@ -40,6 +41,7 @@ export function createProgram(): Command {
   ).helpCommand('help [command]', 'print the help of a command');
   addCaption(program);
   addLook(program);
+  addPlan(program);
   addRun(program);
   addStatus(program);
   addResults(program);

@@ -1,16 +1,16 @@
 import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import {
-  countListing,
-  describeExcluded,
   Exporter,
   FeatureBooks,
+  listPrices,
   outputLocation,
+  planOf,
   planUsage,
   produceRun,
   redisHome,
   requestRun,
-  resultsPrefix,
   type StartedRun,
+  surveyRun,
 } from '@cutline/pipeline';
 import { UserError } from '@cutline/shared/errors';
 import {
@@ -88,24 +88,26 @@ await runService('producer', async () => {
   }
 });
 
-/** Prints what a run would list, and writes nothing. */
+/** Prints what a run would list, and what that takes as far as it is known, and writes nothing. */
 async function dryRun(
-  sourceText: string | undefined,
+  source: string | undefined,
   flags: ProducerFlags,
   settings: ProducerSettings,
   { stores, log }: { stores: StorePool; log: Logger },
 ): Promise<void> {
-  const { source, selection } = await requestRun(sourceText, flags, bundleFolder(settings));
-  const store = await stores.open(source.store);
-  await store.check();
-  const exceptPrefix = flags.output ? resultsPrefix(source, outputLocation(flags)) : undefined;
-  const counts = await countListing({ store, prefix: source.prefix }, selection, {
-    exceptPrefix,
-    onExcluded: (keys) => log.info(describeExcluded(keys, exceptPrefix)),
-    stores,
+  const run = await requestRun(source, flags, bundleFolder(settings));
+  const model = await describeModel(bundleFolder(settings));
+  const output = flags.output === undefined ? undefined : outputLocation(flags);
+  const onNote = (text: string) => log.info(text);
+  const surveyed = await surveyRun(run, { stores, output, tries: 0, seed: flags.seed, onNote });
+  const { features, featureBytesMax } = readSettings({}, ['features', 'featureBytesMax']);
+  const plan = planOf({
+    ...{ run, window: flags.window, model, surveyed, trial: undefined, output: output?.store },
+    ...{ workers: { captioners: 1 }, prices: listPrices, now: new Date() },
+    features: { home: features, bytesMax: featureBytesMax },
   });
-  const usage = planUsage(await describeModel(bundleFolder(settings)), counts.images);
-  process.stdout.write(`${JSON.stringify({ ...counts, ...(usage && { usage }) })}\n`);
+  const usage = planUsage(model, plan.survey.images);
+  process.stdout.write(`${JSON.stringify({ ...plan, ...(usage && { usage }) })}\n`);
 }
 
 /** Starts or resumes a run, sees it to its end, and prints its summary as one JSON line. */

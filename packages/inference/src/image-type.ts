@@ -4,6 +4,7 @@
  */
 
 import { ImageError, NotAnImageError } from '@cutline/shared/errors';
+import { promisedFormat } from './image-extensions.ts';
 import { jpegSegments } from './jpeg-markers.ts';
 
 /** The formats that are decoded, as messages list them. */
@@ -38,13 +39,10 @@ export function detectImageType(bytes: Buffer): ImageType {
  * somebody has to know.
  */
 export function isPassedOver(error: unknown, key: string): boolean {
-  if (imageExtensions.test(key)) return false;
+  if (promisedFormat(key) !== undefined) return false;
   if (error instanceof NotAnImageError) return true;
   return error instanceof ImageError && error.failureClass === 'empty';
 }
-
-const imageExtensions =
-  /\.(jpe?g|jpe|jfif|png|gif|tiff?|webp|avif|heic|heif|hif|jp2|j2k|j2c|jpc|jpx|jpf|jxl|jls|bmp|dib|p[abgpn]m|psd|psb|dng|nef|cr[23]|arw|pef|orf|rw2)$/i;
 
 interface Signature {
   name: string;

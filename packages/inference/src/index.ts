@@ -28,6 +28,7 @@ export {
 } from './encode-images.ts';
 export { openEngineCache } from './engine-cache.ts';
 export { exportGraphs } from './export-graphs.ts';
+export { extensionOf, promisedFormat } from './image-extensions.ts';
 export type { BackendChoice, ImageCaptions, Stages } from './inference-messages.ts';
 export type { InferencePool } from './inference-pool.ts';
 export {

@@ -60,6 +60,29 @@ export { captionLocally, type LocalPipeline, stagesOf } from './local/caption-lo
 export { LocalSidecars } from './local/local-sidecars.ts';
 export { makeFolder } from './make-folder.ts';
 export { patiently, pauseMs } from './patience.ts';
+export type { CostItem } from './plan/cost.ts';
+export type { Requests } from './plan/count-requests.ts';
+export type { Estimate, Workers } from './plan/estimate.ts';
+export type { Interval } from './plan/interval.ts';
+export {
+  type Plan,
+  type PlanContext,
+  planOf,
+  planSchema,
+  readPlan,
+  requireNoRun,
+  surveyRun,
+  writePlan,
+} from './plan/plan.ts';
+export { listPrices, type Prices, parsePrices } from './plan/prices.ts';
+export {
+  type Amount,
+  type Survey,
+  type SurveyedListing,
+  surveyListing,
+} from './plan/survey-listing.ts';
+export type { Trial } from './plan/trial.ts';
+export { type TryContext, tryImages } from './plan/try-images.ts';
 export { cancelRun } from './produce/cancel-run.ts';
 export {
   beginOrGoOn,
@@ -68,7 +91,6 @@ export {
   claimRun,
   resumeRun,
 } from './produce/claim-run.ts';
-export { countListing, type ListingCounts } from './produce/count-listing.ts';
 export { type DriveRunContext, driveRun } from './produce/drive-run.ts';
 export { planUsage } from './produce/plan-usage.ts';
 export { type ProduceContext, produce } from './produce/produce.ts';

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
+import { type Plan, readPlan } from '@cutline/pipeline';
 import { addSettings, readSettings } from '@cutline/shared/process';
 import type { Run, RunStore } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { formatCount, formatQuantity } from '../format.ts';
 import { formatDeadline } from '../format-deadline.ts';
 import { formatSummary } from '../format-summary.ts';
+import { type Became, comparePlan } from '../plan/compare-plan.ts';
 import { finishedImages, statusLine } from '../progress-display.ts';
 import { formatReviewStatus, type ReviewStatus, readReviewStatus } from '../review-status.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
@@ -27,10 +29,11 @@ export function addStatus(program: Command): void {
         const status = options.watch ? await watchUntilInterrupted(read, runStore) : await read();
         if (!status) return;
         const reviews = await readReviewStatus(runStore);
+        const plan = await readPlan(runStore);
         process.stdout.write(
           options.json
-            ? `${JSON.stringify({ ...status, reviews })}\n`
-            : fit(process.stdout, formatStatus(status, run) + reviewLines(reviews)),
+            ? `${JSON.stringify({ ...status, reviews, ...(plan && { plan: plan.estimate }) })}\n`
+            : fit(process.stdout, formatStatus(status, run, plan) + reviewLines(reviews)),
         );
       });
     },
@@ -57,11 +60,11 @@ async function watchUntilInterrupted(
   return undefined;
 }
 
-function formatStatus(status: RunStatus, { created }: Run): string {
+function formatStatus(status: RunStatus, { created }: Run, plan: Plan | undefined): string {
   const { progress, queues, summary, deadline } = status;
   if (summary) {
     const ended = deadline && `  deadline   ${formatDeadline(deadline, summary)}\n`;
-    return `${formatSummary(summary, status.results)}${ended ?? ''}`;
+    return `${formatSummary(summary, status.results)}${ended ?? ''}${planLines(plan, { summary })}`;
   }
   const nowMs = Date.now();
   const seconds = (nowMs - Date.parse(created)) / 1000;
@@ -80,5 +83,11 @@ function formatStatus(status: RunStatus, { created }: Run): string {
       return `  ${stage.padEnd(9)}  ${batches}; ${formatQuantity(workers, 'worker')} connected`;
     }),
   ];
-  return `${lines.join('\n')}\n`;
+  const secondsInAll = secondsLeft === undefined ? undefined : seconds + secondsLeft;
+  return `${lines.join('\n')}\n${planLines(plan, { secondsInAll })}`;
+}
+
+function planLines(plan: Plan | undefined, became: Became): string {
+  const lines = plan ? comparePlan(plan, became) : [];
+  return lines.map((line, n) => `  ${n === 0 ? 'planned  ' : '         '}  ${line}\n`).join('');
 }

@@ -3,6 +3,7 @@ import type { ImageRef } from '../run/image-ref.ts';
 import type { Selection } from '../run/run.ts';
 import { runIdSchema } from '../run/run-name.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
+import { Draw } from './draw.ts';
 import { inKeyOrder } from './in-key-order.ts';
 import { listAhead } from './list-ahead.ts';
 import type { Stores } from './lists/open-list.ts';
@@ -15,23 +16,42 @@ import { type ListedKey, readKeys } from './lists/read-keys.ts';
  * Keys whose extension says that they are no images are yielded as skipped, so that the totals
  * reconcile with the listing; everything else is for the encoder to judge by content.
  */
-export async function* listImages(
+export async function* listImages(...listing: ListArguments): AsyncGenerator<ImageRef> {
+  for await (const { image } of listWithClasses(...listing)) yield image;
+}
+
+type ListArguments = [
   source: { store: ObjectStore; prefix: string },
   selection: Selection,
-  options: ListImagesOptions = {},
-): AsyncGenerator<ImageRef> {
+  options?: ListImagesOptions,
+];
+
+/** An image, and what its listing says of it besides, which a run has no use for. */
+export interface ListedImage {
+  image: ImageRef;
+  /** As S3 names it; undefined where the listing does not say it. */
+  storageClass: string | undefined;
+}
+
+/** The same images, with their storage class. */
+export async function* listWithClasses(
+  ...[source, selection, options = {}]: ListArguments
+): AsyncGenerator<ListedImage> {
   const wanted = keyFilter(selection);
-  const { exceptPrefix, onExcluded } = options;
+  const { exceptPrefix, onExcluded, onKeys } = options;
+  let keys = 0;
   let excluded = 0;
   const images = (async function* () {
-    for await (const listed of listKeys(source, selection, options)) {
+    for await (const { storageClass, ...listed } of listKeys(source, selection, options)) {
+      keys += 1;
       if (exceptPrefix !== undefined && isResult(listed.key, exceptPrefix)) excluded += 1;
-      else if (wanted(listed.key)) yield classify(listed);
+      else if (wanted(listed.key)) yield { image: classify(listed), storageClass };
     }
   })();
   if (selection.sample) yield* drawSample(images, selection.sample);
   else yield* takeFirst(images, selection.limit);
   if (excluded > 0) onExcluded?.(excluded);
+  onKeys?.(keys);
 }
 
 export interface ListImagesOptions {
@@ -39,6 +59,8 @@ export interface ListImagesOptions {
   exceptPrefix?: string | undefined;
   /** Told at the end how many keys that were, if any. */
   onExcluded?: ((keys: number) => void) | undefined;
+  /** Told at the end how many keys were listed, whether or not they are wanted. */
+  onKeys?: ((keys: number) => void) | undefined;
   /** Only keys that come after it, of a source that is listed: not of a list of keys. */
   startAfter?: string | undefined;
   /** Opens the store of a list of keys, where that is another than the source. */
@@ -66,7 +88,7 @@ function isResult(key: string, prefix: string): boolean {
 }
 
 const resultPath =
-  /^((run|summary)\.json$|(manifest|parts|sidecars|ledger|claims|features|results|reviews)\/)/;
+  /^((run|summary|plan)\.json$|(manifest|parts|sidecars|ledger|claims|features|results|reviews)\/)/;
 
 /** Consoles, and Hadoop in its way, make empty objects that stand for folders. */
 const folderMarker = /(\/|_\$folder\$)$/;
@@ -126,7 +148,14 @@ export function isSidecarName(key: string): boolean {
 const sidecarName =
   /\.xmp$|\.(jpe?g|png|gif|tiff?|webp|avif|hei[cf]|jp2|j2k|jxl|bmp|psd|dng|nef|cr[23]|arw)\.(txt|json)$/i;
 
-function classify({ key, etag, bytes, columns, source, ...said }: ListedKey): ImageRef {
+function classify({
+  key,
+  etag,
+  bytes,
+  columns,
+  source,
+  ...said
+}: Omit<ListedKey, 'storageClass'>): ImageRef {
   const name = key.slice(key.lastIndexOf('/') + 1);
   const extension = name.includes('.') ? name.slice(name.lastIndexOf('.') + 1).toLowerCase() : '';
   const listed = { key, etag: etag ?? null, bytes: bytes ?? null, ...(source && { source }) };
@@ -137,42 +166,22 @@ function classify({ key, etag, bytes, columns, source, ...said }: ListedKey): Im
 }
 
 async function* takeFirst(
-  images: AsyncIterable<ImageRef>,
+  images: AsyncIterable<ListedImage>,
   limit: number | null,
-): AsyncGenerator<ImageRef> {
+): AsyncGenerator<ListedImage> {
   let taken = 0;
-  for await (const image of images) {
-    yield image;
-    if (!image.skipped) taken += 1;
+  for await (const listed of images) {
+    yield listed;
+    if (!listed.image.skipped) taken += 1;
     if (taken === limit) return;
   }
 }
 
-/** Reservoir sampling (Vitter 1985, algorithm R): one pass, memory for the sample only. */
 async function* drawSample(
-  images: AsyncIterable<ImageRef>,
+  images: AsyncIterable<ListedImage>,
   { images: size, seed }: { images: number; seed: number },
-): AsyncGenerator<ImageRef> {
-  const random = seededRandom(seed);
-  const reservoir: { position: number; image: ImageRef }[] = [];
-  let position = 0;
-  for await (const image of images) {
-    if (image.skipped) continue;
-    const slot = position < size ? position : Math.floor(random() * (position + 1));
-    if (slot < size) reservoir[slot] = { position, image };
-    position += 1;
-  }
-  reservoir.sort((a, b) => a.position - b.position);
-  for (const { image } of reservoir) yield image;
-}
-
-/** Numbers in [0, 1), the same for the same seed (the generator "mulberry32"). */
-function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+): AsyncGenerator<ListedImage> {
+  const draw = new Draw<ListedImage>({ size, seed });
+  for await (const listed of images) if (!listed.image.skipped) draw.add(listed);
+  yield* draw.items();
 }

@@ -10,6 +10,7 @@ export {
 } from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
 export { addCounts, type Counts, countRows, countToRetry, withoutFailures } from './counts.ts';
+export { deadlineSchema } from './deadline.ts';
 export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
 export { type FeatureType, featureTypes } from './feature-type.ts';
 export { wholeNumber } from './flag-parsers.ts';
@@ -128,6 +129,7 @@ export {
 export {
   addCaptionFlags,
   addDecodeFlags,
+  addRequestFlags,
   addRunFlags,
   addSelectionFlags,
   batchSizeDefault,

@@ -64,6 +64,14 @@ const whichImages = 'Which images:';
 const captionSearch = 'How captions are searched for (defaults: as the model says):';
 
 export function addRunFlags(command: Command): Command {
+  addRequestFlags(command);
+  return addGroup(command, theRun, [
+    new Option('--dry-run', 'list, count and reckon; write and enqueue nothing'),
+  ]);
+}
+
+/** What a run is asked to be: of those who begin it, and of those who plan it. */
+export function addRequestFlags(command: Command): Command {
   addGroup(command, theRun, [
     new Option('--output <location>', 'where results go: s3://bucket/prefix or a folder').env(
       'CUTLINE_OUTPUT',
@@ -89,7 +97,6 @@ export function addRunFlags(command: Command): Command {
       .choices(['off', 'etag'])
       .default('off'),
     keepParts(),
-    new Option('--dry-run', 'list and count, write and enqueue nothing'),
   ]);
   command.on('option:o', (location: string) => {
     command.setOptionValueWithSource('output', location, 'cli');

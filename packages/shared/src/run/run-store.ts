@@ -11,6 +11,7 @@ import { checkSummary, type Run, runSchema, type Summary, summarySchema } from '
 /**
  * Reads and writes one run's objects in the output store:
  *
+ *   <prefix>runs/<run>/plan.json                  what it was thought to take, before it was begun
  *   <prefix>runs/<run>/run.json                   what was asked for
  *   <prefix>runs/<run>/claims/000000.json         who took the run, one claim a pass
  *   <prefix>runs/<run>/manifest/000000.jsonl.gz   what was listed, in batch order …
@@ -23,7 +24,7 @@ import { checkSummary, type Run, runSchema, type Summary, summarySchema } from '
  *   <prefix>runs/<run>/summary.json               the sum of ledgers; written last
  *
  * Nothing is ever replaced but summary.json, and a reviewer's own last object, and these only if
- * they are as they were.
+ * they are as they were; and plan.json, until there is a run.
  * What a later generation (see claim.ts) writes has its number in its name: `000000.1.jsonl.gz`,
  * `000000.1ra.jsonl`, `000000.1.json`.
  */

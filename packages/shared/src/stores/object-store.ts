@@ -93,6 +93,8 @@ export interface ObjectInfo {
    */
   etag: string;
   bytes: number;
+  /** As S3 names it (`STANDARD`, `GLACIER`, …); said by its listings alone. */
+  storageClass?: string;
   /** It cannot be read until it is restored from an archive; said by listings alone. */
   archived?: true;
   /** It is a folder that may not be read: the key ends with a slash, `etag` and `bytes` say nothing. */

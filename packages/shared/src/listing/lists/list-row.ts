@@ -7,6 +7,8 @@ export interface ListRow extends Carried {
   key: string;
   etag?: string | undefined;
   bytes?: number | undefined;
+  /** As S3 names it. */
+  storageClass?: string | undefined;
   /** It has to be restored first. */
   archived?: boolean | undefined;
 }

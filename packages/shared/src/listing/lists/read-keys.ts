@@ -18,6 +18,8 @@ export interface ListedKey {
   /** By name, those that were asked for and are there. */
   columns?: Record<string, string> | undefined;
   source?: Record<string, string> | undefined;
+  /** As S3 names it. */
+  storageClass?: string | undefined;
   /** It has to be restored first. */
   archived?: boolean | undefined;
   /** The list named this key before. */

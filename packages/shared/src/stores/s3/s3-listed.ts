@@ -3,8 +3,10 @@ import type { ObjectInfo } from '../object-store.ts';
 
 /** Of an object, as a page of a listing says it. */
 export function listedInfo(key: string, object: ListedObject): ObjectInfo {
-  const info = { key, etag: plainEtag(object.ETag), bytes: object.Size ?? 0 };
-  return isArchived(object) ? { ...info, archived: true } : info;
+  const info: ObjectInfo = { key, etag: plainEtag(object.ETag), bytes: object.Size ?? 0 };
+  if (object.StorageClass) info.storageClass = object.StorageClass;
+  if (isArchived(object)) info.archived = true;
+  return info;
 }
 
 /** Whether objects of a storage class answer a GET with 403 until they are restored from it. */

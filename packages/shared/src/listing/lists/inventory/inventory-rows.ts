@@ -57,10 +57,12 @@ export class InventoryRows {
       throw new UserError(`${where()}: expected a size, found ${size}.`);
     }
     const tier = text('intelligenttieringaccesstier') ?? '';
-    const archived = isArchive(text('storageclass')) || /^(DEEP_)?ARCHIVE(_ACCESS)?$/.test(tier);
+    const storageClass = text('storageclass');
+    const archived = isArchive(storageClass) || /^(DEEP_)?ARCHIVE(_ACCESS)?$/.test(tier);
     const etag = text('etag');
     return {
       ...{ at, key, bytes, etag: etag === undefined ? undefined : plainEtag(etag) },
+      ...(storageClass !== undefined && { storageClass }),
       ...(archived && { archived }),
       ...carriedOf(this.#wanted, (name) => cell(this.#places.get(plain(name)) as number), where),
     };
