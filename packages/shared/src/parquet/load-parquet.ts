@@ -1,6 +1,24 @@
-import { loadZstandard } from './zstandard.ts';
+/**
+ * What reads and writes Parquet, loaded when it is first wanted, and there at once from then on.
+ *
+ * Zstandard is written by WebAssembly, and read in plain JavaScript: so bytes are the same on every
+ * Node.js that Cutline runs on, of which the older ones have no Zstandard of their own.
+ */
+let loaded: ReturnType<typeof load> | undefined;
 
-/** Loads what reads and writes Parquet: whoever did so once waits for nothing when it is wanted. */
-export async function loadParquet(): Promise<void> {
-  await Promise.all([loadZstandard(), import('hyparquet'), import('hyparquet-writer')]);
+export function loadParquet(): ReturnType<typeof load> {
+  loaded ??= load();
+  return loaded;
+}
+
+async function load() {
+  const [reader, { compressors }, writer, { Zstd }] = await Promise.all([
+    import('hyparquet'),
+    import('hyparquet-compressors'),
+    import('hyparquet-writer'),
+    import('@hpcc-js/wasm-zstd'),
+  ]);
+  const zstandard = await Zstd.load();
+  const compressZstandard = (bytes: Uint8Array) => zstandard.compress(bytes);
+  return { reader, writer, decompressors: compressors, compressZstandard };
 }

@@ -1,5 +1,5 @@
 import type { AsyncBuffer, FileMetaData, RowGroup } from 'hyparquet';
-import { loadZstandard } from './zstandard.ts';
+import { loadParquet } from './load-parquet.ts';
 
 /** What the statistics of a row group say of a column: of texts they may be cut short. */
 export interface ColumnRange {
@@ -31,9 +31,9 @@ export class ParquetTable {
 
   /** @throws Error where it is no such file */
   static async open(bytes: Uint8Array): Promise<ParquetTable> {
-    const { parquetMetadataAsync } = await import('hyparquet');
+    const { reader } = await loadParquet();
     const file = fileOf(bytes);
-    return new ParquetTable(file, await parquetMetadataAsync(file, { geoparquet: false }));
+    return new ParquetTable(file, await reader.parquetMetadataAsync(file, { geoparquet: false }));
   }
 
   /** What the footer says besides. */
@@ -50,12 +50,11 @@ export class ParquetTable {
     { start = 0, end = this.rows }: { start?: number; end?: number } = {},
     columns?: readonly string[],
   ): Promise<Record<string, unknown>[]> {
-    const { parquetReadObjects } = await import('hyparquet');
-    const zstandard = await loadZstandard();
-    return parquetReadObjects({
+    const { reader, decompressors } = await loadParquet();
+    return reader.parquetReadObjects({
       file: this.#file,
       metadata: this.#metadata,
-      compressors: { ZSTD: (bytes) => zstandard.decompress(bytes) },
+      compressors: decompressors,
       ...(columns && { columns: [...columns] }),
       rowStart: start,
       rowEnd: end,

@@ -1,5 +1,5 @@
 import { schemaOf, type TableColumn } from './columns.ts';
-import { loadZstandard } from './zstandard.ts';
+import { loadParquet } from './load-parquet.ts';
 
 export interface TableOptions<Row> {
   columns: readonly TableColumn<Row>[];
@@ -20,14 +20,13 @@ export async function* writeTable<Row>(
   rows: AsyncIterable<readonly Row[]> | Iterable<readonly Row[]>,
   { columns, codec, createdBy, metadata, rowsOfGroupMax = 20_000 }: TableOptions<Row>,
 ): AsyncGenerator<Uint8Array> {
-  const { ByteWriter, ParquetWriter } = await import('hyparquet-writer');
-  const zstandard = codec === 'ZSTD' ? await loadZstandard() : undefined;
-  const writer = new ByteWriter();
-  const parquet = new ParquetWriter({
+  const { writer: library, compressZstandard } = await loadParquet();
+  const writer = new library.ByteWriter();
+  const parquet = new library.ParquetWriter({
     writer,
     schema: schemaOf(columns),
     codec,
-    ...(zstandard && { compressors: { ZSTD: (bytes: Uint8Array) => zstandard.compress(bytes) } }),
+    compressors: { ZSTD: compressZstandard },
     createdBy,
     kvMetadata: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   });

@@ -5,7 +5,7 @@ import { readChunk, readNamedChunk } from '../manifest.ts';
 import { ledgerGeneration } from '../run.ts';
 import type { RunState } from '../run-state.ts';
 import type { PartName, RunStore } from '../run-store.ts';
-import { parseNamed, type ResultsFilter } from './results-file.ts';
+import { type ResultsFilter, ResultsReader } from './results-file.ts';
 import type { AttemptedRow } from './row-columns.ts';
 import { type BatchSizes, listChunkParts, ofBatch, settle } from './settle-chunk.ts';
 
@@ -136,28 +136,19 @@ function sourceOf(
     : openParts(runStore, state, chunk, ledger);
 }
 
-/** Fetched at once, and decoded when the first of its rows are wanted. */
+/** Fetched at once, and decoded as its rows are wanted. */
 async function openFile(
   runStore: RunStore,
   { run: { batchSize } }: ReadableRun,
   { chunk, generation, images, results: { name } }: Ledger4,
   filter: ResultsFilter | undefined,
 ): Promise<Source> {
-  let bytes: Buffer | undefined = (await runStore.store.get(runStore.prefix + name)).bytes;
-  let parsed: Promise<Map<number, SettledRow[]>> | undefined;
-  const parse = async (file: Buffer) => {
-    const byBatch = new Map<number, SettledRow[]>();
-    for (const { row, attempt, image } of await parseNamed(runStore, name, file, filter)) {
-      const own = byBatch.get(Math.floor(image / batchSize)) ?? [];
-      own.push({ row, attempt, place: { chunk, image } });
-      byBatch.set(Math.floor(image / batchSize), own);
-    }
-    return byBatch;
-  };
+  const { bytes } = await runStore.store.get(runStore.prefix + name);
+  const file = new ResultsReader(runStore, name, bytes, filter);
   const read = async (place: number): Promise<SettledRow[]> => {
-    if (bytes) parsed = parse(bytes);
-    bytes = undefined;
-    return (await parsed)?.get(place) ?? [];
+    const start = place * batchSize;
+    const rows = await file.read(start, start + batchSize);
+    return rows.map(({ row, attempt, image }) => ({ row, attempt, place: { chunk, image } }));
   };
   return { images, generation, isCompacted: true, read };
 }

@@ -25,6 +25,9 @@ export function parseResultsName(name: string): { chunk: number; generation: num
   return name === resultsName(chunk, generation) ? { chunk, generation } : undefined;
 }
 
+/** They are decoded a row group at a time: readers hold no more than that of what they do not want. */
+const rowsOfGroupMax = 2_048;
+
 /**
  * The file of a chunk. It has been read back: its parts may go.
  * @param carried columns of the list of keys that rows of the run carry
@@ -40,6 +43,7 @@ export async function formatResults(
     codec: 'ZSTD',
     createdBy: 'cutline',
     metadata,
+    rowsOfGroupMax,
   } as const;
   for await (const piece of writeTable([rows], options)) pieces.push(piece);
   const bytes = Buffer.concat(pieces);
@@ -77,26 +81,33 @@ export interface NumberedRow extends AttemptedRow {
  * The rows that are wanted, and of the others little more than what tells that they are not. What
  * columns do not say all of is taken: whoever wants to know looks at the row.
  */
-export async function selectResults(
-  bytes: Uint8Array,
-  filter: ResultsFilter,
-): Promise<NumberedRow[]> {
+async function selectResults(bytes: Uint8Array, filter: ResultsFilter): Promise<NumberedRow[]> {
   const table = await ParquetTable.open(bytes);
   const found: NumberedRow[] = [];
-  for (const [group, { start, rows }] of table.groups.entries()) {
-    const { nulls } = table.rangeOf(group, 'json') ?? {};
-    const isPlain = nulls === rows;
-    if (isPlain && !filter.mayKeep(rows, (name) => table.rangeOf(group, name))) continue;
-    const wanted = await wantedRows(table, { start, end: start + rows }, filter);
-    const [first, last] = [wanted.indexOf(true), wanted.lastIndexOf(true)];
-    if (first < 0) continue;
-    const values = await table.read({ start: start + first, end: start + last + 1 });
-    for (const [at, each] of values.entries()) {
-      if (!wanted[first + at]) continue;
-      found.push({ row: rowOf(each), attempt: String(each.attempt), image: start + first + at });
-    }
+  for (const group of table.groups.keys()) {
+    for (const row of await selectGroup(table, group, filter)) found.push(row);
   }
   return found;
+}
+
+async function selectGroup(
+  table: ParquetTable,
+  group: number,
+  filter: ResultsFilter,
+): Promise<NumberedRow[]> {
+  const { start, rows } = table.groups[group]!;
+  const { nulls } = table.rangeOf(group, 'json') ?? {};
+  const isPlain = nulls === rows;
+  if (isPlain && !filter.mayKeep(rows, (name) => table.rangeOf(group, name))) return [];
+  const wanted = await wantedRows(table, { start, end: start + rows }, filter);
+  const [first, last] = [wanted.indexOf(true), wanted.lastIndexOf(true)];
+  if (first < 0) return [];
+  const values = await table.read({ start: start + first, end: start + last + 1 });
+  return values.flatMap((each, at) => {
+    const image = start + first + at;
+    const row = () => ({ row: rowOf(each), attempt: String(each.attempt), image });
+    return wanted[first + at] ? [row()] : [];
+  });
 }
 
 async function wantedRows(
@@ -127,21 +138,57 @@ export async function createResults(run: RunStore, name: string, bytes: Buffer):
  */
 export async function readResultsFile(run: RunStore, name: string): Promise<AttemptedRow[]> {
   const { bytes } = await run.store.get(run.prefix + name);
-  return parseNamed(run, name, bytes);
+  return parseResults(bytes).catch((cause) => {
+    throw damaged(run, name, cause);
+  });
 }
 
-/** @param bytes of it, that were read before */
-export async function parseNamed(
-  run: RunStore,
-  name: string,
-  bytes: Uint8Array,
-  filter = everything,
-): Promise<NumberedRow[]> {
-  try {
-    return await selectResults(bytes, filter);
-  } catch (cause) {
-    throw new UserError(`${run.url}${name} cannot be read: it is damaged, or of another version.`, {
-      cause,
-    });
+/** A file whose rows are wanted in their order: what was decoded last is at hand, and no more. */
+export class ResultsReader {
+  readonly #name: { run: RunStore; name: string };
+  readonly #bytes: Uint8Array;
+  readonly #filter: ResultsFilter;
+  #table: Promise<ParquetTable> | undefined;
+  /** By their numbers. */
+  readonly #groups = new Map<number, Promise<NumberedRow[]>>();
+
+  /** @param bytes of the file of that name; nothing is decoded yet */
+  constructor(run: RunStore, name: string, bytes: Uint8Array, filter = everything) {
+    this.#name = { run, name };
+    this.#bytes = bytes;
+    this.#filter = filter;
   }
+
+  /**
+   * The rows of images from `start` up to, but not including, `end`.
+   * @throws UserError where the file is not as this version writes it
+   */
+  async read(start: number, end: number): Promise<NumberedRow[]> {
+    try {
+      this.#table ??= ParquetTable.open(this.#bytes);
+      const table = await this.#table;
+      const found: NumberedRow[] = [];
+      for (const [group, { start: first, rows }] of table.groups.entries()) {
+        if (first >= end || first + rows <= start) continue;
+        for (const row of await this.#readGroup(table, group)) {
+          if (row.image >= start && row.image < end) found.push(row);
+        }
+      }
+      return found;
+    } catch (cause) {
+      throw damaged(this.#name.run, this.#name.name, cause);
+    }
+  }
+
+  #readGroup(table: ParquetTable, group: number): Promise<NumberedRow[]> {
+    const read = this.#groups.get(group) ?? selectGroup(table, group, this.#filter);
+    this.#groups.set(group, read);
+    for (const other of this.#groups.keys()) if (other < group - 1) this.#groups.delete(other);
+    return read;
+  }
+}
+
+function damaged(run: RunStore, name: string, cause: unknown): UserError {
+  const why = 'it is damaged, or of another version';
+  return new UserError(`${run.url}${name} cannot be read: ${why}.`, { cause });
 }
