@@ -78,7 +78,6 @@ function compare({ estimate }, summary, { before, after }) {
     rowOf('seconds', seconds, (Date.parse(summary.finished) - Date.parse(summary.created)) / 1000),
     rowOf('requests', sum(planned), sum(counted)),
     ...kinds.map((kind, n) => rowOf(`  ${kind}`, planned[n] ?? 0, counted[n] ?? 0)),
-    rowOf('parts', estimate.parts, summary.parts),
     rowOf('failures', failed, summary.failed),
   ];
 }
