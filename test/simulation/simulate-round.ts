@@ -151,7 +151,9 @@ export async function simulateRound(seed: number): Promise<Round> {
   }
   isOver = true;
   violations.push(...cutline.late.violations);
-  for (const key of cutline.store(output.store).writtenOver) violations.push(`${key} was replaced`);
+  const { writtenOver, deletedTooSoon } = cutline.store(output.store);
+  for (const key of writtenOver) violations.push(`${key} was replaced`);
+  for (const key of deletedTooSoon) violations.push(`${key} was deleted, and nothing has its rows`);
   for (const error of cutline.fatal) violations.push(`a worker stopped: ${describe(error)}`);
   return { seed, violations, trace, faults, virtualMs: time.now() - startMs };
 

@@ -207,6 +207,12 @@ describe('images of the content of others', () => {
     expect(last?.same).toBeUndefined();
   });
 
+  test('are no copies of themselves, where another attempt has captioned them', async () => {
+    await run().createPart(3, '0', [{ ...original, key: 'c' }]);
+    await decode();
+    expect((await rowsOf()).map(({ key }) => key)).toEqual(['a', 'b']);
+  });
+
   test('are not given the caption of a failure, nor that of another ETag', async () => {
     const failure = { class: 'corrupt', message: 'cut off' } as const;
     await run().createPart(3, '0', [

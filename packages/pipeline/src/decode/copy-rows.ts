@@ -46,9 +46,10 @@ function onceEach(
   };
 }
 
-function isOriginal(row: PartRow, { etag }: ImageRef, model: string): boolean {
-  const isOfImage = row.status === 'captioned' && row.etag === etag && row.model === model;
-  return isOfImage && row.duplicateOf === undefined;
+/** Not the image's own row, of an attempt that captioned it: that stands for itself. */
+function isOriginal(row: PartRow, { key, etag }: ImageRef, model: string): boolean {
+  const isOfOther = row.status === 'captioned' && row.key !== key && row.duplicateOf === undefined;
+  return isOfOther && row.etag === etag && row.model === model;
 }
 
 /** What is about the files beside the original, and what its answer took, stays with it. */

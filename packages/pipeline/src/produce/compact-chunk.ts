@@ -51,6 +51,7 @@ export async function compactChunk(
     metadata: { run: run.run, chunk: String(chunk), generation: String(generation) },
     carried: run.selection.carry ?? [],
   }).catch((error: unknown) => {
+    if (before?.format === 4) throw error; // of what it had, there are no parts
     log.error({ chunk, error: describeError(error) }, 'a chunk cannot be compacted');
     return undefined;
   });

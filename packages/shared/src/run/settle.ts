@@ -87,12 +87,12 @@ function retryClassOf(row: PartRow): RetryClass | undefined {
 }
 
 /** What a row says of an image that its manifest does not, in words; undefined where that is nothing. */
-export function disagreement({ source, sameAs }: ImageRef, row: PartRow): string | undefined {
+export function disagreement({ key, source, sameAs }: ImageRef, row: PartRow): string | undefined {
   if (!isDeepStrictEqual(row.source, source)) {
     return 'carries something else than the list of keys says';
   }
   const isCopy = row.status === 'captioned' && row.duplicateOf !== undefined;
-  return isCopy && sameAs === undefined
+  return isCopy && (sameAs === undefined || row.duplicateOf === key)
     ? 'has the caption of an image that is not the same'
     : undefined;
 }

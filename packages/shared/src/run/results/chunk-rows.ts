@@ -91,7 +91,12 @@ interface Wanted {
 async function openSource(runStore: RunStore, state: ReadableRun, wanted: Wanted): Promise<Source> {
   const ledger = await findChunkLedger(runStore, state, wanted.chunk);
   try {
-    return await sourceOf(runStore, state, wanted, ledger);
+    const source = await sourceOf(runStore, state, wanted, ledger);
+    if (ledger) return source;
+    // Some of its parts may have been gone when they were listed: the ledger was there before.
+    const since = await runStore.findLedger(wanted.chunk);
+    if (since === undefined) return source;
+    return sourceOf(runStore, state, wanted, await runStore.readLedger(wanted.chunk, since));
   } catch (error) {
     if (!isGone(error)) throw error;
     return reopen(runStore, state, wanted, { generation: ledger?.generation, error });

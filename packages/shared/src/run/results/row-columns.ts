@@ -16,14 +16,17 @@ export interface AttemptedRow {
  * @param carried columns of the list of keys that rows of the run carry
  */
 export function resultColumns(carried: readonly string[]): readonly TableColumn<AttemptedRow>[] {
-  const own = [...plainColumns, ...(carried.length > 0 ? [sourceColumn(carried)] : [])];
+  // Of this name, objects have no field that could be set.
+  const names = carried.filter((name) => name !== '__proto__');
+  const own = [...plainColumns, ...(names.length > 0 ? [sourceColumn(names)] : [])];
   const of = ({ row }: AttemptedRow) => (isSaid(row, own) ? null : toJson(row));
   return [...own, { name: 'json', kind: 'text', of }];
 }
 
 /** Of what rows carry: a field for each column of the list of keys. */
 function sourceColumn(names: readonly string[]): TableColumn<AttemptedRow> {
-  return { name: 'source', kind: 'fields', names, of: ({ row }) => row.source };
+  const of = ({ row: { source } }: AttemptedRow) => source && pick(source, names);
+  return { name: 'source', kind: 'fields', names, of };
 }
 
 const plainColumns: readonly TableColumn<AttemptedRow>[] = [
@@ -111,23 +114,23 @@ function isThere(value: unknown): boolean {
 }
 
 function isSaid(row: PartRow, columns: readonly TableColumn<AttemptedRow>[]): boolean {
-  if (!isUnicode(row)) return false;
-  const values = columns.map(({ name, of, ...column }) => {
-    const value = of({ row, attempt: '' }) ?? null;
-    // Fields that there are no columns for are not in the file.
-    return [name, column.kind === 'fields' ? pick(value, column.names) : value] as const;
-  });
+  if (!isPlainText(row)) return false;
+  const values = columns.map(({ name, of }) => [name, of({ row, attempt: '' }) ?? null] as const);
   return isDeepStrictEqual(plainRow(Object.fromEntries(values)), row);
 }
 
-function pick(value: unknown, names: readonly string[]): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).filter(([name]) => names.includes(name)));
+/** The fields that there are columns for; of others that all objects have (`constructor`) none. */
+function pick(fields: Record<string, string>, names: readonly string[]): Record<string, string> {
+  const picked = Object.entries(fields).filter(([name]) => names.includes(name));
+  return Object.assign(Object.create(null), Object.fromEntries(picked));
 }
 
-/** Half of a surrogate pair has no form in UTF-8; JSON writes it `\ud83d`. */
-function isUnicode(row: PartRow): boolean {
-  return !/\\ud[89a-f][0-9a-f]{2}/.test(toJson(row));
+/**
+ * Half of a surrogate pair has no form in UTF-8; JSON writes it `\ud83d`. And whoever reads a text
+ * takes U+FEFF at its beginning for a mark of how it is encoded.
+ */
+function isPlainText(row: PartRow): boolean {
+  return !/\\ud[89a-f][0-9a-f]{2}|"\ufeff/.test(toJson(row));
 }
 
 function toJson(row: PartRow): string {
