@@ -32,10 +32,10 @@ function surveyFields({ survey, model, estimate: { copied } }: Plan): Field[] {
   const isUsual = Object.keys(survey.storageClasses).join() === 'STANDARD';
   add('storage', !isUsual && amounts(survey.storageClasses));
   add('skipped', formatReasons(skippedByReason));
-  add('to restore', amounts(survey.archived, withBytes));
+  add('restore', amounts(survey.archived, withBytes));
   if (duplicates && duplicates.images > 0) {
     add(
-      'duplicates',
+      'copies',
       `${withBytes(duplicates)} have the ETag and size of another image; ${
         copied > 0 ? 'they get its caption' : 'with --duplicates etag, they get its caption'
       }`,
