@@ -7,6 +7,8 @@ import { inParallel } from '../in-parallel.mjs';
 import { LineProcess } from '../line-process.mjs';
 import { readImages } from '../read-images.mjs';
 
+/** @import { Requests } from '@cutline/pipeline' */
+
 /** @typedef {Awaited<ReturnType<typeof startArchive>>} Archive */
 
 /**
@@ -39,6 +41,8 @@ export async function startArchive(folder) {
     },
     /** @returns {Promise<number>} so far */
     requests: async () => (await lines.ask({})).requests,
+    /** @returns {Promise<Requests>} so far */
+    requestsByKind: async () => (await lines.ask({})).kinds,
     stop: () => lines.stop(),
   };
 }
@@ -58,6 +62,7 @@ export function folderArchive(folder, output, images) {
     images,
     env: /** @type {Archive['env']} */ ({}),
     requests: async () => 0,
+    requestsByKind: async () => ({ list: 0, get: 0, head: 0, put: 0, delete: 0 }),
     stop: async () => {},
   };
 }

@@ -113,7 +113,7 @@ const lagResolutionSeconds = 0.01;
  * @param {ChildProcesses} children
  * @param {{ name: string, stage: string, program: string, env: NodeJS.ProcessEnv }} worker
  */
-async function startWorker(children, { name, stage, program, env }) {
+export async function startWorker(children, { name, stage, program, env }) {
   const ready = /"msg":"ready/;
   const line = await children.start(`${name} ${stage}`, process.execPath, [program], {
     env,
@@ -138,7 +138,7 @@ async function startWorker(children, { name, stage, program, env }) {
 }
 
 /** What the shell sets must not decide what is measured. @param {NodeJS.ProcessEnv} environment */
-function withoutSettings(environment) {
+export function withoutSettings(environment) {
   const foreign = /^(CUTLINE_|AWS_|FEATURES_REDIS_URL$|LOG_LEVEL$)/;
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !foreign.test(name)));
 }

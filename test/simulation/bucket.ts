@@ -1,5 +1,10 @@
 import { parseResultsName, RunStore } from '@cutline/shared/run';
-import { type DeleteOptions, MemoryStore, type PutOptions, StoreError } from '@cutline/shared/stores';
+import {
+  type DeleteOptions,
+  MemoryStore,
+  type PutOptions,
+  StoreError,
+} from '@cutline/shared/stores';
 
 /** What S3 allows. */
 const keyBytesMax = 1024;

@@ -11,6 +11,7 @@ import { isBusy, runInProcess } from './run-in-process.ts';
 import { type RunResults, readResults } from './run-results.ts';
 import { type S3Server, s3Access, startS3 } from './s3-server.ts';
 import { type Scrape, scrape } from './scrape.ts';
+import { surroundings } from './surroundings.ts';
 
 /**
  * Cutline as its users run it: its programs as processes, a Redis and an S3 server, each of the
@@ -88,7 +89,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   const source = await openStore(s3.createBucket('archive'), s3.config);
   const output = await openStore(s3.createBucket('captions'), s3.config);
   const environment: Environment = {
-    ...withoutSettings(process.env),
+    ...withoutSettings(surroundings().env),
     ...s3Access(proxy.endpoint).env,
     AWS_REGION: 'us-east-1',
     REDIS_URL: redis.url,

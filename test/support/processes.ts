@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { failOnLeak } from './fail-on-leaks.ts';
+import { surroundings } from './surroundings.ts';
 
 /** A child process that a test watches and that does not outlive it. */
 export interface Process {
@@ -30,10 +31,11 @@ export interface ProcessOptions {
 
 /** @throws Error where the command cannot be started; its `code` is ENOENT where it is missing. */
 export async function startProcess(options: ProcessOptions): Promise<Process> {
-  const { command, args = [], env = {}, cwd } = options;
+  const { command, args = [], env = {} } = options;
+  const own = surroundings();
   const child = spawn(command, args, {
-    ...(cwd !== undefined && { cwd }),
-    env: { ...process.env, ...env },
+    cwd: options.cwd ?? own.cwd,
+    env: { ...own.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own, so that at the end its children can be killed with it.
     detached: true,

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { refuseUnknownVariables, runProgram } from '@cutline/shared/process';
 import type { Environment, Finished } from './pipeline.ts';
+import { keepSurroundings, releaseSurroundings } from './surroundings.ts';
 
 /**
  * The command line in this process: the same program with the same arguments and environment, less
@@ -28,8 +29,7 @@ export async function runInProcess(
   running = new Promise((resolve) => {
     end = resolve;
   });
-  const surroundings = { ...process.env };
-  const folder = process.cwd();
+  const own = keepSurroundings();
   const listeners = signals.map((signal) => process.listeners(signal));
   const exit = process.exit;
   const stdout = capture('stdout');
@@ -51,8 +51,9 @@ export async function runInProcess(
     stderr.stop();
     process.exit = exit;
     process.exitCode = undefined;
-    process.chdir(folder);
-    setEnvironment({ ...taken(env), ...surroundings });
+    process.chdir(own.cwd);
+    setEnvironment({ ...taken(env), ...own.env });
+    releaseSurroundings();
     for (const [n, signal] of signals.entries()) {
       for (const listener of process.listeners(signal)) {
         if (!listeners[n]?.includes(listener)) process.off(signal, listener);

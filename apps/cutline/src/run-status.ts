@@ -46,29 +46,52 @@ export interface QueueStatus {
  * in chunks that are not closed is counted once somebody resumes the run.
  *
  * @param connect is called only for a run under way.
- * @param known ledgers that an earlier look at the run has read
+ * Whoever looks again and again asks the store every few seconds alone, as long as a producer is at
+ * work: two looks a second would else be a request in four of a run.
+ *
+ * @param known what earlier looks at the run have found
  */
 export async function readStatus(
   runStore: RunStore,
   connect: (state: RunState) => Promise<StatusContext>,
-  known: Map<string, Counts> = new Map(),
+  known: KnownStatus = { ledgers: new Map() },
 ): Promise<RunStatus> {
-  const seen = await readRunState(runStore);
+  const seen = lately(known) ?? (await lookAtStore(runStore, known));
   if (seen.summary) return statusOfFinished(runStore, seen, seen.summary);
   const { board, queues, features } = await connect(seen);
   const { run } = runStore;
   const hasProducer = (await board.owner(run)) !== undefined;
   // A producer that is gone may have ended its run since the first look.
-  const state = hasProducer || seen.isCancelled ? seen : await readRunState(runStore);
+  const state = hasProducer || seen.isCancelled ? seen : await lookAtStore(runStore, known);
   if (state.summary) return statusOfFinished(runStore, state, state.summary);
   return {
     ...{ run, results: runStore.url, isCancelled: state.isCancelled },
     ...deadlineOf(state),
-    progress: (await board.progress(run)) ?? (await countClosed(runStore, state, known)),
+    progress: (await board.progress(run)) ?? (await countClosed(runStore, state, known.ledgers)),
     queues: { encode: await queueStatus(queues.encode), decode: await queueStatus(queues.decode) },
     featureBytes: await features.bytesInFlight(),
     hasProducer,
   };
+}
+
+/** What is remembered from one look to the next. */
+export interface KnownStatus {
+  /** That were read, by name. */
+  ledgers: Map<string, Counts>;
+  /** Of a run that is not finished, and when it was read. */
+  state?: { found: RunState; readMs: number };
+}
+
+const storeLookMs = 5_000;
+
+function lately({ state }: KnownStatus): RunState | undefined {
+  return state && performance.now() - state.readMs < storeLookMs ? state.found : undefined;
+}
+
+async function lookAtStore(runStore: RunStore, known: KnownStatus): Promise<RunState> {
+  const found = await readRunState(runStore);
+  known.state = { found, readMs: performance.now() };
+  return found;
 }
 
 function statusOfFinished({ run, url }: RunStore, state: RunState, summary: Summary): RunStatus {

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openFeatureBooks } from '@cutline/pipeline';
 import { isTransient } from '@cutline/shared/errors';
 import type { Closers, Settings } from '@cutline/shared/process';
-import type { Counts, RunState, RunStore } from '@cutline/shared/run';
+import type { RunState, RunStore } from '@cutline/shared/run';
 import { showProgress } from './progress-display.ts';
 import { connectToRun } from './run-context.ts';
-import { type RunStatus, readStatus, type StatusContext } from './run-status.ts';
+import { type KnownStatus, type RunStatus, readStatus, type StatusContext } from './run-status.ts';
 
 const intervalMs = 500;
 /** For a last look after the end: Redis may be gone, and commands to it wait until it is back. */
@@ -24,12 +24,12 @@ export function statusReader(
     return { ...context, features: books };
   };
   let context: Promise<StatusContext> | undefined;
-  const ledgers = new Map<string, Counts>();
+  const known: KnownStatus = { ledgers: new Map() };
   const connectOnce = ({ run }: RunState) => {
     context ??= connect(run.model);
     return context;
   };
-  return (): Promise<RunStatus> => readStatus(runStore, connectOnce, ledgers);
+  return (): Promise<RunStatus> => readStatus(runStore, connectOnce, known);
 }
 
 /**

@@ -57,7 +57,7 @@ test('of a bucket: what is there, what fails of it, how long it takes, what it c
     code: 0,
     stderr: expect.stringMatching(/runs\/first\/plan\.json\n$/),
   });
-  expect(stdout).toMatch(/^Plan for s3:\/\/archive\/, captioned by tiny-show-attend-tell@/);
+  expect(stdout).toMatch(/^Plan for s3:\/\/archive\/\n\n {2}model {6}tiny-show-attend-tell@/);
   expect(stdout).toMatch(/^ {2}images {5}6 of 7 keys, /m);
   expect(stdout).toMatch(/^ {2}skipped {4}1 not a photograph$/m);
   expect(stdout).toMatch(/^ {2}failed {5}16\.7% \([\d.]+% to [\d.]+%\)\n +unsupported 1: /m);

@@ -7,21 +7,22 @@ import {
   exampleRun,
   time,
 } from '../../../packages/shared/test/support/example-run.ts';
-import { readStatus, type StatusContext } from '../dist/run-status.js';
+import { type KnownStatus, readStatus, type StatusContext } from '../dist/run-status.js';
+
+const noQueue = {
+  counts: async () => ({ waiting: 0, active: 0, delayed: 0, failed: 0 }),
+  workers: async () => 1,
+};
+const context = {
+  board: { owner: async () => undefined, progress: async () => undefined },
+  queues: { encode: noQueue, decode: noQueue },
+  features: { bytesInFlight: async () => 0 },
+} as unknown as StatusContext;
 
 test('a run that ends between two looks is finished, and not without a producer', async () => {
   const runStore = new RunStore(new MemoryStore(), '', exampleRun.run);
   await runStore.createRun(exampleRun);
   await runStore.createClaim(claimOf(0));
-  const noQueue = {
-    counts: async () => ({ waiting: 0, active: 0, delayed: 0, failed: 0 }),
-    workers: async () => 1,
-  };
-  const context = {
-    board: { owner: async () => undefined, progress: async () => undefined },
-    queues: { encode: noQueue, decode: noQueue },
-    features: { bytesInFlight: async () => 0 },
-  } as unknown as StatusContext;
   expect(await readStatus(runStore, async () => context)).toMatchObject({ hasProducer: false });
 
   const status = await readStatus(runStore, async () => {
@@ -30,6 +31,24 @@ test('a run that ends between two looks is finished, and not without a producer'
   });
   expect(status).toMatchObject({ summary: { images: 1 }, progress: { captioned: 1 } });
   expect(status.hasProducer).toBeUndefined();
+});
+
+test('who looks again and again asks the store now and then, while a producer is at work', async () => {
+  const runStore = new RunStore(new MemoryStore(), '', exampleRun.run);
+  await runStore.createRun(exampleRun);
+  await runStore.createClaim(claimOf(0));
+  let owner: string | undefined = 'a producer';
+  const working = {
+    ...context,
+    board: { owner: async () => owner, progress: async () => undefined },
+  } as unknown as StatusContext;
+  const known: KnownStatus = { ledgers: new Map() };
+  const look = () => readStatus(runStore, async () => working, known);
+  await look();
+  await runStore.writeSummary(summary, undefined);
+  expect(await look()).toMatchObject({ hasProducer: true });
+  owner = undefined;
+  expect(await look()).toMatchObject({ summary: { images: 1 } });
 });
 
 const summary: Summary = {

@@ -1,11 +1,5 @@
 import type { Interval, Plan, Requests, Trial } from '@cutline/pipeline';
-import {
-  formatBytes,
-  formatCount,
-  formatDollars,
-  formatDuration,
-  formatQuantity,
-} from '../format.ts';
+import { formatBytes, formatCount, formatDuration, formatQuantity } from '../format.ts';
 import { formatDeadline } from '../format-deadline.ts';
 import type { Field } from './format-plan.ts';
 
@@ -95,7 +89,10 @@ function timeFields({ estimate, workers, deadline, made }: Plan): Field[] {
   if (!isOne) fields.push(['', `${worked} of all workers together`]);
   if (deadline === undefined) return fields;
   const of = { nowMs: Date.parse(made), secondsLeft: seconds.high };
-  const text = formatDeadline(deadline, of).replace('at the rate so far', 'begun now and slowest,');
+  const text = formatDeadline(deadline, of).replace(
+    'at the rate so far',
+    'begun now, at its slowest,',
+  );
   return [...fields, ['deadline', text]];
 }
 
@@ -112,9 +109,10 @@ function costFields({ estimate: { cost }, prices }: Plan): Field[] {
   ];
 }
 
-/** Less than a cent is no reason to look at digits. */
+/** In cents: less than one is no reason to look at digits. */
 function formatCost(dollars: number): string {
-  return dollars > 0 && dollars < 0.01 ? 'under $0.01' : formatDollars(dollars);
+  if (dollars > 0 && dollars < 0.01) return 'under $0.01';
+  return dollars.toLocaleString('en-US', { style: 'currency', currency: 'USD' });
 }
 
 export function describeWorkers(workers: Plan['workers']): string {

@@ -7,22 +7,23 @@ export type Field = [name: string, text: string];
 
 /** A plan, for a person. @param columns to wrap lines to */
 export function formatPlan(plan: Plan, columns = Number.POSITIVE_INFINITY): string {
-  const { survey, trial, source, model } = plan;
+  const { survey, trial, source } = plan;
   const sections = [
-    surveyFields(survey, plan.estimate.copied),
+    surveyFields(plan),
     trial ? trialFields(trial) : [],
     survey.images > 0 ? estimateFields(plan) : [],
   ];
   return [
-    `Plan for ${source.store}/${source.prefix}, captioned by ${model}\n`,
+    `Plan for ${source.store}/${source.prefix}\n`,
     ...sections.filter(({ length }) => length > 0).map((each) => formatFields(each, columns)),
   ].join('\n');
 }
 
-function surveyFields(survey: Survey, copied: number): Field[] {
+function surveyFields({ survey, model, estimate: { copied } }: Plan): Field[] {
   const { images, keys, bytes, unsized, skippedByReason, duplicates } = survey;
   const fields: Field[] = [];
   const add = (name: string, text: string | false) => text && fields.push([name, text]);
+  add('model', model);
   const size = bytes > 0 ? `, ${formatBytes(bytes)}` : '';
   const unknown = unsized > 0 && bytes > 0 ? `, and ${formatCount(unsized)} of unknown size` : '';
   add('images', `${formatCount(images)} of ${formatQuantity(keys, 'key')}${size}${unknown}`);
@@ -31,10 +32,10 @@ function surveyFields(survey: Survey, copied: number): Field[] {
   const isUsual = Object.keys(survey.storageClasses).join() === 'STANDARD';
   add('storage', !isUsual && amounts(survey.storageClasses));
   add('skipped', formatReasons(skippedByReason));
-  add('to restore', amounts(survey.archived, withBytes));
+  add('restore', amounts(survey.archived, withBytes));
   if (duplicates && duplicates.images > 0) {
     add(
-      'duplicates',
+      'copies',
       `${withBytes(duplicates)} have the ETag and size of another image; ${
         copied > 0 ? 'they get its caption' : 'with --duplicates etag, they get its caption'
       }`,

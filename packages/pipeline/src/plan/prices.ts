@@ -95,13 +95,11 @@ export function parsePrices(text: string, name: string): Prices {
         `${Object.keys(pricesSchema.shape).join(', ')}.`,
     );
   }
-  const { reading = {}, restoring = {}, workerHour, source = name, ...given } = parsed.data;
-  const listed =
-    Object.keys(given).length === 0 ? listPrices.source : `${name}, else ${listPrices.source}`;
+  const { reading = {}, restoring = {}, workerHour, ...given } = parsed.data;
   return {
     ...listPrices,
+    source: `${name}, else ${listPrices.source}`,
     ...(given as Partial<Prices>),
-    source: source === name ? listed : source,
     reading: merged(listPrices.reading, reading, { getPer1000: listPrices.getPer1000, perGb: 0 }),
     restoring: merged(listPrices.restoring, restoring, { per1000: 0, perGb: 0 }),
     workerHour: { ...listPrices.workerHour, ...workerHour },
