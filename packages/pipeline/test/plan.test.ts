@@ -6,6 +6,7 @@ import {
   type SurveyedListing,
   surveyListing,
   type Trial,
+  type TryContext,
   tryImages,
 } from '@cutline/pipeline';
 import { Draw } from '@cutline/shared/listing';
@@ -107,7 +108,7 @@ describe('a survey', () => {
 });
 
 /** One second an image to encode, a fourth to decode; the n-th image fails. */
-function tryWith(images: number, fails: (image: number) => boolean) {
+function tryWith(images: number, fails: (image: number) => boolean, own: Partial<TryContext> = {}) {
   let now = 0;
   const store = new MemoryStore('s3://archive');
   const refs = Array.from(
@@ -146,6 +147,7 @@ function tryWith(images: number, fails: (image: number) => boolean) {
         return Array.from({ length: count }, () => ({ ...candidate, candidates: [candidate] }));
       },
     },
+    ...own,
   });
 }
 
@@ -161,6 +163,16 @@ describe('a try', () => {
     expect(trial.seconds.encode.expected).toBeCloseTo(1);
     expect(trial.seconds.decode.expected).toBeCloseTo(0.225);
     expect(trial.seconds.both.expected).toBeCloseTo(1.225);
+  });
+
+  test('of answers that cost asks once about each image', async () => {
+    const seen: number[] = [];
+    const onProgress = (done: number, of: number) => seen.push(done / of);
+    const trial = await tryWith(8, () => false, { once: true, onProgress });
+    expect(seen.at(-1)).toBe(1);
+    expect(seen).toHaveLength(8);
+    expect(trial.seconds.encode).toEqual(trial.seconds.both);
+    expect(trial.seconds.decode.expected).toBe(0);
   });
 
   test('of which every image fails has no captions to time', async () => {
