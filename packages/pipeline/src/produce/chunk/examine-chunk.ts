@@ -25,7 +25,7 @@ import {
   settleChunk,
   sha256,
 } from '@cutline/shared/run';
-import { countByOutcome, countsOfOutcomes, partStep } from '../board/run-progress.ts';
+import { countByOutcome, countsOfOutcomes, partStep } from '../../board/run-progress.ts';
 
 /** A chunk as its parts leave it. */
 export interface ChunkState {
