@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { FileLock } from '../dist/caption/file-lock.js';
 
@@ -74,6 +75,36 @@ test('of another machine it cannot be known, and it is said what to do', async (
   await expect(FileLock.take(file)).rejects.toThrow(
     `let it end, or remove ${lockPath()} if that one is no more, or choose another file.`,
   );
+});
+
+/** Takes it again and again, and says what it should never see. */
+const contender = (path: string) => `
+import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { FileLock } from ${JSON.stringify(new URL('../dist/caption/file-lock.js', import.meta.url))};
+const until = Date.now() + 500;
+let taken = 0;
+while (Date.now() < until) {
+  try {
+    const lock = await FileLock.take(${JSON.stringify(path)});
+    closeSync(openSync(${JSON.stringify(`${path}.inside`)}, 'wx')); // another is inside, where it is there
+    unlinkSync(${JSON.stringify(`${path}.inside`)});
+    taken += 1;
+    await lock.release();
+  } catch (error) {
+    if (!String(error).includes('is being written by')) console.log(String(error));
+  }
+}
+console.log(taken > 0);`;
+
+test('of processes that want it at the same time, one has it, and nothing else is wrong', async () => {
+  const said = await Promise.all(
+    Array.from({ length: 2 }, async () => {
+      const args = ['--input-type=module', '-e', contender(file)];
+      const { stdout } = await promisify(execFile)(process.execPath, args);
+      return stdout;
+    }),
+  );
+  expect(said).toEqual(['true\n', 'true\n']);
 });
 
 test('one that was only begun is not taken for that of a living process', async () => {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, rmdir } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describeError, UserError } from '@cutline/shared/errors';
 import { z } from 'zod';
 import { papersPath } from '../results/index.ts';
@@ -43,21 +44,13 @@ export class FileLock {
       ...{ token: randomUUID(), pid: process.pid, host: hostname() },
       ...{ began: beginning(process.pid), since: new Date().toISOString() },
     };
+    ownTokens.add(holder.token);
     try {
-      await mkdir(folder, { recursive: true });
-      for (let tries = 1; ; tries++) {
-        if (await create(path, holder)) {
-          ownTokens.add(holder.token);
-          return new FileLock(path, holder.token);
-        }
-        const other = await readHolder(path);
-        if ((other && isAlive(other)) || tries === triesMax) throw held(file, path, other);
-        // Moved out of the way, and not removed: of two that do so, one finds it gone.
-        const aside = `${path}.${holder.token}`;
-        await rename(path, aside).catch(ignoreGone);
-        await rm(aside, { force: true });
-      }
+      const other = await acquire(path, holder);
+      if (other) throw held(file, path, other);
+      return new FileLock(path, holder.token);
     } catch (cause) {
+      ownTokens.delete(holder.token);
       if (cause instanceof UserError) throw cause;
       throw new UserError(`${folder} cannot be written: ${describeError(cause)}.`, { cause });
     }
@@ -66,38 +59,92 @@ export class FileLock {
   async release(): Promise<void> {
     ownTokens.delete(this.#token);
     const holder = await readHolder(this.#path);
-    if (holder?.token !== this.#token) return; // somebody took it for left behind
+    if (nameOf(holder) !== this.#token) return; // somebody took it for left behind
     await rm(this.#path, { force: true });
     await rmdir(dirname(this.#path)).catch(() => {}); // where nothing came of it
   }
 }
 
-const triesMax = 4;
+const triesMax = 50;
+const pauseMs = 5;
 
 /** Of locks that this process holds. */
 const ownTokens = new Set<string>();
 
-/** @returns whether there was none */
-async function create(path: string, holder: Holder): Promise<boolean> {
-  const file = await open(path, 'wx').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return undefined;
-    throw error;
-  });
-  if (!file) return false;
-  try {
-    await file.writeFile(JSON.stringify(holder));
-  } finally {
-    await file.close();
+/** What a lock says; one may be gone, or have been damaged when a machine lost its power. */
+type Found = Holder | 'gone' | 'damaged';
+
+/** @returns who has it; undefined where `holder` has it from now on */
+async function acquire(path: string, holder: Holder): Promise<Found | undefined> {
+  for (let tries = 1; tries < triesMax; tries++) {
+    try {
+      if (await create(path, holder)) return undefined;
+      const found = await readHolder(path);
+      if (typeof found !== 'string' && isAlive(found)) return found;
+      if (found !== 'gone') await removeLeft(path, found, holder);
+    } catch (error) {
+      ignoreGone(error as NodeJS.ErrnoException); // the folder, with the lock of whoever had it
+    }
+    await setTimeout(pauseMs);
   }
-  return true;
+  return (await create(path, holder)) ? undefined : readHolder(path);
 }
 
-/** undefined where there is none, or only a beginning of one. */
-async function readHolder(path: string): Promise<Holder | undefined> {
+/**
+ * With all that it says, or not at all: one that is only begun would look as if it were damaged.
+ * @returns whether there was none
+ */
+async function create(path: string, holder: Holder): Promise<boolean> {
+  await mkdir(dirname(path), { recursive: true });
+  const whole = `${path}.${holder.token}.new`;
+  await writeFile(whole, JSON.stringify(holder));
+  try {
+    await link(whole, path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    if (code === 'ENOENT') throw error;
+    return await createWithoutLink(path, holder);
+  } finally {
+    await rm(whole, { force: true });
+  }
+}
+
+/** Of file systems that have none. */
+async function createWithoutLink(path: string, holder: Holder): Promise<boolean> {
+  try {
+    await writeFile(path, JSON.stringify(holder), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/**
+ * Removes a lock that a dead process has left behind. Of several that found it only one does, which
+ * has the lock on removing just this one: the others could remove what is another's by then.
+ */
+async function removeLeft(path: string, found: Found, holder: Holder): Promise<void> {
+  const turn = `${path}.${nameOf(found)}`;
+  if (await acquire(turn, holder)) return;
+  try {
+    if (nameOf(await readHolder(path)) === nameOf(found)) await rm(path, { force: true });
+  } finally {
+    await rm(turn, { force: true });
+  }
+}
+
+function nameOf(found: Found): string {
+  return typeof found === 'string' ? found : found.token;
+}
+
+async function readHolder(path: string): Promise<Found> {
   try {
     return holderSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch {
-    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'damaged';
   }
 }
 
@@ -124,8 +171,9 @@ function beginning(pid: number): string {
   }
 }
 
-function held(file: string, path: string, other: Holder | undefined): UserError {
-  if (!other) return new UserError(`${file} is being written by another "cutline caption".`);
+function held(file: string, path: string, other: Found): UserError {
+  if (typeof other === 'string')
+    return new UserError(`${file} is being written by another "cutline caption".`);
   const { pid, host, since } = other;
   const isHere = host === hostname();
   const where = isHere ? '' : ` on ${host}`;
