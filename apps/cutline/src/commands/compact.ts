@@ -3,6 +3,7 @@ import { addSettings } from '@cutline/shared/process';
 import { readRunState, windowDefault } from '@cutline/shared/run';
 import type { Command } from 'commander';
 import { followRun } from '../follow-run.ts';
+import { formatQuantity } from '../format.ts';
 import { addRunArguments, withRun } from '../run-context.ts';
 import { say } from '../say.ts';
 
@@ -38,6 +39,8 @@ export function addCompact(program: Command): void {
       }
       const what = { resume: name, compact: true };
       await followRun({ what, window: windowDefault, flags });
+      const were = parts === 1 ? 'Its part is' : `Its ${formatQuantity(parts, 'part')} are`;
+      say(process.stdout, `${were} compacted now: a file of results for each chunk.`);
     },
   );
 }
