@@ -1,6 +1,6 @@
 import { refuseUnknownVariables, runProgram, runService } from '@cutline/shared/process';
 import { createProgram } from './program.ts';
-import { fit } from './say.ts';
+import { fit } from './terminal/say.ts';
 
 // The exporter is the one command that logs for machines.
 if (process.argv[2] === 'exporter') await runService('exporter', main);

@@ -3,10 +3,10 @@ import { defaultBundleFolder, describeModel } from '@cutline/inference';
 import { countReviews, type ResultRow, type Reviews, readReviews } from '@cutline/shared/run';
 import { type ObjectStore, StoreError, type StorePool } from '@cutline/shared/stores';
 import type { Link } from './export/index.ts';
-import { formatCount, formatQuantity } from './format.ts';
 import type { Thumbnail } from './gallery/index.ts';
 import { type Results, reviewedRows } from './results/index.ts';
-import { createStatusLine } from './status-line.ts';
+import { formatCount, formatQuantity } from './terminal/format.ts';
+import { createStatusLine } from './terminal/status-line.ts';
 
 export interface GalleryRequest {
   /** Of the first page. */

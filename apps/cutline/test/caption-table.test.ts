@@ -1,7 +1,7 @@
 import type { CaptionedRow, ResultRow, ReviewedRow } from '@cutline/shared/run';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
-import { CaptionTable } from '../dist/caption-table.js';
+import { CaptionTable } from '../dist/terminal/caption-table.js';
 
 const captioned = (key: string, caption: string, score = -1.5): CaptionedRow => ({
   key,

@@ -1,8 +1,8 @@
 import { terminalColumns } from '@cutline/shared/process';
 import stringWidth from 'string-width';
 import { expect, test } from 'vitest';
-import { cut, wrap, wrapLines } from '../dist/fit-text.js';
-import { fitNotes } from '../dist/progress-display.js';
+import { cut, wrap, wrapLines } from '../dist/terminal/fit-text.js';
+import { fitNotes } from '../dist/watch/progress-display.js';
 
 /** Lines on a terminal of 80 columns: wrapped between words, and below what they belong to. */
 

@@ -1,6 +1,6 @@
 import { defaultBundleFolder, describeBundle } from '@cutline/inference';
 import { expect, test } from 'vitest';
-import { formatModel } from '../dist/format-model.js';
+import { formatModel } from '../dist/terminal/format-model.js';
 
 const model = await describeBundle(defaultBundleFolder());
 

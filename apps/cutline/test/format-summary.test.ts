@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeRepeated } from '../dist/format-summary.js';
+import { describeRepeated } from '../dist/terminal/format-summary.js';
 
 test('what many images are said to show is named with its share, in lines of 80 columns', () => {
   const long = 'a black and white photograph of a man standing in front of a building';

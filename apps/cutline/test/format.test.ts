@@ -7,7 +7,7 @@ import {
   formatQuantity,
   formatRate,
   formatUsage,
-} from '../dist/format.js';
+} from '../dist/terminal/format.js';
 
 test.each([
   [0, '0 s'],

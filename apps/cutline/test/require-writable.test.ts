@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { requireWritable } from '../dist/require-writable.js';
+import { requireWritable } from '../dist/files/require-writable.js';
 
 let folder: string;
 beforeEach(async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatReviewStatus } from '../dist/review-status.js';
+import { formatReviewStatus } from '../dist/watch/review-status.js';
 
 const counts = { accepted: 1122, corrected: 60, rejected: 22 };
 

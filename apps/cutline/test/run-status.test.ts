@@ -7,7 +7,7 @@ import {
   exampleRun,
   time,
 } from '../../../packages/shared/test/support/example-run.ts';
-import { type KnownStatus, readStatus, type StatusContext } from '../dist/run-status.js';
+import { type KnownStatus, readStatus, type StatusContext } from '../dist/watch/run-status.js';
 
 const noQueue = {
   counts: async () => ({ waiting: 0, active: 0, delayed: 0, failed: 0 }),

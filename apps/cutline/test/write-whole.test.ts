@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { waitFor } from '../../../test/support/wait-for.ts';
-import { writeWhole } from '../dist/write-whole.js';
+import { writeWhole } from '../dist/files/write-whole.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -35,7 +35,7 @@ test('a file appears when it is complete, or stays as it was', async () => {
 });
 
 test('nothing is left of a file where its writer is interrupted', async () => {
-  const module = new URL('../dist/write-whole.js', import.meta.url);
+  const module = new URL('../dist/files/write-whole.js', import.meta.url);
   const program = `
     import { writeWhole } from ${JSON.stringify(module.href)};
     await writeWhole('page', (async function* () {

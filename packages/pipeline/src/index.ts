@@ -95,10 +95,9 @@ export { type DriveRunContext, driveRun } from './produce/drive-run.ts';
 export { planUsage } from './produce/plan-usage.ts';
 export { type ProduceContext, produce } from './produce/produce.ts';
 export { type ProduceRunOptions, produceRun, type StartedRun } from './produce/produce-run.ts';
-export { requestCaptions, requestSelection } from './produce/request-captions.ts';
-export { type DecodeFlags, requestDecode } from './produce/request-decode.ts';
-export { requestFeatures } from './produce/request-features.ts';
-export { type Listing, resumeListing } from './produce/resume-listing.ts';
+export { requestCaptions, requestSelection } from './produce/request/request-captions.ts';
+export { type DecodeFlags, requestDecode } from './produce/request/request-decode.ts';
+export { requestFeatures } from './produce/request/request-features.ts';
 export {
   describeExcluded,
   outputLocation,
@@ -106,7 +105,8 @@ export {
   requestName,
   requestRun,
   resultsPrefix,
-} from './produce/run-request.ts';
+} from './produce/request/run-request.ts';
+export { type Listing, resumeListing } from './produce/resume-listing.ts';
 export { type BullQueueOptions, openBullQueue } from './queue/bullmq-queue.ts';
 export type { JobCounts, JobQueue, TakenJob } from './queue/job-queue.ts';
 export { MemoryQueueServer } from './queue/memory-queue.ts';

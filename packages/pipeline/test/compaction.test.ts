@@ -2,11 +2,13 @@ import {
   type AttemptedRow,
   formatResults,
   glanceAtRun,
+  type Ledger4,
   placeRows,
   RowReader,
   readResultsFile,
   readReviewedResults,
   readRunState,
+  sha256,
   verifyRun,
 } from '@cutline/shared/run';
 import { StoreError } from '@cutline/shared/stores';
@@ -188,15 +190,37 @@ test.each<[what: string, change: (rows: AttemptedRow[]) => AttemptedRow[], probl
   await driven.drive({ begin: run });
   const { prefix } = driven.runStore;
   const key = `${prefix}results/000003.parquet`;
-  const rows = await readResultsFile(driven.runStore, 'results/000003.parquet');
-  await captions.put(key, await formatResults(change(rows), { metadata: {} }));
+  const ledger = (await driven.runStore.readLedger(3, 0)) as Ledger4;
+  const rows = await readResultsFile(driven.runStore, ledger.results);
+  const bytes = await formatResults(change(rows), { metadata: {} });
+  await captions.put(key, bytes);
+  const changed = 'results/000003.parquet was changed: its SHA-256 is another';
+  expect((await verifyRun(driven.runStore)).problems).toContain(changed);
+  const results = { ...ledger.results, sha256: sha256(bytes), bytes: bytes.length };
+  const lying = Buffer.from(JSON.stringify({ ...ledger, results }));
+  await captions.put(`${prefix}ledger/000003.json`, lying);
   const { problems } = await verifyRun(driven.runStore);
-  expect(problems).toContain('results/000003.parquet was changed: its SHA-256 is another');
+  expect(problems).not.toContain(changed);
   expect(problems).toContain(problem);
   await captions.delete(key);
   expect((await verifyRun(driven.runStore)).problems[0]).toMatch(
     /^results\/000003.parquet cannot be read: There is no object/,
   );
+});
+
+test.each([
+  ['a file', run, 'results/000001.parquet'],
+  ['a part', { ...run, keepParts: true as const }, 'parts/000020.jsonl'],
+])('%s that was changed since is not taken up into another', async (_, begin, name) => {
+  await driven.drive({ begin });
+  const key = driven.runStore.prefix + name;
+  const { bytes } = await captions.get(key);
+  bytes[bytes.indexOf('one of')] = 'O'.charCodeAt(0);
+  await captions.put(key, bytes);
+  driven.outcomeOf = mended;
+  const again = { resume: run.run, retry: ['not-found' as const], compact: true };
+  await expect(driven.drive(again)).rejects.toThrow(`${name} is not the`);
+  expect((await captions.get(key)).bytes).toEqual(bytes);
 });
 
 test('rows are found where they are since: of a chunk that was compacted while it was read', async () => {

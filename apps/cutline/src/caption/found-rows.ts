@@ -2,8 +2,8 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { UserError } from '@cutline/shared/errors';
 import { type PartRow, parseRow, type ResultRow, readRows, rowName } from '@cutline/shared/run';
-import { formatJsonLines } from '../print-rows.ts';
-import { writeWhole } from '../write-whole.ts';
+import { writeWhole } from '../files/write-whole.ts';
+import { formatJsonLines } from '../terminal/print-rows.ts';
 
 /** What a file of rows has when it is gone on with, and which of its rows are outdated. */
 

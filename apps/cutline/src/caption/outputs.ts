@@ -2,8 +2,8 @@ import { extname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '@cutline/shared/errors';
 import { fileFormats } from '../export/index.ts';
+import { requireWritable } from '../files/require-writable.ts';
 import { requireGalleryFile } from '../gallery/index.ts';
-import { requireWritable } from '../require-writable.ts';
 import { papersPath, rowsPath } from '../results/index.ts';
 
 export type RowFormat = keyof typeof fileFormats;

@@ -10,9 +10,9 @@ import {
   readRows,
 } from '@cutline/shared/run';
 import type { StorePool } from '@cutline/shared/stores';
-import { formatJsonLines, isRows } from '../print-rows.ts';
-import { requireWritable } from '../require-writable.ts';
-import { writeWhole } from '../write-whole.ts';
+import { requireWritable } from '../files/require-writable.ts';
+import { writeWhole } from '../files/write-whole.ts';
+import { formatJsonLines, isRows } from '../terminal/print-rows.ts';
 import { FileLock } from './file-lock.ts';
 import {
   type FoundRows,

@@ -15,8 +15,8 @@ import {
   formatQuantity,
   formatRate,
   formatUsage,
-} from '../format.ts';
-import { describeSidecars } from '../format-summary.ts';
+} from '../terminal/format.ts';
+import { describeSidecars } from '../terminal/format-summary.ts';
 
 /** What became of the images so far. */
 export class Tally {

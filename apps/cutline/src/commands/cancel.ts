@@ -1,10 +1,10 @@
 import { cancelRun, openFeatureHomes, realWorld } from '@cutline/pipeline';
 import { addSettings, createNotesLogger, readSettings } from '@cutline/shared/process';
 import type { Command } from 'commander';
-import { formatQuantity } from '../format.ts';
-import { addRunArguments, connectToRun, withRun } from '../run-context.ts';
-import { say } from '../say.ts';
-import { createStatusLine } from '../status-line.ts';
+import { formatQuantity } from '../terminal/format.ts';
+import { say } from '../terminal/say.ts';
+import { createStatusLine } from '../terminal/status-line.ts';
+import { addRunArguments, connectToRun, withRun } from '../watch/run-context.ts';
 
 const settingNames = ['redis', 'features'] as const;
 

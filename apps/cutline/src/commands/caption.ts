@@ -16,7 +16,7 @@ import { type Command, Option } from 'commander';
 import { captionSource } from '../caption/caption-source.ts';
 import { type OutputFlags, type Outputs, planOutputs, requireOutputs } from '../caption/outputs.ts';
 import { fileFormats, parseLink } from '../export/index.ts';
-import { addInto } from '../into-option.ts';
+import { addInto } from '../files/into-option.ts';
 import { stageSettings } from '../open-stages.ts';
 
 const settingNames = [...stageSettings, 's3PathStyle'] as const;

@@ -3,8 +3,8 @@ import { type DecodeFlags, requestDecode } from '@cutline/pipeline';
 import { addSettings, readSettings } from '@cutline/shared/process';
 import { addDecodeFlags } from '@cutline/shared/run';
 import type { Command } from 'commander';
-import { followRun } from '../follow-run.ts';
-import { addRunArguments, withRun } from '../run-context.ts';
+import { followRun } from '../watch/follow-run.ts';
+import { addRunArguments, withRun } from '../watch/run-context.ts';
 
 const settingNames = ['redis', 'features', 'model'] as const;
 

@@ -9,7 +9,7 @@ import {
   pageEnding,
   selectRows,
 } from '../export/index.ts';
-import { addInto } from '../into-option.ts';
+import { addInto } from '../files/into-option.ts';
 import { addResultsArguments, reviewedRows, withResults } from '../results/index.ts';
 import { RowFilter } from '../where/index.ts';
 

@@ -2,7 +2,7 @@ import { addSettings, readSettings } from '@cutline/shared/process';
 import { wholeNumber } from '@cutline/shared/run';
 import { type Command, Option } from 'commander';
 import { parseLink } from '../export/index.ts';
-import { addInto } from '../into-option.ts';
+import { addInto } from '../files/into-option.ts';
 import { galleryLimitDefault, makeGallery } from '../make-gallery.ts';
 import { addResultsArguments, imagesStore, withResults } from '../results/index.ts';
 

@@ -22,13 +22,13 @@ import {
   StorePool,
 } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { pad, shorten, wrap } from '../fit-text.ts';
-import { describeReason, formatCounts, formatQuantity } from '../format.ts';
-import { formatFields } from '../format-model.ts';
-import { addInto } from '../into-option.ts';
+import { addInto } from '../files/into-option.ts';
+import { requireWritable } from '../files/require-writable.ts';
 import { openSource } from '../open-source.ts';
-import { requireWritable } from '../require-writable.ts';
-import { say } from '../say.ts';
+import { pad, shorten, wrap } from '../terminal/fit-text.ts';
+import { describeReason, formatCounts, formatQuantity } from '../terminal/format.ts';
+import { formatFields } from '../terminal/format-model.ts';
+import { say } from '../terminal/say.ts';
 
 const settingNames = [
   'model',

@@ -4,9 +4,9 @@ import { addSettings, version } from '@cutline/shared/process';
 import { addRunFlags, type RunFlags, selectionOf } from '@cutline/shared/run';
 import { parseLocation } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { producingSettings } from '../follow-run.ts';
 import { givenFlags } from '../kubernetes/given-flags.ts';
 import { producerJob } from '../kubernetes/producer-job.ts';
+import { producingSettings } from '../watch/follow-run.ts';
 
 interface ManifestFlags extends RunFlags {
   image: string;

@@ -21,10 +21,10 @@ import { describeError } from '@cutline/shared/errors';
 import { terminalColumns } from '@cutline/shared/process';
 import { type Price, wholeNumber } from '@cutline/shared/run';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
-import { formatModel } from '../format-model.ts';
-import { formatServed } from '../format-served.ts';
-import { addInto } from '../into-option.ts';
-import { createStatusLine } from '../status-line.ts';
+import { addInto } from '../files/into-option.ts';
+import { formatModel } from '../terminal/format-model.ts';
+import { formatServed } from '../terminal/format-served.ts';
+import { createStatusLine } from '../terminal/status-line.ts';
 
 const bundleArgument = new Argument('[model]', 'name or folder of a model bundle').default(
   defaultBundleFolder(),

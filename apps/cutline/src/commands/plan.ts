@@ -3,7 +3,7 @@ import { addRequestFlags, wholeNumber } from '@cutline/shared/run';
 import { type Command, Option } from 'commander';
 import { formatPlan } from '../plan/format-plan.ts';
 import { makePlan, type PlanFlags, planSettings } from '../plan/make-plan.ts';
-import { say } from '../say.ts';
+import { say } from '../terminal/say.ts';
 
 const thePlan = 'The plan:';
 

@@ -3,10 +3,10 @@ import { UserError } from '@cutline/shared/errors';
 import { wholeNumber } from '@cutline/shared/run';
 import { type Command, Option } from 'commander';
 import { type ExportedRow, fileFormats } from '../export/index.ts';
-import { formatQuantity } from '../format.ts';
-import { rowPrinter } from '../print-rows.ts';
 import { addResultsArguments, type FoundRows, withRows } from '../results/index.ts';
-import { say } from '../say.ts';
+import { formatQuantity } from '../terminal/format.ts';
+import { rowPrinter } from '../terminal/print-rows.ts';
+import { say } from '../terminal/say.ts';
 import { RowFilter, whereHelp } from '../where/index.ts';
 
 const formats = ['table', 'jsonl', 'csv', 'parquet'] as const;

@@ -1,8 +1,8 @@
 import { addSettings } from '@cutline/shared/process';
 import { windowDefault } from '@cutline/shared/run';
 import type { Command } from 'commander';
-import { followRun } from '../follow-run.ts';
-import { addRunArguments } from '../run-context.ts';
+import { followRun } from '../watch/follow-run.ts';
+import { addRunArguments } from '../watch/run-context.ts';
 
 export function addResume(program: Command): void {
   const command = program

@@ -2,10 +2,10 @@ import { failureClasses, type RetryClass, retryClasses } from '@cutline/shared/e
 import { addSettings } from '@cutline/shared/process';
 import { countToRetry, readRunState, windowDefault } from '@cutline/shared/run';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { followRun } from '../follow-run.ts';
-import { formatQuantity } from '../format.ts';
-import { addRunArguments, withRun } from '../run-context.ts';
-import { say } from '../say.ts';
+import { formatQuantity } from '../terminal/format.ts';
+import { say } from '../terminal/say.ts';
+import { followRun } from '../watch/follow-run.ts';
+import { addRunArguments, withRun } from '../watch/run-context.ts';
 
 export function addRetry(program: Command): void {
   const command = program

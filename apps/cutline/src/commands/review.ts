@@ -3,11 +3,11 @@ import { UserError } from '@cutline/shared/errors';
 import { untilStopped } from '@cutline/shared/process';
 import { ReviewLog, ReviewReader, reviewerSchema, wholeNumber } from '@cutline/shared/run';
 import type { Command } from 'commander';
-import { formatCount, formatQuantity } from '../format.ts';
 import { addPageFlags, type PageFlags, pageServing } from '../loopback/page-flags.ts';
 import { addResultsArguments, imagesStore, withResults } from '../results/index.ts';
-import { say } from '../say.ts';
-import { createStatusLine } from '../status-line.ts';
+import { formatCount, formatQuantity } from '../terminal/format.ts';
+import { say } from '../terminal/say.ts';
+import { createStatusLine } from '../terminal/status-line.ts';
 
 interface ReviewFlags extends PageFlags {
   as?: string;

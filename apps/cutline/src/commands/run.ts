@@ -3,11 +3,11 @@ import { outputLocation, planUsage, requestRun } from '@cutline/pipeline';
 import { addSettings, Closers, readSettings, terminalColumns } from '@cutline/shared/process';
 import { addRunFlags, type RunFlags } from '@cutline/shared/run';
 import type { Command } from 'commander';
-import { followRun, producingSettings } from '../follow-run.ts';
-import { formatUsage } from '../format.ts';
 import { formatPlan } from '../plan/format-plan.ts';
 import { makePlan } from '../plan/make-plan.ts';
-import { say } from '../say.ts';
+import { formatUsage } from '../terminal/format.ts';
+import { say } from '../terminal/say.ts';
+import { followRun, producingSettings } from '../watch/follow-run.ts';
 
 const settingNames = [...producingSettings, 'model'] as const;
 

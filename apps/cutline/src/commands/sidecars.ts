@@ -7,9 +7,9 @@ import {
   sidecarRulesDefault,
 } from '@cutline/shared/run';
 import type { Command } from 'commander';
-import { formatCount, formatQuantity } from '../format.ts';
 import { addResultsArguments, withResults } from '../results/index.ts';
-import { say } from '../say.ts';
+import { formatCount, formatQuantity } from '../terminal/format.ts';
+import { say } from '../terminal/say.ts';
 
 type SidecarsCommandFlags = Partial<Pick<SidecarFlags, 'sidecars' | 'existing'>>;
 

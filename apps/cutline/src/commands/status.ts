@@ -3,16 +3,16 @@ import { type Plan, readPlan } from '@cutline/pipeline';
 import { addSettings, readSettings } from '@cutline/shared/process';
 import type { Run, RunStore } from '@cutline/shared/run';
 import type { Command } from 'commander';
-import { formatCount, formatQuantity } from '../format.ts';
-import { formatDeadline } from '../format-deadline.ts';
-import { formatSummary } from '../format-summary.ts';
 import { type Became, comparePlan } from '../plan/compare-plan.ts';
-import { finishedImages, statusLine } from '../progress-display.ts';
-import { formatReviewStatus, type ReviewStatus, readReviewStatus } from '../review-status.ts';
-import { addRunArguments, withRun } from '../run-context.ts';
-import type { RunStatus } from '../run-status.ts';
-import { fit, say } from '../say.ts';
-import { statusReader, watchRun } from '../watch-run.ts';
+import { formatCount, formatQuantity } from '../terminal/format.ts';
+import { formatDeadline } from '../terminal/format-deadline.ts';
+import { formatSummary } from '../terminal/format-summary.ts';
+import { fit, say } from '../terminal/say.ts';
+import { finishedImages, statusLine } from '../watch/progress-display.ts';
+import { formatReviewStatus, type ReviewStatus, readReviewStatus } from '../watch/review-status.ts';
+import { addRunArguments, withRun } from '../watch/run-context.ts';
+import type { RunStatus } from '../watch/run-status.ts';
+import { statusReader, watchRun } from '../watch/watch-run.ts';
 
 export function addStatus(program: Command): void {
   const command = program

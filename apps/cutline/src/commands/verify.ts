@@ -1,8 +1,8 @@
 import { verifyRun } from '@cutline/shared/run';
 import type { Command } from 'commander';
-import { formatQuantity } from '../format.ts';
-import { addRunArguments, withRun } from '../run-context.ts';
-import { say } from '../say.ts';
+import { formatQuantity } from '../terminal/format.ts';
+import { say } from '../terminal/say.ts';
+import { addRunArguments, withRun } from '../watch/run-context.ts';
 
 export function addVerify(program: Command): void {
   const command = program

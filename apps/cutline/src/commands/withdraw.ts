@@ -1,8 +1,8 @@
 import { UserError } from '@cutline/shared/errors';
 import type { Command } from 'commander';
-import { formatCount, formatQuantity } from '../format.ts';
 import { addResultsArguments, withResults } from '../results/index.ts';
-import { say } from '../say.ts';
+import { formatCount, formatQuantity } from '../terminal/format.ts';
+import { say } from '../terminal/say.ts';
 
 export function addWithdraw(program: Command): void {
   const command = program

@@ -1,4 +1,4 @@
-import { formatJsonLines, isRows } from '../print-rows.ts';
+import { formatJsonLines, isRows } from '../terminal/print-rows.ts';
 import type { RowBatches } from './columns.ts';
 import { csvOf, isOwnCsv } from './csv.ts';
 import { isOwnParquet, parquetOf } from './parquet.ts';

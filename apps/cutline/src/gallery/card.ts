@@ -1,9 +1,9 @@
 /** One captioned image: its print on a mat, then caption, score, key and the other candidates. */
 import type { Candidate, CaptionedRow, ReviewedRow } from '@cutline/shared/run';
+import { Html, html } from '../page/html.ts';
 import { type AttentionGrid, encodeAttention, squareGrid } from './attention.ts';
 import { formatDate, formatScore } from './format.ts';
 import type { Gallery } from './gallery.ts';
-import { Html, html } from './html.ts';
 import { keyLine } from './key.ts';
 import type { Thumbnail } from './thumbnail.ts';
 

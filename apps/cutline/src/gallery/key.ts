@@ -3,7 +3,7 @@
  * a path reads from the left whatever the script of its names, and the button copies the exact key.
  */
 import { visibleKey } from '../loopback/client/visible-key.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html } from '../page/html.ts';
 
 /** @param original the URL of the image itself, where it is known */
 export function keyLine(key: string, original: string | undefined): Html {

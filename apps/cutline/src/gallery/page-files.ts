@@ -4,7 +4,7 @@
  */
 import { rm, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { isWritable, requireWritable } from '../require-writable.ts';
+import { isWritable, requireWritable } from '../files/require-writable.ts';
 
 /** Which page of how many. */
 export interface PagePlace {

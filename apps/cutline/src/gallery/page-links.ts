@@ -1,6 +1,7 @@
 /** Links from page to page; they lead past the head of the page. */
+
+import { Html, html } from '../page/html.ts';
 import { formatInteger } from './format.ts';
-import { Html, html } from './html.ts';
 import { type PagePlace, pageName } from './page-files.ts';
 
 /** Pages that are named on either side of this one. */

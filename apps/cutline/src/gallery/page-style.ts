@@ -1,4 +1,4 @@
-import { themeStyle } from './theme-style.ts';
+import { themeStyle } from '../page/theme-style.ts';
 
 /**
  * The page's style: a printed catalogue. One serif for what is read, one sans for what is looked

@@ -5,10 +5,10 @@
  * are named, so that nothing in a key or caption could ever run.
  */
 import { createHash } from 'node:crypto';
+import { Html, html } from '../page/html.ts';
+import { icon } from '../page/icon.ts';
 import { formatCount, formatDate, formatInteger } from './format.ts';
 import type { GalleryRun, GalleryTotals } from './gallery.ts';
-import { Html, html } from './html.ts';
-import { icon } from './icon.ts';
 import { generator, type PagePlace, pageMark, pageName } from './page-files.ts';
 import { pageLinks } from './page-links.ts';
 import { pageStyle } from './page-style.ts';

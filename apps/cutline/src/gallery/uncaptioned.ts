@@ -11,10 +11,10 @@ import {
   skipReasons,
 } from '@cutline/shared/errors';
 import type { FailedRow, ResultRow, SkippedRow } from '@cutline/shared/run';
-import { describeReason } from '../format.ts';
+import { type Html, type HtmlValue, html } from '../page/html.ts';
+import { describeReason } from '../terminal/format.ts';
 import { formatCount, formatInteger } from './format.ts';
 import type { Gallery } from './gallery.ts';
-import { type Html, type HtmlValue, html } from './html.ts';
 import { keyLine } from './key.ts';
 
 const failureMeanings: Readonly<Record<FailureClass, string>> = {

@@ -1,6 +1,6 @@
 import type { Plan } from '@cutline/pipeline';
 import type { Summary } from '@cutline/shared/run';
-import { formatCount, formatDuration } from '../format.ts';
+import { formatCount, formatDuration } from '../terminal/format.ts';
 import { formatInterval } from './format-estimate.ts';
 
 /** What became of a run so far: how long it takes, and what it found. */

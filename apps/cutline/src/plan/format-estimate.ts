@@ -1,6 +1,6 @@
 import type { Interval, Plan, Requests, Trial } from '@cutline/pipeline';
-import { formatBytes, formatCount, formatDuration, formatQuantity } from '../format.ts';
-import { formatDeadline } from '../format-deadline.ts';
+import { formatBytes, formatCount, formatDuration, formatQuantity } from '../terminal/format.ts';
+import { formatDeadline } from '../terminal/format-deadline.ts';
 import type { Field } from './format-plan.ts';
 
 /** What was tried, and what follows from it, as fields of a page. */

@@ -1,6 +1,6 @@
 import type { Amount, Plan, Survey } from '@cutline/pipeline';
-import { formatBytes, formatCount, formatQuantity, formatReasons } from '../format.ts';
-import { formatFields } from '../format-model.ts';
+import { formatBytes, formatCount, formatQuantity, formatReasons } from '../terminal/format.ts';
+import { formatFields } from '../terminal/format-model.ts';
 import { estimateFields, trialFields } from './format-estimate.ts';
 
 export type Field = [name: string, text: string];

@@ -18,10 +18,10 @@ import { describeError, UserError } from '@cutline/shared/errors';
 import { type Closers, Metrics, readSettings, storeConfig } from '@cutline/shared/process';
 import { type ImageRef, type Run, type RunFlags, RunStore } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
-import { formatCount } from '../format.ts';
 import { openStages, stageSettings } from '../open-stages.ts';
-import { say } from '../say.ts';
-import { createStatusLine } from '../status-line.ts';
+import { formatCount } from '../terminal/format.ts';
+import { say } from '../terminal/say.ts';
+import { createStatusLine } from '../terminal/status-line.ts';
 
 /** What a plan asks for, besides what its run would. */
 export interface PlanFlags extends Omit<RunFlags, 'dryRun'> {

@@ -11,7 +11,7 @@ import {
 } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import type { Command } from 'commander';
-import { addRunArguments, withRun } from '../run-context.ts';
+import { addRunArguments, withRun } from '../watch/run-context.ts';
 import { FileResults } from './file-results.ts';
 import type { Results } from './results.ts';
 import { reviewedRows } from './reviewed-rows.ts';

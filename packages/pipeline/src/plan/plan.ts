@@ -4,8 +4,8 @@ import { version } from '@cutline/shared/process';
 import { deadlineSchema, type Run, type RunStore, runIdSchema } from '@cutline/shared/run';
 import type { StorePool } from '@cutline/shared/stores';
 import { z } from 'zod';
-import { isCompacting } from '../produce/compact-chunk.ts';
-import { describeExcluded, resultsPrefix } from '../produce/run-request.ts';
+import { isCompacting } from '../produce/chunk/compact-chunk.ts';
+import { describeExcluded, resultsPrefix } from '../produce/request/run-request.ts';
 import {
   type EstimateContext,
   estimate,

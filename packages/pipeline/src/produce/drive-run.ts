@@ -12,8 +12,8 @@ import { beginOrGoOn, beginRun, type ClaimedRun, resumeRun } from './claim-run.t
 import { listKept } from './kept-source.ts';
 import { markDuplicates } from './mark-duplicates.ts';
 import { produce } from './produce.ts';
+import { describeExcluded, resultsPrefix } from './request/run-request.ts';
 import { resumeListing } from './resume-listing.ts';
-import { describeExcluded, resultsPrefix } from './run-request.ts';
 
 export interface DriveRunContext {
   /** A new run (which `orGoOn` may have been begun before), or the name of one that exists. */

@@ -3,13 +3,13 @@ import { batchesOf, isGone, isReopened, type Ledger, readChunk } from '@cutline/
 import { superseded } from '../board/run-lock.ts';
 import { countsOfOutcomes } from '../board/run-progress.ts';
 import { patiently } from '../patience.ts';
+import { type ClosedChunk, closeChunk, closedBy } from './chunk/close-chunk.ts';
+import { examineChunk } from './chunk/examine-chunk.ts';
+import { examineReopened } from './chunk/examine-reopened.ts';
+import type { Removals } from './chunk/removals.ts';
 import type { ClaimedRun } from './claim-run.ts';
-import { type ClosedChunk, closeChunk, closedBy } from './close-chunk.ts';
 import { enqueue, type PlannedBatch } from './enqueue.ts';
-import { examineChunk } from './examine-chunk.ts';
-import { examineReopened } from './examine-reopened.ts';
 import type { ProduceContext } from './produce.ts';
-import type { Removals } from './removals.ts';
 
 /** What a pass works with: the run as it was claimed for it. */
 export interface PassContext extends ProduceContext {

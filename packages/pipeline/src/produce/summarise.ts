@@ -1,7 +1,7 @@
 import { addCounts, findRepeated, ledgerStretches, type Summary } from '@cutline/shared/run';
 import { superseded } from '../board/run-lock.ts';
+import type { ClosedChunk } from './chunk/close-chunk.ts';
 import type { ClaimedRun } from './claim-run.ts';
-import type { ClosedChunk } from './close-chunk.ts';
 import type { ProduceContext } from './produce.ts';
 
 /**

@@ -5,8 +5,8 @@ import {
   type Run,
   type RunStore,
 } from '@cutline/shared/run';
-import type { ClosedChunk } from './close-chunk.ts';
-import type { Removals } from './removals.ts';
+import type { ClosedChunk } from './chunk/close-chunk.ts';
+import type { Removals } from './chunk/removals.ts';
 
 /** Of all that is to go, in memory at a time. */
 const keysMax = 1_000;

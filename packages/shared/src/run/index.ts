@@ -10,10 +10,33 @@ export {
 } from './attempt.ts';
 export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
 export { addCounts, type Counts, countRows, countToRetry, withoutFailures } from './counts.ts';
-export { deadlineSchema } from './deadline.ts';
 export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
 export { type FeatureType, featureTypes } from './feature-type.ts';
-export { wholeNumber } from './flag-parsers.ts';
+export { deadlineSchema } from './flags/deadline.ts';
+export { wholeNumber } from './flags/flag-parsers.ts';
+export { type Priority, priorities, prioritySchema } from './flags/priority.ts';
+export {
+  addCaptionFlags,
+  addDecodeFlags,
+  addRequestFlags,
+  addRunFlags,
+  addSelectionFlags,
+  batchSizeDefault,
+  type CaptionFlags,
+  captionOptions,
+  featureTypeOption,
+  type RunFlags,
+  type SelectionFlags,
+  selectionOf,
+  windowDefault,
+} from './flags/run-flags.ts';
+export {
+  addSidecarFlags,
+  existingOption,
+  minScoreOption,
+  type SidecarFlags,
+  sidecarKindsOption,
+} from './flags/sidecar-flags.ts';
 export { columnsSchema, type ImageRef, imageRefSchema } from './image-ref.ts';
 export { type KeptBatch, KeptFeatures, keptBatchSchema } from './kept-features.ts';
 export {
@@ -51,7 +74,6 @@ export {
   type SkippedRow,
   skippedRowSchema,
 } from './part.ts';
-export { type Priority, priorities, prioritySchema } from './priority.ts';
 export { getIfThere } from './read-if-there.ts';
 export { type PlacedRow, parseRow, readPlacedRows, readRows } from './read-rows.ts';
 export {
@@ -126,21 +148,6 @@ export {
   selectionSchema,
   summarySchema,
 } from './run.ts';
-export {
-  addCaptionFlags,
-  addDecodeFlags,
-  addRequestFlags,
-  addRunFlags,
-  addSelectionFlags,
-  batchSizeDefault,
-  type CaptionFlags,
-  captionOptions,
-  featureTypeOption,
-  type RunFlags,
-  type SelectionFlags,
-  selectionOf,
-  windowDefault,
-} from './run-flags.ts';
 export { newRunName, runIdSchema } from './run-name.ts';
 export { glanceAtRun, type RunState, readFloor, readRunState } from './run-state.ts';
 export { type PartName, RunStore } from './run-store.ts';
@@ -153,13 +160,6 @@ export {
   type SettledImage,
   settleBatch,
 } from './settle.ts';
-export {
-  addSidecarFlags,
-  existingOption,
-  minScoreOption,
-  type SidecarFlags,
-  sidecarKindsOption,
-} from './sidecar-flags.ts';
 export {
   addSidecarRecords,
   listSidecarRecords,

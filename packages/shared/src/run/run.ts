@@ -1,9 +1,9 @@
 import { captionOptionsSchema } from '@cutline/captioner/caption-options';
 import { z } from 'zod';
 import { type Counts, countsSchema, requireSum } from './counts.ts';
-import { deadlineSchema } from './deadline.ts';
 import { featureTypes } from './feature-type.ts';
-import { prioritySchema } from './priority.ts';
+import { deadlineSchema } from './flags/deadline.ts';
+import { prioritySchema } from './flags/priority.ts';
 import { repeatedSchema } from './repeated-captions.ts';
 import { runIdSchema } from './run-name.ts';
 import { sidecarKinds, sidecarRulesSchema } from './sidecars.ts';

@@ -5,7 +5,7 @@ import { readChunk, readNamedChunk } from '../manifest.ts';
 import { ledgerGeneration } from '../run.ts';
 import type { RunState } from '../run-state.ts';
 import type { PartName, RunStore } from '../run-store.ts';
-import { type ResultsFilter, ResultsReader } from './results-file.ts';
+import { getResultsFile, type ResultsFilter, ResultsReader } from './results-file.ts';
 import type { AttemptedRow } from './row-columns.ts';
 import { type BatchSizes, listChunkParts, ofBatch, settle } from './settle-chunk.ts';
 
@@ -96,7 +96,7 @@ async function openSource(runStore: RunStore, state: ReadableRun, wanted: Wanted
     // Some of its parts may have been gone when they were listed: the ledger was there before.
     const since = await runStore.findLedger(wanted.chunk);
     if (since === undefined) return source;
-    return sourceOf(runStore, state, wanted, await runStore.readLedger(wanted.chunk, since));
+    return await sourceOf(runStore, state, wanted, await runStore.readLedger(wanted.chunk, since));
   } catch (error) {
     if (!isGone(error)) throw error;
     return reopen(runStore, state, wanted, { generation: ledger?.generation, error });
@@ -145,11 +145,11 @@ function sourceOf(
 async function openFile(
   runStore: RunStore,
   { run: { batchSize } }: ReadableRun,
-  { chunk, generation, images, results: { name } }: Ledger4,
+  { chunk, generation, images, results }: Ledger4,
   filter: ResultsFilter | undefined,
 ): Promise<Source> {
-  const { bytes } = await runStore.store.get(runStore.prefix + name);
-  const file = new ResultsReader(runStore, name, bytes, filter);
+  const bytes = await getResultsFile(runStore, results);
+  const file = new ResultsReader(runStore, results.name, bytes, filter);
   const read = async (place: number): Promise<SettledRow[]> => {
     const start = place * batchSize;
     const rows = await file.read(start, start + batchSize);

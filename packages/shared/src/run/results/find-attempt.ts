@@ -55,7 +55,7 @@ async function findCompacted(
   const ledger = await runStore.readLedger(chunk, generation);
   if (ledger.format !== 4) return undefined;
   try {
-    const rows = await readResultsFile(runStore, ledger.results.name);
+    const rows = await readResultsFile(runStore, ledger.results);
     const start = (batch % chunkBatches) * batchSize;
     return { generation, rows: rows.slice(start, start + batchSize) };
   } catch (error) {

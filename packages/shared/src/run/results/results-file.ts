@@ -3,6 +3,7 @@ import { UserError } from '../../errors.ts';
 import { type ColumnRange, ParquetTable, writeTable } from '../../parquet/index.ts';
 import { batchNumber, numberIn } from '../attempt.ts';
 import { generationSuffix } from '../claim.ts';
+import { type Ledger4, sha256 } from '../ledger.ts';
 import { isTaken, type RunStore } from '../run-store.ts';
 import { type AttemptedRow, resultColumns, rowOf } from './row-columns.ts';
 
@@ -133,15 +134,32 @@ export async function createResults(run: RunStore, name: string, bytes: Buffer):
 }
 
 /**
- * @param name within the run's folder
- * @throws UserError where it is not as this version writes it, StoreError where it is not there
+ * The bytes that a ledger names. What is not as it was hashed is not decoded: it may say anything,
+ * and decoders of Parquet go round in circles over some of it.
+ *
+ * @throws UserError where it was changed, StoreError where it is not there
  */
-export async function readResultsFile(run: RunStore, name: string): Promise<AttemptedRow[]> {
-  const { bytes } = await run.store.get(run.prefix + name);
+export async function getResultsFile(run: RunStore, results: NamedResults): Promise<Buffer> {
+  const { bytes } = await run.store.get(run.prefix + results.name);
+  if (sha256(bytes) === results.sha256) return bytes;
+  throw new UserError(
+    `${run.url}${results.name} is not the file that its ledger names: it is damaged, or was changed.`,
+  );
+}
+
+/** @throws UserError where it is not as it was written, StoreError where it is not there */
+export async function readResultsFile(
+  run: RunStore,
+  results: NamedResults,
+): Promise<AttemptedRow[]> {
+  const bytes = await getResultsFile(run, results);
   return parseResults(bytes).catch((cause) => {
-    throw damaged(run, name, cause);
+    throw damaged(run, results.name, cause);
   });
 }
+
+/** As a ledger names it. */
+type NamedResults = Pick<Ledger4['results'], 'name' | 'sha256'>;
 
 /** A file whose rows are wanted in their order: what was decoded last is at hand, and no more. */
 export class ResultsReader {

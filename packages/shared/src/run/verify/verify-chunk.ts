@@ -82,7 +82,10 @@ async function readFileRows(
   const { name } = results;
   const all = await readOr(report, name, async () => {
     const { bytes } = await runStore.store.get(runStore.prefix + name);
-    if (sha256(bytes) !== results.sha256) report(`${name} was changed: its SHA-256 is another`);
+    if (sha256(bytes) !== results.sha256) {
+      report(`${name} was changed: its SHA-256 is another`);
+      return undefined; // what it says now is not decoded: see `getResultsFile`
+    }
     if (bytes.length !== results.bytes) {
       report(`${name} has ${bytes.length} bytes, its ledger says ${results.bytes}`);
     }

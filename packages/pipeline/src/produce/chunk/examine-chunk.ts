@@ -1,3 +1,4 @@
+import { UserError } from '@cutline/shared/errors';
 import {
   type AttemptedRow,
   type Claim,
@@ -24,7 +25,7 @@ import {
   settleChunk,
   sha256,
 } from '@cutline/shared/run';
-import { countByOutcome, countsOfOutcomes, partStep } from '../board/run-progress.ts';
+import { countByOutcome, countsOfOutcomes, partStep } from '../../board/run-progress.ts';
 
 /** A chunk as its parts leave it. */
 export interface ChunkState {
@@ -74,9 +75,15 @@ export async function examineChunk(
   const parts: LedgerPart[] = [];
   const progress: ChunkState['progress'] = new Map();
   const names = await listChunkParts(runStore, run, chunk);
-  const before =
-    closedBy?.format === 4 ? await readResultsFile(runStore, closedBy.results.name) : [];
-  const open = { chunk, images: manifest.images, parts: wanted(runStore, names, closedBy), before };
+  const before = closedBy?.format === 4 ? await readResultsFile(runStore, closedBy.results) : [];
+  const named = new Map(
+    (closedBy ? ledgerParts(closedBy) : []).map((part) => [
+      runStore.prefix + part.name,
+      part.sha256,
+    ]),
+  );
+  const counting = wanted(names, closedBy, named);
+  const open = { chunk, images: manifest.images, parts: counting, before };
   const earlier: PartRow[] = [];
   for await (const { batch, images, parts: read } of settleChunk(runStore, run, open)) {
     const wanting = images.filter((each) => needsWork(each, claims)).map(imageToTry);
@@ -90,6 +97,7 @@ export async function examineChunk(
     }
     const counted = countParts(staying);
     for (const part of read) {
+      requireAsNamed(runStore, part, named);
       const counts = counted.get(part);
       if (!counts) continue;
       const own = staying.flatMap((each) => (each.part === part && each.row ? [each.row] : []));
@@ -111,14 +119,26 @@ export async function examineChunk(
 
 /** The parts whose rows may count. */
 function wanted(
-  { prefix }: RunStore,
   names: readonly PartName[],
   closedBy: Ledger | undefined,
+  named: ReadonlyMap<string, string>,
 ): readonly PartName[] {
   if (!closedBy) return names;
-  const named = new Set(ledgerParts(closedBy).map(({ name }) => prefix + name));
   const isNewer = ({ attempt }: PartName) => generationOf(attempt) > closedBy.generation;
   return names.filter((name) => isNewer(name) || named.has(name.key));
+}
+
+/** What has changed since is not taken up as if it had always said so: its parts may go. */
+function requireAsNamed(
+  { store }: RunStore,
+  { name: { key }, bytes }: StoredPart,
+  named: ReadonlyMap<string, string>,
+): void {
+  const expected = named.get(key);
+  if (expected === undefined || expected === sha256(bytes)) return;
+  throw new UserError(
+    `${store.url}/${key} is not the part that its ledger names: it is damaged, or was changed.`,
+  );
 }
 
 export function ledgerPart(

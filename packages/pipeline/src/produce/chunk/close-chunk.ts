@@ -1,8 +1,8 @@
 import type { Logger } from '@cutline/shared/process';
 import type { Claim, Counts, ImageRef, Ledger } from '@cutline/shared/run';
 import { ledgerParts } from '@cutline/shared/run';
-import type { RunLock } from '../board/run-lock.ts';
-import type { World } from '../world.ts';
+import type { RunLock } from '../../board/run-lock.ts';
+import type { World } from '../../world.ts';
 import { compactChunk, isCompacting } from './compact-chunk.ts';
 import { type ChunkContext, examineChunk } from './examine-chunk.ts';
 import { examineReopened } from './examine-reopened.ts';

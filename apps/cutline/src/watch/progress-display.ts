@@ -1,11 +1,17 @@
 import type { RunProgress } from '@cutline/pipeline';
 import { terminalColumns } from '@cutline/shared/process';
 import cliProgress from 'cli-progress';
-import { wrap } from './fit-text.ts';
-import { formatBytes, formatCount, formatCounts, formatDuration, formatRate } from './format.ts';
+import { wrap } from '../terminal/fit-text.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatCounts,
+  formatDuration,
+  formatRate,
+} from '../terminal/format.ts';
+import { say } from '../terminal/say.ts';
+import { createStatusLine } from '../terminal/status-line.ts';
 import type { RunStatus } from './run-status.ts';
-import { say } from './say.ts';
-import { createStatusLine } from './status-line.ts';
 
 /** Shows a run's progress to whoever watches: bars on a terminal, a line now and then elsewhere. */
 export interface ProgressDisplay {

@@ -20,7 +20,7 @@ import { RunStore } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
 import { type Command, Option } from 'commander';
 import type { Redis } from 'ioredis';
-import { say } from './say.ts';
+import { say } from '../terminal/say.ts';
 
 /**
  * Flags of the commands about a run that exists: where its results are.

@@ -3,7 +3,7 @@ import {
   describeWholeNumber,
   parseWholeNumber,
   type WholeNumberRange,
-} from '../process/whole-number.ts';
+} from '../../process/whole-number.ts';
 
 /** How flags are read, and shown in groups. */
 

@@ -8,7 +8,7 @@ import {
   resultsName,
   sha256,
 } from '@cutline/shared/run';
-import { superseded } from '../board/run-lock.ts';
+import { superseded } from '../../board/run-lock.ts';
 import type { CloseContext } from './close-chunk.ts';
 import type { WholeChunkState } from './examine-chunk.ts';
 

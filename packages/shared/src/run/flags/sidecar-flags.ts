@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type ExistingRule, existingRules, type SidecarKind, sidecarKinds } from '../sidecars.ts';
 import { addGroup, decimal } from './flag-parsers.ts';
-import { type ExistingRule, existingRules, type SidecarKind, sidecarKinds } from './sidecars.ts';
 
 /** The flags about files beside images, for all that writes some. */
 export interface SidecarFlags {

@@ -4,12 +4,12 @@ import {
   promptCharactersMax,
 } from '@cutline/captioner/caption-options';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { UserError } from '../errors.ts';
+import { UserError } from '../../errors.ts';
+import { type FeatureType, featureTypes } from '../feature-type.ts';
+import type { Selection } from '../run.ts';
 import { deadlineOption } from './deadline.ts';
-import { type FeatureType, featureTypes } from './feature-type.ts';
 import { addGroup, decimal, wholeNumber } from './flag-parsers.ts';
 import { type Priority, priorities } from './priority.ts';
-import type { Selection } from './run.ts';
 import { type SidecarFlags, sidecarOptions } from './sidecar-flags.ts';
 
 /**

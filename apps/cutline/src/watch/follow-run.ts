@@ -11,9 +11,9 @@ import {
 } from '@cutline/shared/process';
 import type { Summary } from '@cutline/shared/run';
 import { StorePool } from '@cutline/shared/stores';
-import { formatSummary } from './format-summary.ts';
-import { fit, say } from './say.ts';
-import { createStatusLine } from './status-line.ts';
+import { formatSummary } from '../terminal/format-summary.ts';
+import { fit, say } from '../terminal/say.ts';
+import { createStatusLine } from '../terminal/status-line.ts';
 import { statusReader, watchRun } from './watch-run.ts';
 
 /** The settings of every command that produces a run. */

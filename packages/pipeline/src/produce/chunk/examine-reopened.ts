@@ -31,7 +31,7 @@ import {
 } from '@cutline/shared/run';
 import { compareKeys } from '@cutline/shared/stores';
 import pLimit from 'p-limit';
-import { countByOutcome, countsOfOutcomes, partStep } from '../board/run-progress.ts';
+import { countByOutcome, countsOfOutcomes, partStep } from '../../board/run-progress.ts';
 import { type ChunkContext, type ChunkState, ledgerPart } from './examine-chunk.ts';
 
 /**

@@ -7,7 +7,7 @@ import {
   readDraws,
   readReviews,
 } from '@cutline/shared/run';
-import { formatCount } from './format.ts';
+import { formatCount } from '../terminal/format.ts';
 
 /** What people have made of a run's captions so far. */
 export interface ReviewStatus extends ReviewCounts {
