@@ -9,6 +9,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import { columns } from '../dist/export/columns.js';
 import { RowFilter } from '../dist/where/index.js';
+import { isLike } from '../dist/where/is-like.js';
 import { parseCondition } from '../dist/where/parse-condition.js';
 import { captionedRow, failedRow, skippedRow } from './gallery-rows.ts';
 
@@ -63,6 +64,7 @@ test.each<[condition: string, names: string]>([
   ["not (status = 'captioned' or status = 'reviewed')", 'broken text'],
   ["not (score < 0 and status = 'captioned')", 'broken text judged'],
   ["source.id = '0012'", 'cat'],
+  ["source.constructor like '%'", ''],
   ["source.id is null and status = 'captioned'", 'dog'],
   ["status='failed'or\n\tstatus='skipped'", 'broken text'],
   ["status = 'failed' or status = 'captioned' and score < 0", 'dog broken'],
@@ -104,6 +106,28 @@ test.each([
   expect(said).toThrow(`: ${why}`);
   const rest = condition.slice(at - 1, at + 9);
   expect(said).toThrow(rest === '' ? '(at its end)' : `(before ${rest}`);
+});
+
+test('what is not understood is said in a line, however long it is', () => {
+  const long = 'x'.repeat(1_000_000);
+  for (const condition of [`${long} = 'a'`, `score is null '${long}'`, `score < ${long}`]) {
+    expect(() => RowFilter.parse(condition)).toThrow(/^.{1,400}$/);
+  }
+});
+
+test('like is as the regular expression, and takes no time that is out of proportion', () => {
+  const random = createRandom(11);
+  const textOf = (letters: string, length: number) =>
+    Array.from({ length }, () => [...letters][Math.floor(random() * [...letters].length)]).join('');
+  for (let n = 0; n < 2_000; n++) {
+    const [text, pattern] = [textOf('ab\n🏴', n % 9), textOf('ab🏴_%%', n % 7)];
+    const source = pattern.replaceAll('%', '.*').replaceAll('_', '.');
+    expect([text, pattern, isLike(text, pattern)]).toEqual([
+      ...[text, pattern],
+      new RegExp(`^${source}$`, 'su').test(text),
+    ]);
+  }
+  expect(isLike('a'.repeat(10_000), `${'%a'.repeat(1_000)}%b%`)).toBe(false);
 });
 
 describe('of the files of a run', () => {

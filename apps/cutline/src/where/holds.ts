@@ -1,6 +1,7 @@
 import type { ColumnRange } from '@cutline/shared/parquet';
 import { compareKeys } from '@cutline/shared/stores';
 import type { Condition, Test } from './condition.ts';
+import { isLike } from './is-like.ts';
 
 /** Whether a condition holds of a row, or may hold of one of many. */
 
@@ -34,7 +35,7 @@ function isSo(test: Exclude<Test, { test: 'null' }>, value: NonNullable<Value>):
         ? value.includes(test.text)
         : Array.isArray(value) && value.some((each) => elementText(each) === test.text);
     case 'like':
-      return likeness(test.pattern).test(String(value));
+      return isLike(String(value), test.pattern);
     case 'in':
       return test.values.some((each) => compare(value, each) === 0);
     case 'equal':
@@ -56,20 +57,6 @@ function elementText(element: unknown): unknown {
 /** Numbers as they are; texts by the bytes of their UTF-8, as in Parquet. */
 function compare(a: unknown, b: string | number): number {
   return typeof a === 'number' && typeof b === 'number' ? a - b : compareKeys(String(a), String(b));
-}
-
-const likenesses = new Map<string, RegExp>();
-
-function likeness(pattern: string): RegExp {
-  const known = likenesses.get(pattern);
-  if (known) return known;
-  const source = Array.from(pattern, (character) => {
-    if (character === '%') return '.*';
-    return character === '_' ? '.' : character.replaceAll(/[.*+?^${}()|[\]\\/]/g, '\\$&');
-  });
-  const made = new RegExp(`^${source.join('')}$`, 'su');
-  likenesses.set(pattern, made);
-  return made;
 }
 
 /**

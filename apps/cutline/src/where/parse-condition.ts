@@ -1,7 +1,7 @@
 import { closestName } from '@cutline/shared/process';
 import type { Column } from '../export/columns.ts';
 import { type Condition, negate, type Test } from './condition.ts';
-import { misunderstood, type Token, tokensOf } from './tokens.ts';
+import { misunderstood, shorten, type Token, tokensOf } from './tokens.ts';
 
 /**
  * Conditions as `--where` takes them, a small part of what SQL has after that word:
@@ -164,7 +164,7 @@ class Parser {
 
   #unexpected(expected: string): Error {
     const { kind, text, at } = this.#token;
-    const found = kind === 'text' ? `'${text}'` : text;
+    const found = kind === 'text' ? `'${shorten(text)}'` : shorten(text);
     return misunderstood(this.#condition, at, `expected ${expected}, found ${found}`);
   }
 
@@ -175,8 +175,8 @@ class Parser {
 
   #unknown(name: string): string {
     const names = [...this.#columns.keys()];
-    const meant = closestName(name, names);
-    return `there is no column ${name}, but ${meant ?? names.join(', ')}`;
+    const meant = closestName(shorten(name), names);
+    return `there is no column ${shorten(name)}, but ${meant ?? names.join(', ')}`;
   }
 }
 

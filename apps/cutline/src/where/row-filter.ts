@@ -26,7 +26,9 @@ export class RowFilter {
   wants(exported: ExportedRow): boolean {
     const { source } = exported.row;
     return holds(this.#condition, (name) =>
-      name.startsWith(carried) ? source?.[name.slice(carried.length)] : valueIn(name, exported),
+      name.startsWith(carried)
+        ? carriedIn(source, name.slice(carried.length))
+        : valueIn(name, exported),
     );
   }
 
@@ -52,6 +54,11 @@ const columnOf = new Map(columns.map((column) => [column.name, column]));
 
 function valueIn(name: string, exported: ExportedRow): Value {
   return columnOf.get(name)?.of(exported);
+}
+
+/** Of names that all objects have (`constructor`), only what is said. */
+function carriedIn(source: ExportedRow['row']['source'], name: string): Value {
+  return source && Object.hasOwn(source, name) ? source[name] : undefined;
 }
 
 /** Before the name of a column of the list of keys. */

@@ -53,10 +53,14 @@ function whatIsWrong(condition: string, at: number): string {
 
 /** Says where, in one line: by number, and by what stands there. */
 export function misunderstood(condition: string, at: number, why: string): UserError {
-  const rest = condition.slice(at).replaceAll(/\s+/g, ' ');
-  const shown = rest.length > shownMax ? `${rest.slice(0, shownMax)}…` : rest;
+  const shown = shorten(condition.slice(at).replaceAll(/\s+/g, ' '));
   const place = shown === '' ? 'at its end' : `before ${shown}`;
   return new UserError(`--where, at character ${at + 1} (${place}): ${why}.`);
+}
+
+/** What somebody wrote, as far as a line has room for it. */
+export function shorten(text: string): string {
+  return text.length > shownMax ? `${text.slice(0, shownMax)}…` : text;
 }
 
 const shownMax = 30;
