@@ -113,7 +113,7 @@ describe('a folder', { timeout: 60_000 }, () => {
     const { code, stderr } = await cutline(...toAll, '--length-max', '3');
     expect(code).toBe(2);
     expect(stderr).toMatch(
-      /captions\.jsonl has captions with --length-max \d+, and this is with 3/,
+      /captions\.jsonl has captions with --length-max \d+, and this command has --length-max 3/,
     );
   });
 
@@ -155,7 +155,7 @@ describe('a folder', { timeout: 60_000 }, () => {
     const partly = await cutline(...toAll, '--prune', '--limit', '2');
     expect(partly.code).toBe(2);
     const gone = await cutline(...toAll, '--prune');
-    expect(gone.stderr).toContain('\n1 row of images that are not there any more went\n');
+    expect(gone.stderr).toContain('\ntaken out: 1 row of images that are not there any more\n');
     expect((await rowsOf('captions.jsonl')).map(({ key }) => key)).not.toContain('a.jpg');
     await rename(aside, there);
     await cutline(...toAll); // and is captioned again

@@ -189,7 +189,7 @@ test.each<[string, Partial<Run>, RegExp]>([
   [
     'other settings',
     { options: { ...request.options, lengthMax: 7 } },
-    /has captions with --length-max \d+, and this is with 7: choose another file, or ask for/,
+    /has captions with --length-max \d+, and this command has --length-max 7: choose another file, or ask for/,
   ],
   ['features of another type', { featureType: 'int8' }, /with --feature-type float16/],
   [

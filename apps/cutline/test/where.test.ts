@@ -83,7 +83,13 @@ test.each([
   ["caption = 'dog", 11, "this text has no end: expected a '"],
   ['scores < 1', 1, 'there is no column scores, but score.'],
   ['size > 1', 1, 'there is no column size, but key, etag,'],
-  ['score < 1 score > 0', 11, 'expected and, or, or the end, found score'],
+  ['score < 1 score > 0', 11, 'expected "and", "or" or the end, found score'],
+  ['score < -1,2', 11, 'expected a decimal point (-1.2), found ,'],
+  [
+    'score = null',
+    9,
+    'expected a value (of what is not there, the test is: score is null), found null',
+  ],
   ['(score < 1', 11, 'expected ), found the end'],
   ['score < 1;', 10, 'expected a column, a number, a \'text\' or a sign, found ";"'],
   ['score < 1 🏴', 11, 'expected a column, a number, a \'text\' or a sign, found "🏴"'],
@@ -189,6 +195,13 @@ describe('of the files of a run', () => {
     expect(RowFilter.parse("score < 0 or caption = 'a'").ofFiles(true).columns).toEqual([]);
     expect(RowFilter.parse("caption = 'a'").ofFiles(false).columns).toEqual(['caption']);
     expect(RowFilter.parse('decision is null').ofFiles(false).columns).toEqual([]);
+  });
+
+  test('what it asks of a list of keys is told apart', () => {
+    const { carried } = RowFilter.parse(
+      "source.id = '7' and score < 0 or not source.title is null",
+    );
+    expect(carried).toEqual(['id', 'title']);
   });
 
   test('conditions have no not: it is in their tests', () => {

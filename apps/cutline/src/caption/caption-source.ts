@@ -269,6 +269,6 @@ function describeEnd(tally: Tally, prune: boolean): string[] {
     done,
     ...describeRepeated(tally.repeated.find(), counts.captioned),
     ...(files ? [`sidecars: ${files}`] : []),
-    ...(gone > 0 ? [prune ? `${rows} went` : `${rows}: --prune takes them out`] : []),
+    ...(gone > 0 ? [prune ? `taken out: ${rows}` : `${rows}: --prune takes them out`] : []),
   ];
 }

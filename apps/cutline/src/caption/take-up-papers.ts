@@ -54,13 +54,19 @@ function difference(known: Run, request: Run): string | undefined {
   const [before, now] = [settingsOf(known), settingsOf(request)];
   for (const name of new Set([...Object.keys(before), ...Object.keys(now)])) {
     if (before[name] === now[name]) continue;
-    return `captions with ${flagOf(name)} ${before[name]}, and this is with ${now[name]}`;
+    return `captions with ${settingOf(name, before)}, and this command has ${settingOf(name, now)}`;
   }
   return undefined;
 }
 
 function settingsOf({ options, featureType = 'float16', selection }: Run): Record<string, unknown> {
-  return { ...options, featureType, carry: selection.carry?.join(',') ?? 'nothing' };
+  return { ...options, featureType, carry: selection.carry?.join(',') };
+}
+
+/** `--carry id,title`, `no --carry` */
+function settingOf(name: string, settings: Record<string, unknown>): string {
+  const value = settings[name];
+  return value === undefined ? `no ${flagOf(name)}` : `${flagOf(name)} ${value}`;
 }
 
 /** `lengthMax` → `--length-max` */

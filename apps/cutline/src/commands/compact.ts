@@ -2,6 +2,7 @@ import { UserError } from '@cutline/shared/errors';
 import { addSettings } from '@cutline/shared/process';
 import { readRunState, windowDefault } from '@cutline/shared/run';
 import type { Command } from 'commander';
+import { formatQuantity } from '../terminal/format.ts';
 import { say } from '../terminal/say.ts';
 import { followRun } from '../watch/follow-run.ts';
 import { addRunArguments, withRun } from '../watch/run-context.ts';
@@ -38,6 +39,8 @@ export function addCompact(program: Command): void {
       }
       const what = { resume: name, compact: true };
       await followRun({ what, window: windowDefault, flags });
+      const were = parts === 1 ? 'Its part is' : `Its ${formatQuantity(parts, 'part')} are`;
+      say(process.stdout, `${were} compacted now: a file of results for each chunk.`);
     },
   );
 }

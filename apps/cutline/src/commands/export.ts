@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { type FailureClass, failureClasses, UserError } from '@cutline/shared/errors';
 import { minScoreOption, type PartRow, readReviews } from '@cutline/shared/run';
 import { type Command, Option } from 'commander';
@@ -78,6 +79,12 @@ export function addExport(program: Command): void {
 /** @throws UserError for flags that say nothing together. */
 function checkFlags({ to, bom, link, pages, into, status, class: classes, minScore }: ExportFlags) {
   if (bom && to !== 'csv') throw new UserError('--bom is for --to csv.');
+  const ending = extname(into ?? '')
+    .slice(1)
+    .toLowerCase();
+  if (to !== 'iiif' && ending !== to && Object.hasOwn(fileFormats, ending)) {
+    throw new UserError(`${into} would not be what its name says: --to ${ending}, or -o *.${to}.`);
+  }
   if (to === 'iiif' && (link === undefined || into === undefined)) {
     throw new UserError(
       '--to iiif takes --link https://…/{key}, what the annotations are about, and -o, a folder ' +

@@ -6,6 +6,7 @@ import { type ExportedRow, fileFormats } from '../export/index.ts';
 import { addResultsArguments, type FoundRows, withRows } from '../results/index.ts';
 import { formatQuantity } from '../terminal/format.ts';
 import { rowPrinter } from '../terminal/print-rows.ts';
+import { say } from '../terminal/say.ts';
 import { RowFilter, whereHelp } from '../where/index.ts';
 
 const formats = ['table', 'jsonl', 'csv', 'parquet'] as const;
@@ -35,17 +36,32 @@ export function addResults(program: Command): void {
   addResultsArguments(command).action(
     async (name: string, flags: ResultsFlags & Record<string, unknown>) => {
       const format = formatOf(flags);
-      await withRows(name, flags, flags.where, async ({ title, rows, ...about }) => {
+      const { where } = flags;
+      await withRows(name, flags, where, async ({ title, rows, ...about }) => {
         const first = new FirstRows(rows, flags.limit ?? Number.POSITIVE_INFINITY);
         await print(first, format, about);
         const { shown, hasMore } = first;
         if (hasMore) process.stderr.write(`  … (the first ${formatQuantity(shown, 'image')})\n`);
         if (shown > 0) return;
-        const none = flags.where ? 'no such results' : 'no results yet';
-        process.stderr.write(`${title} has ${none}.\n`);
+        const none = where ? 'no such results' : 'no results yet';
+        say(process.stderr, `${title} has ${none}.${where ? await strangers(where, about) : ''}`);
       });
     },
   );
+}
+
+/** What a condition asks of the list of keys, and no row carries: a slip of the hand, mostly. */
+async function strangers(
+  where: RowFilter,
+  { carried }: Pick<FoundRows, 'carried'>,
+): Promise<string> {
+  if (where.carried.length === 0) return '';
+  const names = await carried();
+  const unknown = where.carried.filter((name) => !names.includes(name));
+  if (unknown.length === 0) return '';
+  const listed = (of: string[]) => of.map((name) => `source.${name}`).join(', ');
+  const known = listed([...names]) || 'no columns of a list (--carry)';
+  return ` Its rows carry ${known}, and so no ${listed(unknown)}.`;
 }
 
 /** @throws UserError where flags contradict each other */

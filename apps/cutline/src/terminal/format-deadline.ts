@@ -12,7 +12,7 @@ export function formatDeadline(
 ): string {
   const at = Date.parse(deadline);
   const time = `${deadline.slice(0, 10)} ${deadline.slice(11, 16)} UTC`;
-  if ('finished' in of) return `${time}, ${distance(Date.parse(of.finished) - at)}`;
+  if ('finished' in of) return `${time}, done ${distance(Date.parse(of.finished) - at)}`;
   const { nowMs, secondsLeft } = of;
   const until = (at - nowMs) / 1000;
   const off = until > 0 ? `in ${formatDuration(until)}` : `passed ${formatDuration(-until)} ago`;
@@ -20,8 +20,8 @@ export function formatDeadline(
   return `${time}, ${off}; at the rate so far done ${distance(nowMs + secondsLeft * 1000 - at)}`;
 }
 
-/** @param lateMs negative before it */
+/** @param lateMs negative where it is met */
 function distance(lateMs: number): string {
   const time = formatDuration(Math.abs(lateMs) / 1000);
-  return lateMs > 0 ? `${time} late` : `${time} before`;
+  return lateMs > 0 ? `${time} late` : `${time} early`;
 }

@@ -41,7 +41,7 @@ class Parser {
 
   parse(): Condition {
     const condition = this.#either();
-    if (this.#token.kind !== 'end') throw this.#unexpected('and, or, or the end');
+    if (this.#token.kind !== 'end') throw this.#unexpected(this.#afterTest());
     return condition;
   }
 
@@ -123,6 +123,9 @@ class Parser {
 
   #value(column: string, kind: Kind): string | number {
     const { kind: found, text } = this.#token;
+    if (found === 'keyword' && text === 'null') {
+      throw this.#unexpected(`a value (of what is not there, the test is: ${column} is null)`);
+    }
     if (kind === 'number' && found !== 'number')
       throw this.#unexpected(`a number, as ${column} is`);
     if (kind === 'text' && found !== 'text') {
@@ -151,6 +154,12 @@ class Parser {
 
   #require(kind: Token['kind'], text: string): void {
     if (!this.#takes(kind, text)) throw this.#unexpected(text);
+  }
+
+  /** What may stand where a test has ended: more often than not after a number with a comma. */
+  #afterTest(): string {
+    const isComma = this.#tokens[this.#next - 1]?.kind === 'number' && this.#token.text === ',';
+    return isComma ? 'a decimal point (-1.2)' : '"and", "or" or the end';
   }
 
   #unexpected(expected: string): Error {

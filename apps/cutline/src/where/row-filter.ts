@@ -17,6 +17,12 @@ export class RowFilter {
     return new RowFilter(parseCondition(condition, columns));
   }
 
+  /** Columns of the list of keys that it asks about. */
+  get carried(): string[] {
+    const names = [...columnsOf(this.#condition)].filter((name) => name.startsWith(carried));
+    return names.map((name) => name.slice(carried.length));
+  }
+
   wants(exported: ExportedRow): boolean {
     const { source } = exported.row;
     return holds(this.#condition, (name) =>

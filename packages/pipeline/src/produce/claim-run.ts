@@ -32,9 +32,13 @@ export async function beginRun(context: LockContext, run: Run): Promise<ClaimedR
 function requireTime({ deadline, created }: Run): void {
   if (deadline === undefined || Date.parse(deadline) > Date.parse(created)) return;
   throw new UserError(
-    `--deadline ${deadline} has passed: it is ${created}. Give a time that is to come, or none.`,
+    `--deadline ${toMinute(deadline)} has passed: it is ${toMinute(created)}. Give a time that is ` +
+      'to come, or none.',
   );
 }
+
+/** `2026-12-01 06:00 UTC`, of ISO 8601 in UTC. */
+const toMinute = (time: string) => `${time.slice(0, 10)} ${time.slice(11, 16)} UTC`;
 
 /**
  * Begins a run, or goes on with it where it was begun before: for a producer that something starts

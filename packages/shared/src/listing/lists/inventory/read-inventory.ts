@@ -95,7 +95,8 @@ async function copyChecked(
 }
 
 function rowsOfCsv(fileSchema: string, name: string, wanted: WantedColumns): InventoryRows {
-  return new InventoryRows(fileSchema.split(','), { name, wanted, isEncoded: true });
+  const names = fileSchema.split(',').map((column) => column.trim());
+  return new InventoryRows(names, { name, wanted, isEncoded: true });
 }
 
 async function* rowsOf(
