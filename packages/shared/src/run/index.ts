@@ -97,6 +97,7 @@ export { placeRows, readResults } from './results/place-rows.ts';
 export {
   createResults,
   formatResults,
+  notAsNamed,
   parseResults,
   parseResultsName,
   type ResultsFilter,

@@ -1,4 +1,3 @@
-import { UserError } from '@cutline/shared/errors';
 import {
   type AttemptedRow,
   type Claim,
@@ -15,6 +14,7 @@ import {
   ledgerParts,
   listChunkParts,
   needsWork,
+  notAsNamed,
   type PartName,
   type PartRow,
   type Run,
@@ -136,9 +136,7 @@ function requireAsNamed(
 ): void {
   const expected = named.get(key);
   if (expected === undefined || expected === sha256(bytes)) return;
-  throw new UserError(
-    `${store.url}/${key} is not the part that its ledger names: it is damaged, or was changed.`,
-  );
+  throw notAsNamed(`${store.url}/${key}`);
 }
 
 export function ledgerPart(

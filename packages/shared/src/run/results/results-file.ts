@@ -142,8 +142,14 @@ export async function createResults(run: RunStore, name: string, bytes: Buffer):
 export async function getResultsFile(run: RunStore, results: NamedResults): Promise<Buffer> {
   const { bytes } = await run.store.get(run.prefix + results.name);
   if (sha256(bytes) === results.sha256) return bytes;
-  throw new UserError(
-    `${run.url}${results.name} is not the file that its ledger names: it is damaged, or was changed.`,
+  throw notAsNamed(run.url + results.name);
+}
+
+/** @param url of a file of results, or of a part */
+export function notAsNamed(url: string): UserError {
+  return new UserError(
+    `${url} is not the one that its ledger names: it is damaged, or was changed. Bring back an ` +
+      'earlier version or a copy of it; "cutline verify" says what else is so.',
   );
 }
 
