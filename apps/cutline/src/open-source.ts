@@ -1,4 +1,6 @@
 import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { UserError } from '@cutline/shared/errors';
 import {
   type ObjectStore,
   parseLocation,
@@ -21,7 +23,10 @@ export interface OpenSource {
 export async function openSource(source: string, stores: StorePool): Promise<OpenSource> {
   const location = parseLocation(source);
   if (location.store.startsWith('file:')) {
-    const stats = await stat(new URL(location.store)).catch(() => undefined);
+    const stats = await stat(new URL(location.store)).catch((error) => {
+      if (error.code !== 'ENOENT' || extname(source) === '') return undefined;
+      throw new UserError(`There is no file or folder ${source}: correct its name.`);
+    });
     if (stats?.isFile()) {
       const { store: url, key } = parseObjectLocation(source);
       return { store: await stores.open(url), prefix: '', single: key };

@@ -13,8 +13,9 @@ export function addCompact(program: Command): void {
     .description('Make Parquet files of the parts of a run that is finished.')
     .addHelpText(
       'after',
-      '\nRuns of more than a few batches are compacted as they go. This is for those with\n' +
-        '--keep-parts, and those of earlier versions. See docs/FORMATS.md.',
+      '\nRuns of more than a few batches are compacted as they go. This is for\n' +
+        'smaller ones, those with --keep-parts, and those of earlier versions. See\n' +
+        'docs/FORMATS.md.',
     );
   addSettings(addRunArguments(command), ['redis', 'features']).action(
     async (name: string, flags) => {

@@ -15,7 +15,12 @@ export function addRun(program: Command): void {
   const command = program
     .command('run')
     .description('Caption a bucket or a folder with the workers, and watch until it is done.')
-    .argument('<source>', 'images: s3://bucket/prefix or a folder');
+    .argument('<source>', 'images: s3://bucket/prefix or a folder')
+    .addHelpText(
+      'after',
+      '\nThe exit status is 0 when every image has a result, also where some failed:\n' +
+        '"cutline retry" tries them again.',
+    );
   addSettings(addRunFlags(command), settingNames).action(
     async (source: string, flags: RunFlags & Record<string, unknown>) => {
       const { model = defaultBundleFolder() } = readSettings(flags, settingNames);

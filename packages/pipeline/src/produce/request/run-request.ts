@@ -103,7 +103,9 @@ export function requestName(given: string | undefined, now: Date): string {
 /** @throws UserError where the flag is missing. */
 export function outputLocation(flags: Pick<RunFlags, 'output'>): Location {
   if (!flags.output) {
-    throw new UserError('Say where results go: --output s3://bucket/prefix or a folder.');
+    throw new UserError(
+      'Say where results go: --output s3://bucket/prefix or a folder (or set CUTLINE_OUTPUT).',
+    );
   }
   return parsePlace(flags.output);
 }

@@ -119,8 +119,9 @@ async function* inUtf8(
     try {
       return decoder.decode(piece, { stream: piece !== undefined });
     } catch {
+      const seen = bytes > 0 ? ` (seen after ${bytes} bytes)` : '';
       throw new UserError(
-        `The list of keys ${name} is not in UTF-8 (seen after ${bytes} bytes): save it as ` +
+        `The list of keys ${name} is not in UTF-8${seen}: save it as ` +
           'UTF-8 ("CSV UTF-8" in Excel), else no key with an accent would be found.',
       );
     }
