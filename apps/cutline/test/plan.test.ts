@@ -87,6 +87,13 @@ test('of a folder without a try, at prices of its own', async () => {
   });
 });
 
+test('where none of those that were tried has a caption, no rate is made up', async () => {
+  const { code, stdout } = await plan('s3://archive', '--include', 'broken.jpg');
+  expect(code).toBe(0);
+  expect(stdout).toContain('there is no telling: none of them got a caption');
+  expect(stdout).not.toContain('decoding alone');
+});
+
 test('of nothing: that there is nothing', async () => {
   const { code, stdout } = await plan('s3://captions', '--include', '*.jpg', '--json');
   expect(code).toBe(0);

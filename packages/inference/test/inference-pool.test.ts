@@ -345,7 +345,7 @@ describe('end', () => {
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ['--input-type=module', '--eval', program],
-      { cwd: import.meta.dirname, timeout: 20_000 },
+      { cwd: import.meta.dirname, timeout: 90_000 },
     );
     expect(stdout).toBe('closed\n');
   });

@@ -14,7 +14,8 @@ export function formatInterval(
   return format(low) === format(high) ? text : `${text} (${format(low)} to ${format(high)})`;
 }
 
-export function trialFields({ images, failed, failedByClass, skipped, seconds }: Trial): Field[] {
+export function trialFields(trial: Trial): Field[] {
+  const { images, captioned, failed, failedByClass, skipped, seconds } = trial;
   const rate = (of: Interval) =>
     formatInterval(reciprocal(of), (perSecond) => perSecond.toFixed(perSecond < 10 ? 2 : 0));
   const passedOver =
@@ -32,8 +33,15 @@ export function trialFields({ images, failed, failedByClass, skipped, seconds }:
       const { images, messages } = each as NonNullable<typeof each>;
       return ['', `${name} ${formatCount(images)}: ${messages.join('; ')}`];
     }),
-    ['images/s', `${rate(seconds.both)} where a machine does both`],
-    ['', `${rate(seconds.encode)} encoding alone, ${rate(seconds.decode)} decoding alone`],
+    ...(captioned === 0
+      ? [['images/s', 'there is no telling: none of them got a caption'] as Field]
+      : [
+          ['images/s', `${rate(seconds.both)} where a machine does both`] as Field,
+          [
+            '',
+            `${rate(seconds.encode)} encoding alone, ${rate(seconds.decode)} decoding alone`,
+          ] as Field,
+        ]),
   ];
 }
 
