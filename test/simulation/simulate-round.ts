@@ -283,7 +283,8 @@ function drawRequest(draw: Draw, keysFrom: string | null): Run {
     ...(draw.chance(0.3)
       ? { keepFeatures: { location: null, encoder: 'simulated' } }
       : draw.chance(0.6) && { duplicates: 'etag' as const }),
-    ...(draw.chance(0.2) && { keepParts: true as const }),
+    // Files of chunks are dear to make: of ten rounds, three have them.
+    ...(draw.chance(0.7) && { keepParts: true as const }),
     batchSize: draw.count(1, 5),
     chunkBatches: draw.count(1, 3),
     cutline: 'simulation',
