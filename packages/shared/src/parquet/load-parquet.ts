@@ -1,3 +1,5 @@
+import { decompressorsOf } from './decompressors.ts';
+
 /**
  * What reads and writes Parquet, loaded when it is first wanted, and there at once from then on.
  *
@@ -12,13 +14,13 @@ export function loadParquet(): ReturnType<typeof load> {
 }
 
 async function load() {
-  const [reader, { compressors }, writer, { Zstd }] = await Promise.all([
+  const [reader, decompressors, writer, { Zstd }] = await Promise.all([
     import('hyparquet'),
-    import('hyparquet-compressors'),
+    decompressorsOf(new Set(['ZSTD'])),
     import('hyparquet-writer'),
     import('@hpcc-js/wasm-zstd'),
   ]);
   const zstandard = await Zstd.load();
   const compressZstandard = (bytes: Uint8Array) => zstandard.compress(bytes);
-  return { reader, writer, decompressors: compressors, compressZstandard };
+  return { reader, writer, decompressors, compressZstandard };
 }

@@ -9,9 +9,9 @@ import {
 import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
 import type { ColumnMetaData, DecodedArray } from 'hyparquet/src/types.js';
 import { describeError, UserError } from '../../../errors.ts';
+import { decompressorsOf } from '../../../parquet/decompressors.ts';
 import type { ListFile } from '../list-file.ts';
 import { type ColumnChunk, columnPages } from './column-pages.ts';
-import { decompressorsOf } from './decompressors.ts';
 
 /**
  * Tables in Parquet, read in order, with a few pages of each column in memory, however large the
