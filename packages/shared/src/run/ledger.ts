@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { batchNumber, numberIn } from './attempt.ts';
-import { generationSuffix } from './claim.ts';
+import { chunkNames } from './chunk-name.ts';
 import { countsSchema, countToRetry, requireSum } from './counts.ts';
 import { repeatedSchema } from './repeated-captions.ts';
 import { runIdSchema } from './run-name.ts';
@@ -80,17 +79,7 @@ export function ledgerParts(ledger: Ledger): readonly { name: string; sha256: st
 }
 
 /** Within the run's folder. */
-export function ledgerName(chunk: number, generation: number): string {
-  return `ledger/${batchNumber(chunk)}${generationSuffix(generation)}.json`;
-}
-
-/** The inverse; undefined for what is no ledger. */
-export function parseLedgerName(name: string): { chunk: number; generation: number } | undefined {
-  const match = /^ledger\/([a-z]?\d+)(?:\.(\d+))?\.json$/.exec(name);
-  if (!match) return undefined;
-  const [chunk, generation] = [numberIn(match[1]!), Number(match[2] ?? 0)];
-  return name === ledgerName(chunk, generation) ? { chunk, generation } : undefined;
-}
+export const { nameOf: ledgerName, parse: parseLedgerName } = chunkNames('ledger', '.json');
 
 /** What a ledger says of the parts of a batch, besides their names. */
 export function countParts<P extends ReadPart>(

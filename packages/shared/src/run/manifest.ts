@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { z } from 'zod';
-import { batchNumber } from './attempt.ts';
+import { chunkNames } from './chunk-name.ts';
 import { type Claim, generationOfChunk, generationSuffix, listingGeneration } from './claim.ts';
 import { type ImageRef, imageRefSchema } from './image-ref.ts';
 import { parseJsonLines } from './part.ts';
@@ -25,9 +25,7 @@ const endSchema = z.strictObject({
 export type ManifestEnd = z.infer<typeof endSchema>;
 
 /** `manifest/000000.jsonl.gz` in the run's folder; `manifest/000000.1.jsonl.gz` of a later claim. */
-export function chunkName(chunk: number, generation: number): string {
-  return `manifest/${batchNumber(chunk)}${generationSuffix(generation)}.jsonl.gz`;
-}
+export const { nameOf: chunkName } = chunkNames('manifest', '.jsonl.gz');
 
 const endName = (generation: number) => `manifest/end${generationSuffix(generation)}.json`;
 

@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '../../errors.ts';
 import { type ColumnRange, ParquetTable, writeTable } from '../../parquet/index.ts';
-import { batchNumber, numberIn } from '../attempt.ts';
-import { generationSuffix } from '../claim.ts';
+import { chunkNames } from '../chunk-name.ts';
 import { type Ledger4, sha256 } from '../ledger.ts';
 import { isTaken, type RunStore } from '../run-store.ts';
 import { type AttemptedRow, resultColumns, rowOf } from './row-columns.ts';
@@ -14,17 +13,7 @@ import { type AttemptedRow, resultColumns, rowOf } from './row-columns.ts';
  */
 
 /** `results/000000.parquet` in the run's folder; `results/000000.3.parquet` of generation 3. */
-export function resultsName(chunk: number, generation: number): string {
-  return `results/${batchNumber(chunk)}${generationSuffix(generation)}.parquet`;
-}
-
-/** The inverse; undefined for what Cutline did not call so. */
-export function parseResultsName(name: string): { chunk: number; generation: number } | undefined {
-  const match = /^results\/([a-z]?\d+)(?:\.(\d+))?\.parquet$/.exec(name);
-  if (!match) return undefined;
-  const [chunk, generation] = [numberIn(match[1]!), Number(match[2] ?? 0)];
-  return name === resultsName(chunk, generation) ? { chunk, generation } : undefined;
-}
+export const { nameOf: resultsName, parse: parseResultsName } = chunkNames('results', '.parquet');
 
 /** They are decoded a row group at a time: readers hold no more than that of what they do not want. */
 const rowsOfGroupMax = 2_048;
