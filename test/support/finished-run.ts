@@ -44,8 +44,8 @@ export async function createRun(
   };
   await runStore.createRun(run);
   await runStore.createClaim({
-    ...{ format: 2, run: run.run, generation: 0, kind: 'produce', retry: [], chunks: 0 },
-    ...{ images: null, owner: 'a test', made: created },
+    ...{ format: 3, run: run.run, generation: 0, kind: 'produce', retry: [] },
+    ...{ owner: 'a test', made: created },
   });
   const images = rows.map((row) => ({
     key: row.key,

@@ -10,10 +10,10 @@ import {
   MemoryQueueServer,
 } from '@cutline/pipeline';
 import { createLogger } from '@cutline/shared/process';
-import { RunStore } from '@cutline/shared/run';
+import { createChunk, createEnd, RunStore } from '@cutline/shared/run';
 import { MemoryStore } from '@cutline/shared/stores';
 import { expect, test } from 'vitest';
-import { exampleRun } from '../../shared/test/support/example-run.ts';
+import { exampleRun, imageOf } from '../../shared/test/support/example-run.ts';
 import { ManualWorld } from './support/manual-world.ts';
 
 /** A producer that something starts again begins its run once; with processes: test/resume.test.ts. */
@@ -89,4 +89,37 @@ test('that waited for the lock of one that died does not go on with what was can
   await world.settle(cancelRun({ ...context, queues, features }));
   await expect(world.settle(again)).rejects.toThrow(`Run "${exampleRun.run}" was cancelled`);
   await (await lockRun(context)).release();
+});
+
+/** Goes on with a run whose producer does something more while the claim is on its way. */
+async function goOnAfter(work: (runStore: RunStore) => Promise<unknown>) {
+  const context = start();
+  const { runStore } = context;
+  const first = await beginOrGoOn(context, exampleRun);
+  if ('lock' in first) await first.lock.release();
+  runStore.createClaim = async (claim) => {
+    await work(runStore);
+    return RunStore.prototype.createClaim.call(runStore, claim);
+  };
+  const claimed = await beginOrGoOn(context, exampleRun);
+  if (!('claim' in claimed)) throw new Error('it was not claimed');
+  await claimed.lock.release();
+  return { claimed, claims: await runStore.readClaims() };
+}
+
+test('that slept before its claim was written takes over what was listed meanwhile', async () => {
+  const images = [imageOf('a'), imageOf('b')];
+  const { claimed, claims } = await goOnAfter((runStore) => createChunk(runStore, 0, 0, images));
+  expect(claimed.state.manifest).toEqual({ chunks: 1, images: null });
+  expect(claimed.state.claims).toEqual(claims);
+  expect(claims[1]?.takeover).toEqual({ chunks: 1, follows: 0 });
+});
+
+test('that slept until the listing was complete lists nothing', async () => {
+  const { claimed, claims } = await goOnAfter(async (runStore) => {
+    await createChunk(runStore, 0, 0, [imageOf('a')]);
+    await createEnd(runStore, 0, { chunks: 1, images: 1 });
+  });
+  expect(claimed.state.manifest).toEqual({ chunks: 1, images: 1 });
+  expect(claims[1]?.takeover).toBeUndefined();
 });

@@ -180,8 +180,6 @@ test('who goes on with a run is not hidden by the summary that it had', async ()
   await runStore.createClaim({
     ...claims[0]!,
     generation: 1,
-    chunks,
-    images,
     retry: ['not-found'],
   });
   expect((await glanceAtRun(runStore)).summary).toBeUndefined();

@@ -22,6 +22,10 @@ const images = (count: number): ImageRef[] =>
 
 const first = [claimOf(0)];
 
+/** A claim that took chunks over from the first one's listing. */
+const taking = (generation: number, chunks: number) =>
+  claimOf(generation, { takeover: { chunks, follows: 0 } });
+
 describe('a chunk', () => {
   test('is read as it was written, whatever is in its keys', async () => {
     const odd: ImageRef[] = [
@@ -53,7 +57,7 @@ describe('a chunk', () => {
     await createChunk(run, 0, 0, images(1));
     await createChunk(run, 1, 0, images(2)); // by a process that was thought dead
     await createChunk(run, 1, 2, images(3));
-    const claims = [claimOf(0), claimOf(1, { kind: 'cancel' }), claimOf(2, { chunks: 1 })];
+    const claims = [claimOf(0), claimOf(1, { kind: 'cancel' }), taking(2, 1)];
     expect((await readChunk(run, claims, 0)).images).toEqual(images(1));
     expect((await readChunk(run, claims, 1)).images).toEqual(images(3));
     expect((await readChunk(run, claims, 1)).name).toBe('manifest/000001.2.jsonl.gz');
@@ -99,20 +103,35 @@ describe('the manifest is measured', () => {
     for (const chunk of [0, 1, 2]) await createChunk(run, chunk, 0, images(1));
     await createEnd(run, 0, { images: 3, chunks: 3 });
     await createChunk(run, 1, 1, images(1));
-    const claims = [claimOf(0), claimOf(1, { chunks: 1 })];
+    const claims = [claimOf(0), taking(1, 1)];
     expect(await measureManifest(run, claims)).toEqual({ chunks: 2, images: null });
     await createEnd(run, 1, { images: 2, chunks: 2 });
     expect(await measureManifest(run, claims)).toEqual({ chunks: 2, images: 2 });
   });
 
-  test('as the claim says that found it complete', async () => {
-    const claims = [claimOf(0), claimOf(1, { chunks: 3, images: 40 })];
+  test('by the end of the listing that a later claim found complete', async () => {
+    await createEnd(run, 0, { images: 40, chunks: 3 });
+    const claims = [claimOf(0), claimOf(1)];
     expect(await measureManifest(run, claims)).toEqual({ chunks: 3, images: 40 });
+  });
+
+  test('through the listings that it took over: one that nobody followed adds nothing', async () => {
+    for (const chunk of [0, 1]) await createChunk(run, chunk, 0, images(1));
+    await createChunk(run, 1, 1, images(2)); // by a process that slept through the claim of 2
+    await createChunk(run, 2, 2, images(3));
+    const claims = [claimOf(0), taking(1, 1), taking(2, 2)];
+    expect(await measureManifest(run, claims)).toEqual({ chunks: 3, images: null });
+    const names = [0, 1, 2].map(async (chunk) => (await readChunk(run, claims, chunk)).name);
+    expect(await Promise.all(names)).toEqual([
+      'manifest/000000.jsonl.gz',
+      'manifest/000001.jsonl.gz',
+      'manifest/000002.2.jsonl.gz',
+    ]);
   });
 
   test('by the listing before it, where the last claim cancels', async () => {
     await createChunk(run, 0, 0, images(1));
-    const claims = [claimOf(0), claimOf(1, { kind: 'cancel', chunks: 1 })];
+    const claims = [claimOf(0), claimOf(1, { kind: 'cancel' })];
     expect(await measureManifest(run, claims)).toEqual({ chunks: 1, images: null });
   });
 });

@@ -103,7 +103,7 @@ describe('claims', () => {
   });
 
   test('are read in their order, and tell those before that they are superseded', async () => {
-    const claims = Array.from({ length: 11 }, (_, n) => claimOf(n, { chunks: n }));
+    const claims = Array.from({ length: 11 }, (_, n) => claimOf(n, { owner: `process ${n * n}` }));
     for (const claim of claims) {
       expect(await store.createClaim(claim)).toBe(true);
       expect(await store.isSuperseded(claim.generation, 'anybody')).toBe(false);
@@ -118,6 +118,37 @@ describe('claims', () => {
     expect(await store.isSuperseded(0, owner)).toBe(false);
     await store.createClaim(claimOf(3, { owner: 'another' }));
     expect(await store.isSuperseded(0, owner)).toBe(true);
+  });
+
+  test('are read with what they took over, which is said once', async () => {
+    for (const n of [0, 1]) await store.createClaim(claimOf(n));
+    const takeover = { chunks: 3, follows: 0 };
+    expect(await store.createTakeover(1, takeover)).toBe(true);
+    expect(await store.createTakeover(1, { chunks: 2, follows: 0 })).toBe(false);
+    expect(await store.readClaims()).toEqual([claimOf(0), claimOf(1, { takeover })]);
+    expect(await store.countClaims()).toBe(2);
+    expect(await store.isSuperseded(0, 'anybody')).toBe(true);
+  });
+
+  test('of format 2 say themselves what they took over', async () => {
+    const put = (generation: number, fields: object) => {
+      const claim = { ...claimOf(generation), format: 2, ...fields };
+      const key = `${store.prefix}claims/00000${generation}.json`;
+      return store.store.put(key, Buffer.from(JSON.stringify(claim)));
+    };
+    await put(0, { chunks: 0, images: null });
+    await put(1, { kind: 'cancel', chunks: 2, images: null });
+    await put(2, { chunks: 2, images: null });
+    await put(3, { chunks: 4, images: 40 });
+    await store.createClaim(claimOf(4));
+    const takeover = { chunks: 2, follows: 0 };
+    expect(await store.readClaims()).toEqual([
+      claimOf(0),
+      claimOf(1, { kind: 'cancel' }),
+      claimOf(2, { takeover }),
+      claimOf(3),
+      claimOf(4),
+    ]);
   });
 });
 
@@ -294,11 +325,11 @@ describe('the state of a run', () => {
     expect(await readRunState(store)).toMatchObject({ summary, floor: 1 });
   });
 
-  test('goes on when somebody claims it after that', async () => {
+  test('goes on when somebody claims it after that; attempts of before stay void', async () => {
     await store.writeSummary(summary, undefined);
     await store.createClaim(claimOf(1, { retry: ['corrupt'] }));
     const state = await readRunState(store);
-    expect(state).toMatchObject({ summary: undefined, floor: 0 });
+    expect(state).toMatchObject({ summary: undefined, floor: 1 });
     expect(state.lastSummary?.value).toEqual(summary);
   });
 

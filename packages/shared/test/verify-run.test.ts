@@ -170,9 +170,9 @@ describe('a run', () => {
   });
 
   test('that was cancelled, or goes on, is not finished', async () => {
-    await run.createClaim(claimOf(1, { chunks: 2, images: 6 }));
+    await run.createClaim(claimOf(1));
     expect(await problems()).toEqual(['the run goes on: summary.json is of an older generation']);
-    await run.createClaim(claimOf(2, { kind: 'cancel', chunks: 2, images: 6 }));
+    await run.createClaim(claimOf(2, { kind: 'cancel' }));
     expect(await problems()).toEqual(['the run was cancelled and is not finished']);
   });
 
@@ -251,7 +251,7 @@ describe('a ledger', () => {
   });
 
   test('that is outdated: what it counts as failed is to be tried again', async () => {
-    await run.createClaim(claimOf(1, { chunks: 2, images: 6, retry: ['corrupt'] }));
+    await run.createClaim(claimOf(1, { retry: ['corrupt'] }));
     const { etag } = (await run.readSummary())!;
     await run.writeSummary(summaryOf(1), etag);
     const outdated = 'ledger/000000.json is outdated: the chunk was opened again since';
@@ -261,7 +261,8 @@ describe('a ledger', () => {
   });
 
   test('that is outdated: the chunk was listed again since', async () => {
-    await run.createClaim(claimOf(1, { chunks: 1 }));
+    await run.createClaim(claimOf(1));
+    await run.createTakeover(1, { chunks: 1, follows: 0 });
     await createChunk(run, 1, 1, chunks[1]!);
     await createEnd(run, 1, { images: 6, chunks: 2 });
     const { etag } = (await run.readSummary())!;

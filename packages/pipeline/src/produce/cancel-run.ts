@@ -62,13 +62,11 @@ async function claimToCancel({ runStore, world }: LockContext): Promise<Claim | 
     const state: RunState = await readRunState(runStore);
     if (state.summary) return undefined;
     const claim: Claim = {
-      format: 2,
+      format: 3,
       run: runStore.run,
       generation: state.claims.length,
       kind: 'cancel',
       retry: [],
-      chunks: state.manifest.chunks,
-      images: state.manifest.images,
       owner: `cancel ${world.newId()}`,
       made: new Date(world.now()).toISOString(),
     };

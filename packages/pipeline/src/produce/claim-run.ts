@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type RetryClass, UserError } from '@cutline/shared/errors';
 import type { Run, RunState, RunStore, Summary } from '@cutline/shared/run';
-import { type Claim, countToRetry, readRunState } from '@cutline/shared/run';
+import { type Claim, countToRetry, listingGeneration, readRunState } from '@cutline/shared/run';
 import { type LockContext, lockRun, type RunLock, superseded } from '../board/run-lock.ts';
 
 /** A run that is ours to produce: its lock is held, and it is claimed. */
 export interface ClaimedRun {
   lock: RunLock;
   claim: Claim;
-  /** As it was found under the lock, with our claim in it. */
+  /** As it was found once it was claimed, with our claim in it. */
   state: RunState;
 }
 
@@ -24,7 +24,7 @@ export async function beginRun(context: LockContext, run: Run): Promise<ClaimedR
   const lock = await lockRun(context);
   return releaseOnError(lock, async () => {
     if (!(await runStore.createRun(run))) throw taken(runStore);
-    return claimRun(context, lock, {});
+    return claimRun(context, lock, { generation: 0 });
   });
 }
 
@@ -54,7 +54,7 @@ export async function beginOrGoOn(
   if (!(await runStore.exists())) {
     const lock = await lockRun(context);
     const begun = await releaseOnError(lock, async () =>
-      (await runStore.createRun(run)) ? claimRun(context, lock, {}) : undefined,
+      (await runStore.createRun(run)) ? claimRun(context, lock, { generation: 0 }) : undefined,
     );
     if (begun) return begun;
     // Another process was there first; or this one, by a request whose answer was lost.
@@ -113,39 +113,41 @@ export async function resumeRun(
           `(cutline resume ${state.run.run}).`,
       );
     }
-    return claimRun(context, lock, { retry });
+    return claimRun(context, lock, { generation: state.claims.length, retry });
   });
 }
 
 /**
- * Makes the next claim of a run.
- * @param after the generation that it must follow: that of an earlier pass of the same producer
+ * Makes the next claim of a run, and then looks at how far the run is: it may have gone on, or have
+ * been finished, since anybody looked before.
+ *
+ * @param generation that follows those which are known: what was decided was decided by them
  * @throws UserError where another process has claimed the run since
  */
 export async function claimRun(
   { runStore, world }: LockContext,
   lock: RunLock,
-  { retry = [], after }: { retry?: readonly RetryClass[]; after?: number },
+  { generation, retry = [] }: { generation: number; retry?: readonly RetryClass[] },
 ): Promise<ClaimedRun> {
   await lock.held();
-  const before = await readRunState(runStore);
-  const generation = before.claims.length;
-  if (after !== undefined && generation !== after + 1) throw superseded(runStore.run);
   const claim: Claim = {
-    format: 2,
+    format: 3,
     run: runStore.run,
     generation,
     kind: 'produce',
     retry: [...retry],
-    chunks: before.manifest.chunks,
-    images: before.manifest.images,
     owner: lock.owner,
     made: new Date(world.now()).toISOString(),
   };
   if (!(await runStore.createClaim(claim))) throw superseded(runStore.run);
   lock.generation = generation;
-  const claims = [...before.claims, claim];
-  return { lock, claim, state: { ...before, claims, summary: undefined, isCancelled: false } };
+  const state = await readRunState(runStore);
+  if (state.claims.length !== generation + 1) throw superseded(runStore.run);
+  if (state.manifest.images !== null || generation === 0) return { lock, claim, state };
+  const takeover = { chunks: state.manifest.chunks, follows: listingGeneration(state.claims) };
+  if (!(await runStore.createTakeover(generation, takeover))) throw superseded(runStore.run);
+  const claims = [...state.claims.slice(0, generation), { ...claim, takeover }];
+  return { lock, claim, state: { ...state, claims } };
 }
 
 async function releaseOnError<T>(lock: RunLock, work: () => Promise<T>): Promise<T> {

@@ -140,7 +140,7 @@ async function plan(context: PassContext, chunk: number, jobs: LiveJobs): Promis
   if (ledger) reopened.set(chunk, await runStore.readLedger(chunk, ledger.generation));
   ledgers.delete(chunk);
   if (isClosed) return []; // it is only to be compacted
-  if (chunk >= claimed.claim.chunks) {
+  if (chunk >= claimed.state.manifest.chunks) {
     // Listed under this claim: nobody can have worked on it.
     const { images } = await readChunk(runStore, claims, chunk);
     return [...batchesOf(chunk, images, run)];

@@ -83,9 +83,9 @@ export async function produce(
           `pass. See the workers' logs, then: cutline resume ${run.run}`,
       );
     }
-    const after = claimed.claim.generation;
-    claimed = await claimRun({ ...base, board }, claimed.lock, { after });
-    log.info({ missing, generation: claimed.claim.generation }, 'enqueuing what is missing');
+    const generation = claimed.claim.generation + 1;
+    claimed = await claimRun({ ...base, board }, claimed.lock, { generation });
+    log.info({ missing, generation }, 'enqueuing what is missing');
     left = await makePass({ ...context, claimed }, new Set(left.keys()));
   }
   const summary = await writeSummary(context, claimed, ledgers);

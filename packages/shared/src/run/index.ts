@@ -8,7 +8,13 @@ export {
   jobId,
   parseJobId,
 } from './attempt.ts';
-export { type Claim, floorOf, generationOf, generationOfChunk } from './claim.ts';
+export {
+  type Claim,
+  generationOf,
+  generationOfChunk,
+  listingGeneration,
+  type Takeover,
+} from './claim.ts';
 export { addCounts, type Counts, countRows, countToRetry, withoutFailures } from './counts.ts';
 export { type EncodedImage, encodedImageSchema } from './encoded-image.ts';
 export { type FeatureType, featureTypes } from './feature-type.ts';

@@ -73,7 +73,7 @@ export interface ReadChunk {
   bytes: Buffer;
 }
 
-/** Reads the chunk that counts: the one of the generation that had not taken it over. */
+/** Reads the chunk that counts. */
 export async function readChunk(
   run: RunStore,
   claims: readonly Claim[],
@@ -96,9 +96,7 @@ export async function measureManifest(
   run: RunStore,
   claims: readonly Claim[],
 ): Promise<{ chunks: number; images: number | null }> {
-  const latest = claims.findLast(({ kind }) => kind === 'produce');
-  if (!latest) return { chunks: 0, images: null };
-  if (latest.images !== null) return { chunks: latest.chunks, images: latest.images };
+  if (!claims.some(({ kind }) => kind === 'produce')) return { chunks: 0, images: null };
   const generation = listingGeneration(claims);
   const end = run.prefix + endName(generation);
   if (await run.store.head(end)) {
@@ -109,7 +107,7 @@ export async function measureManifest(
   for await (const { key } of run.store.list(`${run.prefix}manifest/`)) {
     names.add(key.slice(run.prefix.length));
   }
-  let chunks = latest.chunks;
+  let chunks = claims[generation]?.takeover?.chunks ?? 0;
   while (names.has(chunkName(chunks, generation))) chunks += 1;
   return { chunks, images: null };
 }

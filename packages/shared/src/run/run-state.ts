@@ -24,8 +24,7 @@ export async function readRunState(runStore: RunStore): Promise<RunState> {
   const run = await runStore.readRun();
   const claims = await runStore.readClaims();
   const lastSummary = await runStore.readSummary();
-  const finished = finishedBy(claims, lastSummary?.value);
-  const isFinished = finished !== undefined;
+  const isFinished = isFinishedBy(claims, lastSummary?.value);
   const summary = isFinished ? lastSummary?.value : undefined;
   return {
     run,
@@ -37,7 +36,7 @@ export async function readRunState(runStore: RunStore): Promise<RunState> {
     lastSummary,
     summary,
     isCancelled: !isFinished && claims.at(-1)?.kind === 'cancel',
-    floor: floorOf(claims, finished),
+    floor: floorOf(claims, lastSummary?.value.generation),
   };
 }
 
@@ -60,14 +59,14 @@ export async function glanceAtRun(runStore: RunStore): Promise<ReadableRun> {
 export async function readFloor(runStore: RunStore): Promise<number> {
   if (!(await runStore.exists())) return Number.MAX_SAFE_INTEGER;
   const claims = await runStore.readClaims();
-  return floorOf(claims, finishedBy(claims, (await runStore.readSummary())?.value));
+  return floorOf(claims, (await runStore.readSummary())?.value.generation);
 }
 
 /**
- * The generation that finished the run: the last that produced it, if the summary is its own. Who
- * cancels a run that is finished (having slept since it was not) takes nothing away from it.
+ * Whether the summary is of the last generation that produced the run. Who cancels a run that is
+ * finished (having slept since it was not) takes nothing away from it.
  */
-function finishedBy(claims: readonly Claim[], summary: Summary | undefined): number | undefined {
+function isFinishedBy(claims: readonly Claim[], summary: Summary | undefined): boolean {
   const last = claims.findLast(({ kind }) => kind === 'produce')?.generation;
-  return summary !== undefined && summary.generation === last ? last : undefined;
+  return summary !== undefined && summary.generation === last;
 }

@@ -2,7 +2,16 @@ import type { z } from 'zod';
 import { UserError } from '../errors.ts';
 import { type ObjectStore, StoreError } from '../stores/object-store.ts';
 import { attemptName, batchNumber, parseAttemptName } from './attempt.ts';
-import { type Claim, claimName, claimSchema } from './claim.ts';
+import {
+  type Claim,
+  claimFrom,
+  claimName,
+  claimSchema,
+  storedClaimSchema,
+  type Takeover,
+  takeoverName,
+  takeoverSchema,
+} from './claim.ts';
 import { checkLedger, type Ledger, ledgerName, ledgerSchema, parseLedgerName } from './ledger.ts';
 import { formatPart, type PartRow, parsePart } from './part.ts';
 import { getIfThere, readIfThere } from './read-if-there.ts';
@@ -13,7 +22,8 @@ import { checkSummary, type Run, runSchema, type Summary, summarySchema } from '
  *
  *   <prefix>runs/<run>/plan.json                  what it was thought to take, before it was begun
  *   <prefix>runs/<run>/run.json                   what was asked for
- *   <prefix>runs/<run>/claims/000000.json         who took the run, one claim a pass
+ *   <prefix>runs/<run>/claims/000000.json         who took the run, one claim a pass …
+ *   <prefix>runs/<run>/claims/000001.takeover.json  … and how much was listed then, if not all was
  *   <prefix>runs/<run>/manifest/000000.jsonl.gz   what was listed, in batch order …
  *   <prefix>runs/<run>/manifest/end.json          … and how much that is in all
  *   <prefix>runs/<run>/parts/000000.jsonl         results: one object for each attempt at a batch
@@ -68,9 +78,15 @@ export class RunStore {
   /** All claims, in their order. */
   async readClaims(): Promise<Claim[]> {
     const claims: Claim[] = [];
-    for await (const name of this.#listClaims()) {
-      const claim = await this.#readListed(name, claimSchema);
-      if (claim) claims.push(claim);
+    const names = new Set<string>();
+    for await (const name of this.#listNames('claims/')) names.add(name);
+    for (let n = 0; names.has(claimName(n)); n++) {
+      const claim = await this.#readListed(claimName(n), storedClaimSchema);
+      if (!claim) break;
+      const takeover = names.has(takeoverName(n))
+        ? await this.#readListed(takeoverName(n), takeoverSchema)
+        : undefined;
+      claims.push(claimFrom(claim, takeover, claims));
     }
     return claims;
   }
@@ -78,29 +94,33 @@ export class RunStore {
   /** How many there are, without reading them. */
   async countClaims(): Promise<number> {
     let claims = 0;
-    for await (const _ of this.#listClaims()) claims += 1;
+    for await (const name of this.#listNames('claims/')) {
+      if (name === claimName(claims)) claims += 1;
+    }
     return claims;
   }
 
-  async *#listClaims(): AsyncGenerator<string> {
-    let next = 0;
-    for await (const { key } of this.store.list(`${this.prefix}claims/`)) {
-      const name = key.slice(this.prefix.length);
-      if (name !== claimName(next)) continue;
-      next += 1;
-      yield name;
+  /** Within the run's folder. */
+  async *#listNames(folder: string): AsyncGenerator<string> {
+    for await (const { key } of this.store.list(this.prefix + folder)) {
+      yield key.slice(this.prefix.length);
     }
   }
 
   /** @returns false where another has that number. */
-  async createClaim(claim: Claim): Promise<boolean> {
+  async createClaim({ takeover: _, ...claim }: Claim): Promise<boolean> {
     return this.#create(claimName(claim.generation), claimSchema.parse(claim));
+  }
+
+  /** @returns false where it is there: nobody but who made the claim may write it, and once. */
+  async createTakeover(generation: number, takeover: Takeover): Promise<boolean> {
+    return this.#create(takeoverName(generation), takeoverSchema.parse(takeover));
   }
 
   /** Whether somebody else than the owner of a claim has claimed the run since. */
   async isSuperseded(generation: number, owner: string): Promise<boolean> {
     for (let next = generation + 1; ; next += 1) {
-      const claim = await this.#read(claimName(next), claimSchema);
+      const claim = await this.#read(claimName(next), storedClaimSchema);
       if (!claim) return false;
       if (claim.value.owner !== owner) return true;
     }

@@ -37,13 +37,11 @@ export const exampleRun: Run = {
 
 export function claimOf(generation: number, fields: Partial<Claim> = {}): Claim {
   return {
-    format: 2,
+    format: 3,
     run: 'r1',
     generation,
     kind: 'produce',
     retry: [],
-    chunks: 0,
-    images: null,
     owner: `process ${generation}`,
     made: time,
     ...fields,
