@@ -100,7 +100,7 @@ function pipelineTargets(tables, featureBytes) {
         samplesOf(tables, 'pipeline', name),
         samplesOf(tables, 'pipeline', inOneProcess(name)),
       ),
-      atMost: 1.25,
+      atMost: 1.15,
     })),
     { what: 'pipeline: Redis commands an image', values: costs('redisCommands'), atMost: 0.4 },
     {
