@@ -4,8 +4,8 @@ import type { ObjectStore } from '../stores/object-store.ts';
 import { attemptName, attemptSchema, parseAttemptName } from './attempt.ts';
 import { encodedImageSchema } from './encoded-image.ts';
 import { featureTypes } from './feature-type.ts';
+import { isTaken } from './json-objects.ts';
 import { runIdSchema } from './run-name.ts';
-import { isTaken } from './run-store.ts';
 
 /**
  * Features that a run keeps, so that it can be captioned again without its images:

@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { chunkNames } from './chunk-name.ts';
 import { type Claim, generationOfChunk, generationSuffix, listingGeneration } from './claim.ts';
 import { type ImageRef, imageRefSchema } from './image-ref.ts';
+import { isTaken } from './json-objects.ts';
 import { parseJsonLines } from './part.ts';
 import type { Run } from './run.ts';
-import { isTaken, type RunStore } from './run-store.ts';
+import type { RunStore } from './run-store.ts';
 
 /**
  * The manifest says what was listed: the truth that a run is held against. It is written in

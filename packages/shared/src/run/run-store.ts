@@ -12,9 +12,10 @@ import {
   takeoverName,
   takeoverSchema,
 } from './claim.ts';
+import { isTaken, JsonObjects } from './json-objects.ts';
 import { checkLedger, type Ledger, ledgerName, ledgerSchema, parseLedgerName } from './ledger.ts';
 import { formatPart, type PartRow, parsePart } from './part.ts';
-import { getIfThere, readIfThere } from './read-if-there.ts';
+import { getIfThere } from './read-if-there.ts';
 import { checkSummary, type Run, runSchema, type Summary, summarySchema } from './run.ts';
 
 /**
@@ -43,12 +44,14 @@ export class RunStore {
   readonly run: string;
   /** Of all keys: `<prefix>runs/<run>/`. */
   readonly prefix: string;
+  readonly #objects: JsonObjects;
 
   /** @param folder of the run's objects, where that is not below the output's prefix */
   constructor(store: ObjectStore, prefix: string, run: string, folder = `runs/${run}/`) {
     this.store = store;
     this.run = run;
     this.prefix = prefix + folder;
+    this.#objects = new JsonObjects(store, this.prefix);
   }
 
   /** Where people find the run: a URL to print. */
@@ -58,7 +61,7 @@ export class RunStore {
 
   /** @throws UserError where there is no such run, or it was written by another version. */
   async readRun(): Promise<Run> {
-    const run = await this.#read('run.json', runSchema);
+    const run = await this.#objects.read('run.json', runSchema);
     if (run) return run.value;
     throw new UserError(
       `There is no run "${this.run}" in ${this.store.url} (no ${this.prefix}run.json). ` +
@@ -72,7 +75,7 @@ export class RunStore {
 
   /** @returns false where there is a run of that name already: it stays as it is. */
   async createRun(run: Run): Promise<boolean> {
-    return this.#create('run.json', runSchema.parse(run));
+    return this.#objects.create('run.json', runSchema.parse(run));
   }
 
   /** All claims, in their order. */
@@ -81,10 +84,10 @@ export class RunStore {
     const names = new Set<string>();
     for await (const name of this.#listNames('claims/')) names.add(name);
     for (let n = 0; names.has(claimName(n)); n++) {
-      const claim = await this.#readListed(claimName(n), storedClaimSchema);
+      const claim = await this.#objects.readListed(claimName(n), storedClaimSchema);
       if (!claim) break;
       const takeover = names.has(takeoverName(n))
-        ? await this.#readListed(takeoverName(n), takeoverSchema)
+        ? await this.#objects.readListed(takeoverName(n), takeoverSchema)
         : undefined;
       claims.push(claimFrom(claim, takeover, claims));
     }
@@ -109,18 +112,18 @@ export class RunStore {
 
   /** @returns false where another has that number. */
   async createClaim({ takeover: _, ...claim }: Claim): Promise<boolean> {
-    return this.#create(claimName(claim.generation), claimSchema.parse(claim));
+    return this.#objects.create(claimName(claim.generation), claimSchema.parse(claim));
   }
 
   /** @returns false where it is there: nobody but who made the claim may write it, and once. */
   async createTakeover(generation: number, takeover: Takeover): Promise<boolean> {
-    return this.#create(takeoverName(generation), takeoverSchema.parse(takeover));
+    return this.#objects.create(takeoverName(generation), takeoverSchema.parse(takeover));
   }
 
   /** Whether somebody else than the owner of a claim has claimed the run since. */
   async isSuperseded(generation: number, owner: string): Promise<boolean> {
     for (let next = generation + 1; ; next += 1) {
-      const claim = await this.#read(claimName(next), storedClaimSchema);
+      const claim = await this.#objects.read(claimName(next), storedClaimSchema);
       if (!claim) return false;
       if (claim.value.owner !== owner) return true;
     }
@@ -213,7 +216,7 @@ export class RunStore {
   /** @throws UserError where it is not there, or not as this version writes it. */
   async readLedger(chunk: number, generation: number): Promise<Ledger> {
     const name = this.ledgerName(chunk, generation);
-    const ledger = await this.#readListed(name, ledgerSchema);
+    const ledger = await this.#objects.readListed(name, ledgerSchema);
     if (!ledger) throw new UserError(`${this.url}${name} is gone.`);
     return ledger;
   }
@@ -221,19 +224,22 @@ export class RunStore {
   /** @returns the ledger that counts for this generation: this one, or the one that was there. */
   async createLedger(ledger: Ledger): Promise<Ledger> {
     const { chunk, generation } = ledger;
-    const created = await this.#create(this.ledgerName(chunk, generation), checkLedger(ledger));
+    const created = await this.#objects.create(
+      this.ledgerName(chunk, generation),
+      checkLedger(ledger),
+    );
     return created ? ledger : this.readLedger(chunk, generation);
   }
 
   /** The summary, of whatever generation, and its ETag, to replace it. */
   async readSummary(): Promise<{ value: Summary; etag: string } | undefined> {
-    return this.#read('summary.json', summarySchema);
+    return this.#objects.read('summary.json', summarySchema);
   }
 
   /** In one request; undefined also where it cannot be told whether there is one: `readIfThere`. */
   async glanceAtSummary(): Promise<Summary | undefined> {
     try {
-      return await this.#readListed('summary.json', summarySchema);
+      return await this.#objects.readListed('summary.json', summarySchema);
     } catch (error) {
       if (error instanceof StoreError && error.reason === 'access-denied') return undefined;
       throw error;
@@ -246,8 +252,8 @@ export class RunStore {
    * @returns false where somebody else wrote it meanwhile.
    */
   async writeSummary(summary: Summary, etag: string | undefined): Promise<boolean> {
-    const condition = etag === undefined ? { ifAbsent: true } : { ifMatch: etag };
-    return this.#write('summary.json', checkSummary(summary), condition);
+    const condition = etag === undefined ? { ifAbsent: true as const } : { ifMatch: etag };
+    return this.#objects.write('summary.json', checkSummary(summary), condition);
   }
 
   /**
@@ -255,55 +261,12 @@ export class RunStore {
    * @throws UserError where it is not as this version writes it.
    */
   async readObject<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {
-    return (await this.#read(name, schema))?.value;
+    return (await this.#objects.read(name, schema))?.value;
   }
 
   /** The same, to create it. @returns false where it is there already. */
   async createObject(name: string, value: unknown): Promise<boolean> {
-    return this.#create(name, value);
-  }
-
-  /** Creates an object of the run as JSON. @returns false where it is there already. */
-  async #create(name: string, value: unknown): Promise<boolean> {
-    return this.#write(name, value, { ifAbsent: true });
-  }
-
-  async #write(name: string, value: unknown, condition: object): Promise<boolean> {
-    const bytes = Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`);
-    try {
-      const options = { contentType: 'application/json', ...condition };
-      await this.store.put(this.prefix + name, bytes, options);
-      return true;
-    } catch (error) {
-      if (isTaken(error)) return false;
-      throw error;
-    }
-  }
-
-  async #read<T>(
-    name: string,
-    schema: z.ZodType<T>,
-  ): Promise<{ value: T; etag: string } | undefined> {
-    const object = await readIfThere(this.store, this.prefix + name);
-    return object && { value: this.#parse(name, schema, object.bytes), etag: object.etag };
-  }
-
-  /** What a listing, or a put, has just said to be there: without a HEAD before it. */
-  async #readListed<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined> {
-    const object = await getIfThere(this.store, this.prefix + name);
-    return object && this.#parse(name, schema, object.bytes);
-  }
-
-  #parse<T>(name: string, schema: z.ZodType<T>, bytes: Buffer): T {
-    try {
-      return schema.parse(JSON.parse(bytes.toString('utf8')));
-    } catch (cause) {
-      throw new UserError(
-        `${this.url}${name} is not a ${name} that this version of Cutline understands. ` +
-          'It may come from another version, or be damaged.',
-        { cause },
-      );
-    }
+    return this.#objects.create(name, value);
   }
 }
 
@@ -312,9 +275,4 @@ export interface PartName {
   batch: number;
   attempt: string;
   key: string;
-}
-
-/** `isTaken`: a conditional put found an object there, or another than it expected. */
-export function isTaken(error: unknown): boolean {
-  return error instanceof StoreError && error.reason === 'exists';
 }

@@ -1,7 +1,8 @@
 import { batchNumber } from './attempt.ts';
+import { isTaken } from './json-objects.ts';
 import { sha256 } from './ledger.ts';
 import { parseJsonLines } from './part.ts';
-import { isTaken, type RunStore } from './run-store.ts';
+import type { RunStore } from './run-store.ts';
 import { type SidecarRecord, sidecarRecordSchema } from './sidecars.ts';
 
 /**

@@ -2,8 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '../../errors.ts';
 import { type ColumnRange, ParquetTable, writeTable } from '../../parquet/index.ts';
 import { chunkNames } from '../chunk-name.ts';
+import { isTaken } from '../json-objects.ts';
 import { type Ledger4, sha256 } from '../ledger.ts';
-import { isTaken, type RunStore } from '../run-store.ts';
+import type { RunStore } from '../run-store.ts';
 import { type AttemptedRow, resultColumns, rowOf } from './row-columns.ts';
 
 /**

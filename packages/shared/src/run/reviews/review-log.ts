@@ -1,4 +1,5 @@
-import { isTaken, type RunStore } from '../run-store.ts';
+import { isTaken } from '../json-objects.ts';
+import type { RunStore } from '../run-store.ts';
 import { type Decision, decisionSchema } from './decision.ts';
 import { newSession, reviewKey } from './review-objects.ts';
 
